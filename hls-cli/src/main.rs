@@ -1,0 +1,2 @@
+//! The `hls` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Decryption of HTTP Live Streaming segments: AES-128-CBC, streaming

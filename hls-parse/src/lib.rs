@@ -1,0 +1,1 @@
+//! HTTP Live Streaming playlists: lossless lines, typed tags, resolved timeline

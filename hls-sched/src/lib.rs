@@ -1,0 +1,1 @@
+//! The download engine of hls: planner, pipeline, events

@@ -1,0 +1,1 @@
+//! What survives a kill: lock, log, segment files and final rename of a resumable job

@@ -1,0 +1,1 @@
+//! An HTTP Live Streaming origin whose every answer can be scripted, and small real media
