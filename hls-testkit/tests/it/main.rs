@@ -1,0 +1,5 @@
+//! Each reply of the origin does what it says, seen from a bare socket.
+
+mod client;
+mod faults;
+mod serving;
