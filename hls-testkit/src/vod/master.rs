@@ -1,0 +1,104 @@
+//! Multivariant playlists.
+
+use std::fmt::Write;
+
+use super::{Published, Vod};
+use crate::Origin;
+
+/// A multivariant playlist, yet to be published: variants, and at most one group of audio renditions.
+#[derive(Clone, Debug)]
+pub struct Master {
+    prefix: String,
+    variants: Vec<Variant>,
+    audio: Vec<Audio>,
+}
+
+#[derive(Clone, Debug)]
+struct Variant {
+    bandwidth: u64,
+    resolution: (u32, u32),
+    vod: Vod,
+}
+
+#[derive(Clone, Debug)]
+struct Audio {
+    language: String,
+    default: bool,
+    vod: Vod,
+}
+
+impl Master {
+    /// Makes an empty one that will be published in the folder `prefix`.
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), variants: Vec::new(), audio: Vec::new() }
+    }
+
+    /// Adds a variant.
+    pub fn variant(mut self, bandwidth: u64, width: u32, height: u32, vod: Vod) -> Self {
+        let vod = vod.prefix(&format!("{}/v{}", self.prefix, self.variants.len()));
+        self.variants.push(Variant { bandwidth, resolution: (width, height), vod });
+        self
+    }
+
+    /// Adds an audio rendition, which every variant then refers to.
+    pub fn audio(mut self, language: &str, default: bool, vod: Vod) -> Self {
+        let vod = vod.prefix(&format!("{}/a{}", self.prefix, self.audio.len()));
+        self.audio.push(Audio { language: language.to_owned(), default, vod });
+        self
+    }
+
+    /// Puts everything on `origin`.
+    pub fn publish(&self, origin: &Origin) -> PublishedMaster {
+        let path = format!("{}/master.m3u8", self.prefix);
+        let playlist = self.playlist();
+        origin.put(&path, playlist.clone());
+        PublishedMaster {
+            url: origin.url(&path),
+            playlist,
+            playlist_path: path,
+            variants: self.variants.iter().map(|v| v.vod.publish(origin)).collect(),
+            audio: self.audio.iter().map(|a| a.vod.publish(origin)).collect(),
+        }
+    }
+
+    fn playlist(&self) -> String {
+        let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+        let yes_no = |yes| if yes { "YES" } else { "NO" };
+        for (i, Audio { language, default, .. }) in self.audio.iter().enumerate() {
+            let default = yes_no(*default);
+            // Writing to a string can't fail.
+            let _ = writeln!(
+                text,
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aud\",NAME=\"{language}\",LANGUAGE=\"{language}\",\
+                 DEFAULT={default},AUTOSELECT=YES,CHANNELS=\"1\",URI=\"a{i}/index.m3u8\""
+            );
+        }
+        let group = if self.audio.is_empty() { "" } else { ",AUDIO=\"aud\"" };
+        for (i, Variant { bandwidth, resolution: (width, height), vod }) in self.variants.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},AVERAGE-BANDWIDTH={},RESOLUTION={width}x{height},\
+                 FRAME-RATE=25.000,CODECS=\"{}\"{group}\nv{i}/index.m3u8",
+                bandwidth / 10 * 9,
+                vod.codecs
+            );
+        }
+        text
+    }
+}
+
+/// A multivariant playlist on an origin.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PublishedMaster {
+    /// URL of the multivariant playlist.
+    pub url: String,
+    /// Its text.
+    pub playlist: String,
+    /// Its path.
+    pub playlist_path: String,
+    /// The variants, in the order they were added.
+    pub variants: Vec<Published>,
+    /// The audio renditions, in the order they were added.
+    pub audio: Vec<Published>,
+}
