@@ -1,0 +1,131 @@
+//! A body that knows how long it has to be and notices when it hardly moves.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body as _;
+use tokio::time::{Instant, Sleep};
+use url::Url;
+
+use super::classify;
+use crate::{Body, Error, Kind};
+
+/// Below this rate a transfer counts as stalled.
+const LOWEST_RATE: u64 = 1024;
+
+pub(super) struct TransferBody {
+    body: reqwest::Body,
+    url: Url,
+    received: u64,
+    want: Option<u64>,
+    limit: u64,
+    watch: StallWatch,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl TransferBody {
+    pub(super) fn new(body: reqwest::Body, url: Url, want: Option<u64>, limit: u64, stall: Duration) -> Self {
+        Self { body, url, received: 0, want, limit, watch: StallWatch::new(stall), timer: None }
+    }
+
+    fn error(&self, kind: Kind) -> Error {
+        Error::new(kind).at(&self.url)
+    }
+
+    fn arrived(&mut self, chunk: &Bytes) -> Result<(), Error> {
+        self.watch.arrived(chunk.len() as u64, Instant::now());
+        self.received += chunk.len() as u64;
+        if self.received > self.limit {
+            return Err(self.error(Kind::TooLarge { limit: self.limit }));
+        }
+        match self.want {
+            Some(want) if self.received > want => Err(self.error(Kind::Protocol)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Body for TransferBody {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers carry no bytes.
+                    let Ok(chunk) = frame.into_data() else { continue };
+                    return Poll::Ready(self.arrived(&chunk).map(|()| Some(chunk)));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Err(classify::cut(error, &self.url, self.received, self.want)));
+                }
+                Poll::Ready(None) => {
+                    let short = self.want.is_some_and(|want| self.received < want);
+                    let cut = Kind::Truncated { got: self.received, want: self.want };
+                    return Poll::Ready(if short { Err(self.error(cut)) } else { Ok(None) });
+                }
+                Poll::Pending => {}
+            }
+            let deadline = self.watch.waiting(Instant::now());
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            return match timer.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(Err(self.error(Kind::Stall { after: self.watch.allowed }))),
+                Poll::Pending => Poll::Pending,
+            };
+        }
+    }
+}
+
+/// Counts only the time spent waiting for the server: a pause on our side is no stall.
+#[derive(Debug)]
+struct StallWatch {
+    allowed: Duration,
+    enough: u64,
+    waited: Duration,
+    bytes: u64,
+    since: Option<Instant>,
+}
+
+impl StallWatch {
+    fn new(allowed: Duration) -> Self {
+        let enough = LOWEST_RATE.saturating_mul(allowed.as_secs().max(1));
+        Self { allowed, enough, waited: Duration::ZERO, bytes: 0, since: None }
+    }
+
+    /// Waiting now; returns when that becomes a stall.
+    fn waiting(&mut self, now: Instant) -> Instant {
+        let since = *self.since.get_or_insert(now);
+        since + self.allowed.saturating_sub(self.waited)
+    }
+
+    fn arrived(&mut self, bytes: u64, now: Instant) {
+        if let Some(since) = self.since.take() {
+            self.waited += now.saturating_duration_since(since);
+        }
+        self.bytes += bytes;
+        if self.bytes >= self.enough {
+            (self.bytes, self.waited) = (0, Duration::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_waiting_counts_and_enough_bytes_start_anew() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut watch = StallWatch::new(30 * second);
+        assert_eq!(watch.waiting(start), start + 30 * second);
+        watch.arrived(100, start + 10 * second);
+        // An hour of pause on our side.
+        let later = start + 3600 * second;
+        assert_eq!(watch.waiting(later), later + 20 * second);
+        watch.arrived(30 * 1024, later + 5 * second);
+        assert_eq!(watch.waiting(later + 5 * second), later + 35 * second);
+    }
+}

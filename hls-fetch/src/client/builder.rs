@@ -1,0 +1,183 @@
+//! How a client is set up.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::cookie::Jar;
+use reqwest::{NoProxy, Proxy};
+use rustls::pki_types::CertificateDer;
+
+use super::resolve::SystemResolver;
+use super::{CONNECT_TIMEOUT, Client, Shared};
+use crate::{Error, HeaderRules, Kind, tls};
+
+/// Configuration of a [`Client`]. It reads neither environment nor files.
+#[derive(Debug)]
+#[must_use]
+pub struct ClientBuilder {
+    rules: HeaderRules,
+    cookies: Vec<(String, String)>,
+    settings: Settings,
+}
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) first_byte_timeout: Duration,
+    pub(super) stall_timeout: Duration,
+    pub(super) allow_http: bool,
+    connections: usize,
+    proxies: Vec<Proxy>,
+    roots: Vec<CertificateDer<'static>>,
+    insecure: bool,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        let settings = Settings {
+            first_byte_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(30),
+            allow_http: false,
+            connections: 16,
+            proxies: Vec::new(),
+            roots: Vec::new(),
+            insecure: false,
+        };
+        Self { rules: HeaderRules::default(), cookies: Vec::new(), settings }
+    }
+}
+
+impl ClientBuilder {
+    /// Adds a header field, sent as [`HeaderRules`] says.
+    ///
+    /// # Errors
+    /// A name or value that HTTP does not allow.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        self.rules.add(name, value)?;
+        Ok(self)
+    }
+
+    /// Takes header rules made elsewhere.
+    pub fn rules(mut self, rules: HeaderRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Adds cookies: host and `Set-Cookie` value, as [`parse_cookie_file`](crate::parse_cookie_file) returns them.
+    pub fn cookies(mut self, cookies: Vec<(String, String)>) -> Self {
+        self.cookies.extend(cookies);
+        self
+    }
+
+    /// Connections kept ready for each host; the concurrency of the job.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.settings.connections = connections;
+        self
+    }
+
+    /// Time to the head of an answer, connecting included; 15 s unless told.
+    pub fn first_byte_timeout(mut self, after: Duration) -> Self {
+        self.settings.first_byte_timeout = after;
+        self
+    }
+
+    /// A transfer under 1 KiB/s for this long has stalled; 30 s unless told.
+    pub fn stall_timeout(mut self, after: Duration) -> Self {
+        self.settings.stall_timeout = after;
+        self
+    }
+
+    /// Lets https lead to http.
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.settings.allow_http = allow;
+        self
+    }
+
+    /// Sends every request through a proxy: `http://`, `https://` or `socks5://host:port`, credentials allowed.
+    ///
+    /// # Errors
+    /// A URL that no proxy can have.
+    pub fn proxy(self, url: &str, except: Option<&str>) -> Result<Self, Error> {
+        self.add_proxy(Proxy::all(url), except)
+    }
+
+    /// Sends requests for http URLs, or those for https URLs, through a proxy.
+    ///
+    /// # Errors
+    /// A URL that no proxy can have.
+    pub fn proxy_for(self, secure: bool, url: &str, except: Option<&str>) -> Result<Self, Error> {
+        let proxy = if secure { Proxy::https(url) } else { Proxy::http(url) };
+        self.add_proxy(proxy, except)
+    }
+
+    fn add_proxy(mut self, proxy: reqwest::Result<Proxy>, except: Option<&str>) -> Result<Self, Error> {
+        let proxy = proxy.map_err(|e| {
+            Error::new(Kind::Configuration("the proxy can't be used".into())).caused_by(e.without_url())
+        })?;
+        self.settings.proxies.push(proxy.no_proxy(except.and_then(NoProxy::from_string)));
+        Ok(self)
+    }
+
+    /// Trusts the certificates in this PEM text besides the platform's.
+    ///
+    /// # Errors
+    /// Text without a certificate.
+    pub fn trust(mut self, pem: &[u8]) -> Result<Self, Error> {
+        self.settings.roots.extend(tls::certificates(pem)?);
+        Ok(self)
+    }
+
+    /// Accepts any certificate.
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.settings.insecure = insecure;
+        self
+    }
+
+    /// Finishes. Connections are made when first needed.
+    ///
+    /// # Errors
+    /// A cookie for a host that does not exist.
+    pub fn build(self) -> Result<Client, Error> {
+        let jar = Jar::default();
+        for (host, cookie) in &self.cookies {
+            let bad =
+                || Error::new(Kind::Configuration("a cookie names no usable host".into())).with_detail(host);
+            // Secure cookies are only taken from a secure URL.
+            let url = format!("https://{host}/").parse().map_err(|_| bad())?;
+            jar.add_cookie_str(cookie, &url);
+        }
+        let shared = Shared { settings: self.settings, jar, plain: OnceLock::new(), secure: OnceLock::new() };
+        Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules) })
+    }
+}
+
+impl Settings {
+    pub(super) fn has_proxy(&self) -> bool {
+        !self.proxies.is_empty()
+    }
+
+    pub(super) fn transport(&self, needs_tls: bool) -> Result<reqwest::Client, Error> {
+        let tls = match needs_tls {
+            true => tls::configuration(self.roots.clone(), self.insecure)?,
+            false => tls::unused()?,
+        };
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            // One stream a connection, until it is measured that sharing one serves better.
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .dns_resolver(Arc::new(SystemResolver))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_keepalive(Duration::from_secs(15))
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(self.connections);
+        for proxy in &self.proxies {
+            builder = builder.proxy(proxy.clone());
+        }
+        builder.build().map_err(|e| {
+            Error::new(Kind::Configuration("the client can't be set up".into())).caused_by(e.without_url())
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! From reqwest's errors to ours: the chain of causes tells what the top does not.
+
+use std::error::Error as StdError;
+use std::io;
+
+use url::Url;
+
+use super::resolve::LookupFailed;
+use crate::{Error, Kind};
+
+/// The error of a request that got no answer.
+pub(super) fn failed(error: reqwest::Error, url: &Url) -> Error {
+    let error = error.without_url();
+    let kind = if find::<LookupFailed>(&error).is_some() {
+        Kind::Dns
+    } else if find::<rustls::Error>(&error).is_some_and(is_trust) {
+        Kind::Tls
+    } else if error.is_connect() || error.is_timeout() {
+        Kind::Connect
+    } else if error.is_builder() {
+        Kind::Configuration("the request can't be built".into())
+    } else if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
+        Kind::Protocol
+    } else {
+        Kind::Reset
+    };
+    Error::new(kind).at(url).caused_by(error)
+}
+
+/// The error of a body that did not reach its end.
+pub(super) fn cut(error: reqwest::Error, url: &Url, got: u64, want: Option<u64>) -> Error {
+    let error = error.without_url();
+    let io_kind = find::<io::Error>(&error).map(io::Error::kind);
+    let ended_early = io_kind == Some(io::ErrorKind::UnexpectedEof)
+        || find::<hyper::Error>(&error).is_some_and(hyper::Error::is_incomplete_message);
+    let kind = match io_kind {
+        _ if ended_early => Kind::Truncated { got, want },
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Kind::Protocol,
+        _ => Kind::Reset,
+    };
+    Error::new(kind).at(url).caused_by(error)
+}
+
+/// Alerts and cut handshakes come and go with the network; a certificate does not.
+fn is_trust(error: &rustls::Error) -> bool {
+    use rustls::Error as Tls;
+    matches!(
+        error,
+        Tls::InvalidCertificate(_)
+            | Tls::NoCertificatesPresented
+            | Tls::UnsupportedNameType
+            | Tls::InvalidCertRevocationList(_)
+            | Tls::PeerIncompatible(_)
+            | Tls::AlertReceived(_)
+    )
+}
+
+fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // An io::Error hides the error it was made from behind get_ref.
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+            && let Some(found) = find_in(inner)
+        {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn find_in<'e, T: StdError + 'static>(error: &'e (dyn StdError + Send + Sync + 'static)) -> Option<&'e T> {
+    error.downcast_ref::<T>().or_else(|| error.source().and_then(find))
+}

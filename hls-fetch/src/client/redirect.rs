@@ -1,0 +1,110 @@
+//! Where an attempt may go next: redirects followed by hand, each hop judged.
+
+use url::Url;
+
+use crate::{Error, Kind, Request, redacted};
+
+/// Redirects followed in one attempt, at most.
+const MOST: usize = 10;
+
+/// One hop of an attempt.
+#[derive(Debug)]
+pub(super) struct Hop {
+    pub(super) url: Url,
+    /// The chain has been at another origin than the input's.
+    pub(super) strayed: bool,
+    chain: Vec<String>,
+}
+
+impl Hop {
+    pub(super) fn first(request: &Request, allow_http: bool, foreign: bool) -> Result<Self, Error> {
+        if !is_http(&request.url) {
+            return Err(Error::new(Kind::Scheme(request.url.scheme().to_owned())).at(&request.url));
+        }
+        let downgrade = request.parent.as_ref().is_some_and(|parent| is_downgrade(parent, &request.url));
+        if downgrade && !allow_http {
+            return Err(Error::new(Kind::Downgrade).at(&request.url));
+        }
+        Ok(Self { url: request.url.clone(), strayed: foreign, chain: vec![redacted(&request.url)] })
+    }
+
+    pub(super) fn follow(
+        mut self,
+        target: Option<&[u8]>,
+        allow_http: bool,
+        is_foreign: impl Fn(&Url) -> bool,
+    ) -> Result<Self, Error> {
+        let in_vain = |chain: &[String]| Error::new(Kind::Redirect { chain: chain.to_vec() }).at(&self.url);
+        let target = target.and_then(|t| std::str::from_utf8(t).ok());
+        let Some(next) = target.and_then(|t| self.url.join(t).ok()) else {
+            return Err(in_vain(&self.chain));
+        };
+        if !is_http(&next) {
+            return Err(Error::new(Kind::Scheme(next.scheme().to_owned())).at(&self.url));
+        }
+        if is_downgrade(&self.url, &next) && !allow_http {
+            return Err(Error::new(Kind::Downgrade).at(&next));
+        }
+        self.chain.push(redacted(&next));
+        if self.chain.len() > MOST + 1 {
+            return Err(in_vain(&self.chain));
+        }
+        let strayed = self.strayed || is_foreign(&next);
+        Ok(Self { url: next, strayed, chain: self.chain })
+    }
+}
+
+/// Whether going from `from` to `to` gives up encryption.
+fn is_downgrade(from: &Url, to: &Url) -> bool {
+    from.scheme() == "https" && to.scheme() == "http"
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hops() {
+        let start = Request::get(url("https://a/x/y"));
+        for (target, allow_http, expect) in [
+            (Some("z?q=1"), false, Ok("https://a/x/z?q=1")),
+            (Some("//b/z"), false, Ok("https://b/z")),
+            (Some("http://a/z"), false, Err("policy.downgrade")),
+            (Some("http://a/z"), true, Ok("http://a/z")),
+            (Some("file:///etc/hosts"), true, Err("policy.scheme")),
+            (Some("data:,x"), true, Err("policy.scheme")),
+            (None, true, Err("http.redirect")),
+        ] {
+            let hop = Hop::first(&start, false, false).unwrap().follow(
+                target.map(str::as_bytes),
+                allow_http,
+                |_| false,
+            );
+            let got = hop.as_ref().map(|h| h.url.as_str()).map_err(Error::code);
+            assert_eq!(got, expect, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn a_loop_ends_and_a_stray_hop_is_remembered() {
+        let mut hop = Hop::first(&Request::get(url("http://a/")), false, false).unwrap();
+        hop = hop.follow(Some(b"http://b/"), false, |u| u.host_str() != Some("a")).unwrap();
+        hop = hop.follow(Some(b"http://a/"), false, |u| u.host_str() != Some("a")).unwrap();
+        assert!(hop.strayed);
+        let end = loop {
+            hop = match hop.follow(Some(b"/"), false, |_| false) {
+                Ok(hop) => hop,
+                Err(end) => break end,
+            };
+        };
+        assert_eq!(end.code(), "http.redirect");
+    }
+}
