@@ -71,7 +71,7 @@ impl Media {
     /// Returns the `CODECS` attribute.
     pub fn codecs(self) -> &'static str {
         match self {
-            Self::Ts | Self::Fmp4 => "avc1.64000a,mp4a.40.2",
+            Self::Ts | Self::Fmp4 => "avc1.64000c,mp4a.40.2",
             Self::AudioTs | Self::AudioFmp4 | Self::AudioAdts => "mp4a.40.2",
         }
     }

@@ -1,2 +1,51 @@
 //! Automation of the workspace: `cargo xtask`.
-fn main() {}
+
+mod ci;
+mod demo;
+mod download;
+mod kill;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
+  tidy          prove the layers and the house rules
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test
+  demo          download an encrypted stream, be killed half way, go on, verify
+  kill [--runs N] [--connections N] [--seed N]
+                kill downloads at random moments, verify, count the bytes fetched twice
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let (command, rest) = args.split_first().map_or(("help", &[][..]), |(c, rest)| (c.as_str(), rest));
+    match (command, rest) {
+        ("test", rest) => test::run(rest),
+        ("tidy", []) => tidy::run(),
+        ("ci", []) => ci::run(),
+        ("demo", []) => demo::run(),
+        ("kill", rest) => kill::run(rest),
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => bail!("no such command: {}\n\n{}", args.join(" "), HELP.trim_end()),
+    }
+}

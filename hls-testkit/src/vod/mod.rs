@@ -100,7 +100,7 @@ impl Vod {
             segments,
             inits: Vec::new(),
             extension,
-            codecs: "avc1.64000a,mp4a.40.2",
+            codecs: "avc1.64000c,mp4a.40.2",
             key: None,
             iv: Iv::Implicit,
             rotate_every: None,
@@ -216,6 +216,11 @@ impl Vod {
     pub fn without_end(mut self) -> Self {
         self.ends = false;
         self
+    }
+
+    /// Returns the number of clear bytes in all segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.len() as u64).sum()
     }
 
     /// Puts playlist, segments and keys on `origin`.

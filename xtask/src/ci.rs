@@ -1,0 +1,67 @@
+//! `cargo xtask ci`: the steps of `.ci/run`, once everything is installed.
+
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use crate::workspace::{self, cargo};
+use crate::{test, tidy};
+
+pub(crate) fn run() -> Result<()> {
+    step("fmt", || workspace::run(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("clippy", || {
+        workspace::run(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
+    step("doc", || {
+        workspace::run(
+            cargo(&["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })?;
+    step("tidy", tidy::run)?;
+    step("deny", deny)?;
+    step("test", || test::run(&[]))
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("== {name}");
+    let start = Instant::now();
+    work()?;
+    println!("== {name}: ok, {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn deny() -> Result<()> {
+    let found = cargo(&["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success();
+    if !found {
+        ensure!(!is_set("HLS_CI_STRICT") && !is_set("CI"), "cargo-deny is not installed");
+        println!("SKIPPED deny: cargo install cargo-deny --locked");
+        return Ok(());
+    }
+    workspace::run(&mut cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))?;
+
+    // The database is on a forge: where that can't be reached, its advisories can't be known. The hosted
+    // workflow reaches it, and sets CI.
+    let mut advisories = cargo(&["deny", "check", "advisories"]);
+    let output = advisories.output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    if text.contains("failed to fetch advisory database") && !is_set("CI") {
+        println!("NOT CHECKED advisories: the database can't be reached from here");
+        return Ok(());
+    }
+    eprint!("{text}");
+    ensure!(output.status.success(), "cargo deny check advisories: {}", output.status);
+    Ok(())
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "1" || value == "true")
+}

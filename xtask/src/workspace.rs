@@ -1,0 +1,41 @@
+//! The workspace as cargo sees it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// Returns the folder of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the folder of xtask lies in that of the workspace")
+}
+
+/// Returns a call of cargo in the folder of the workspace.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(args).current_dir(root());
+    cargo
+}
+
+/// Runs a command with the terminal of this process, and fails if it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("can't run {command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
+
+/// Returns `cargo metadata`, with the whole tree of dependencies.
+pub(crate) fn metadata() -> Result<Value> {
+    let output =
+        cargo(&["metadata", "--format-version", "1"]).output().context("can't run cargo metadata")?;
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")
+}
+
+/// Returns the folder that cargo builds in.
+pub(crate) fn target() -> Result<PathBuf> {
+    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")?;
+    Ok(metadata["target_directory"].as_str().context("no target directory")?.into())
+}
