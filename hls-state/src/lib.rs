@@ -1,1 +1,54 @@
-//! What survives a kill: lock, log, segment files and final rename of a resumable job
+//! What survives a kill: lock, log, segment files and final rename of a resumable job.
+//!
+//! A job writes one or more output files, each the concatenation of *units* in order. This crate keeps those bytes safe
+//! while they arrive and finds them again after a crash. It knows nothing of what the units are.
+//!
+//! - [`DiskStore`] keeps a job on disk: `OUT.part` grows beside the output, `OUT.hls/` holds the lock, the log `written`,
+//!   units that wait for their turn, and an index that may vanish.
+//! - [`ResumeStore`] is the seam: what an engine asks of a store.
+//! - [`Recovered`] says what an earlier run left that is still right, byte for byte: all of it was hashed again.
+//!
+//! **Files are the truth.** A record in the log is a claim, checked against `OUT.part` at the next start; a segment
+//! file's name is its own record. `docs/state-format.md` has the format.
+//!
+//! # Example
+//! ```
+//! use hls_state::{DiskStore, Fingerprint, Options, Placed, ResumeStore};
+//! use std::io::IoSlice;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let output = folder.path().join("movie.ts");
+//! let (mut store, recovered) = DiskStore::open(Options::new(vec![output.clone()]))?;
+//! assert!(recovered.outputs[0].is_empty());
+//!
+//! store.write(0, 0, &[IoSlice::new(b"first unit")])?;
+//! let hash = Fingerprint::of(b"first unit");
+//! store.record(Placed { output: 0, index: 0, identity: 7, offset: 0, len: 10, hash })?;
+//! store.finish()?;
+//! assert_eq!(std::fs::read(output)?, b"first unit");
+//! # Ok(())
+//! # }
+//! ```
+
+mod disk;
+mod error;
+mod fingerprint;
+mod index;
+mod layout;
+mod lock;
+mod log;
+mod record;
+mod recover;
+mod segment;
+mod store;
+mod sync;
+mod sys;
+
+pub use disk::{DiskStore, Durability, Options};
+pub use error::{Error, Kind};
+pub use fingerprint::{Fingerprint, Hasher};
+pub use layout::Layout;
+pub use recover::Recovered;
+pub use store::{Placed, ResumeStore, Unit};
+pub use sys::free_space;

@@ -1,0 +1,483 @@
+//! The store on disk.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::Context as _;
+use crate::index::Index;
+use crate::lock::Lock;
+use crate::log::Log;
+use crate::record::Record;
+use crate::segment::{Growing, Waiting};
+use crate::sync::{Syncer, sync};
+use crate::{Error, Fingerprint, Kind, Layout, Placed, Recovered, ResumeStore, Unit, recover, sys};
+
+/// Syncs are at least this far apart.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
+/// Records reach the log at least this often.
+const LOG_EVERY: Duration = Duration::from_millis(50);
+/// A job shorter than this never needs the index.
+const INDEX_AFTER: Duration = Duration::from_secs(2);
+
+/// What has to survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A kill of the process: the same records, no syncs.
+    Fast,
+    /// A loss of power too: all but the last half second is on the disk.
+    #[default]
+    Safe,
+}
+
+/// How to open a job.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The outputs; the first one is the main output.
+    pub outputs: Vec<PathBuf>,
+    /// What has to survive.
+    pub durability: Durability,
+    /// Replace outputs that exist, at the very end.
+    pub force: bool,
+    /// Discard what an earlier run left.
+    pub restart: bool,
+}
+
+impl Options {
+    /// Safe, and nothing is replaced or discarded.
+    #[must_use]
+    pub fn new(outputs: Vec<PathBuf>) -> Self {
+        Self { outputs, durability: Durability::default(), force: false, restart: false }
+    }
+}
+
+/// A job on disk: holds its lock until it is closed, finished or dropped.
+#[derive(Debug)]
+pub struct DiskStore {
+    layout: Layout,
+    options: Options,
+    parts: Vec<Part>,
+    pending: Vec<Record>,
+    pending_since: Option<Instant>,
+    /// Made when there is something to lose: a small job ends before.
+    log: Option<Arc<Mutex<Log>>>,
+    earlier: Vec<Record>,
+    syncer: Option<Syncer>,
+    last_sync: Instant,
+    started: Instant,
+    growing: HashMap<Unit, Growing>,
+    aside: HashMap<Unit, Waiting>,
+    /// In their output, but not yet under a record that is as durable as asked for.
+    placed: Vec<PathBuf>,
+    placed_syncing: Vec<PathBuf>,
+    index: Index,
+    lock: Option<Lock>,
+}
+
+#[derive(Debug)]
+struct Part {
+    file: Arc<File>,
+    path: PathBuf,
+    end: u64,
+}
+
+impl DiskStore {
+    /// Takes the lock of a job and finds out what is there already, every byte hashed again.
+    ///
+    /// # Errors
+    /// [`Kind::Exists`], [`Kind::InUse`], [`Kind::Newer`], and I/O errors; nothing is changed by the first three.
+    pub fn open(options: Options) -> Result<(Self, Recovered), Error> {
+        let bad = || Error::new(Kind::Contract, "not the name of a file:", Path::new(""));
+        let layout = Layout::new(options.outputs.clone()).ok_or_else(bad)?;
+        let folder = layout.folder().to_owned();
+        let fresh = match sys::create_private_folder(&folder) {
+            Ok(()) => true,
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
+            Err(e) => return Err(Error::io("can't create", &folder, e)),
+        };
+        if !fresh && !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
+            return Err(Error::new(Kind::Io, "not a folder:", &folder));
+        }
+        let lock = Lock::take(&layout.lock())?;
+        let opened = Self::open_locked(layout, options, lock);
+        if fresh && opened.is_err() {
+            // Nothing was there before, so nothing is left behind.
+            let _ = std::fs::remove_file(folder.join("lock"));
+            let _ = std::fs::remove_dir(&folder);
+        }
+        opened
+    }
+
+    fn open_locked(layout: Layout, options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
+        let log_path = layout.log();
+        let mut warnings = Vec::new();
+        if options.restart {
+            discard(&layout)?;
+        }
+        let contents = Log::read(&log_path)?;
+        if contents.unusable {
+            let aside = log_path.with_extension("bad");
+            std::fs::rename(&log_path, &aside).at("can't rename", &log_path)?;
+            warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
+        }
+        let was_complete = contents.records.iter().any(|r| matches!(r, Record::Complete(_)));
+        if was_complete {
+            return Self::complete_earlier(layout, options, lock, &contents.records);
+        }
+        if !options.force {
+            for output in layout.outputs() {
+                if std::fs::symlink_metadata(output).is_ok() {
+                    return Err(Error::new(Kind::Exists, "the output exists already:", output));
+                }
+            }
+        }
+        let mut claims = recover::claims(&contents.records, layout.outputs().len());
+        let claimed = claims.iter().map(Vec::len).sum::<usize>();
+        let mut parts = Vec::new();
+        for (n, claims) in claims.iter_mut().enumerate() {
+            parts.push(Part::open(layout.part(n), claims)?);
+        }
+        let kept = claims.iter().map(Vec::len).sum::<usize>();
+        if kept < claimed {
+            let lost = claimed - kept;
+            warnings.push(format!(
+                "{lost} units of the earlier run were damaged on disk; they are fetched again"
+            ));
+        }
+        let waiting = recover::still_waiting(layout.folder(), &claims)?;
+        let earlier = claims.iter().flatten().map(|p| Record::Placed(*p)).collect();
+        let aside: Vec<_> = waiting.iter().map(|w| (w.unit, w.len)).collect();
+        let (index, index_warning) = Index::open_later(layout.index());
+        warnings.extend(index_warning);
+        let now = Instant::now();
+        let store = Self {
+            layout,
+            options,
+            parts,
+            pending: Vec::new(),
+            pending_since: None,
+            log: None,
+            earlier,
+            syncer: None,
+            last_sync: now,
+            started: now,
+            growing: HashMap::new(),
+            aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
+            placed: Vec::new(),
+            placed_syncing: Vec::new(),
+            index,
+            lock: Some(lock),
+        };
+        Ok((store, Recovered { outputs: claims, aside, complete: false, warnings }))
+    }
+
+    /// An earlier run died between "complete" and the last rename: do what is left.
+    fn complete_earlier(
+        layout: Layout,
+        options: Options,
+        lock: Lock,
+        records: &[Record],
+    ) -> Result<(Self, Recovered), Error> {
+        let outputs = recover::claims(records, layout.outputs().len());
+        let now = Instant::now();
+        let mut store = Self {
+            parts: Vec::new(),
+            pending: Vec::new(),
+            pending_since: None,
+            log: None,
+            earlier: Vec::new(),
+            syncer: None,
+            last_sync: now,
+            started: now,
+            growing: HashMap::new(),
+            aside: HashMap::new(),
+            placed: Vec::new(),
+            placed_syncing: Vec::new(),
+            index: Index::open_later(layout.index()).0,
+            lock: Some(lock),
+            layout,
+            options,
+        };
+        store.rename_outputs(true)?;
+        store.remove_state()?;
+        Ok((store, Recovered { outputs, complete: true, ..Recovered::default() }))
+    }
+
+    fn is_safe(&self) -> bool {
+        self.options.durability == Durability::Safe
+    }
+
+    fn part_mut(&mut self, output: u8) -> Result<&mut Part, Error> {
+        let missing = || Error::new(Kind::Contract, "no such output in", Path::new("the job"));
+        self.parts.get_mut(usize::from(output)).ok_or_else(missing)
+    }
+
+    /// Writes pending records to the log, which is made now if it is not there yet.
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() && self.log.is_some() {
+            return Ok(());
+        }
+        let records = std::mem::take(&mut self.pending);
+        self.pending_since = None;
+        match &self.log {
+            Some(log) => log.lock().unwrap_or_else(PoisonError::into_inner).append(&records)?,
+            None => {
+                let mut all = std::mem::take(&mut self.earlier);
+                all.extend(records);
+                self.log = Some(Arc::new(Mutex::new(Log::create(&self.layout.log(), &all)?)));
+            }
+        }
+        if !self.is_safe() {
+            remove_files(self.placed.drain(..));
+        }
+        Ok(())
+    }
+
+    fn part_files(&self) -> Vec<(Arc<File>, PathBuf)> {
+        self.parts.iter().map(|p| (Arc::clone(&p.file), p.path.clone())).collect()
+    }
+
+    fn group_sync(&mut self) -> Result<(), Error> {
+        if let Some(ended) = self.syncer.as_mut().and_then(Syncer::ended) {
+            ended?;
+            remove_files(self.placed_syncing.drain(..));
+        }
+        if self.last_sync.elapsed() < SYNC_EVERY {
+            return Ok(());
+        }
+        let Some(log) = self.log.clone() else { return Ok(()) };
+        if self.syncer.is_none() {
+            let folder = self.layout.folder();
+            self.syncer = Some(Syncer::start(self.part_files(), log).at("can't start syncing", folder)?);
+        }
+        if self.syncer.as_mut().is_some_and(Syncer::request) {
+            self.last_sync = Instant::now();
+            self.placed_syncing.append(&mut self.placed);
+        }
+        Ok(())
+    }
+
+    fn rename_outputs(&self, some_done: bool) -> Result<(), Error> {
+        let outputs = self.layout.outputs();
+        // The main output comes last: where it is, all is.
+        for (n, output) in outputs.iter().enumerate().rev() {
+            let part = self.layout.part(n);
+            if some_done && !part.exists() && output.exists() {
+                continue;
+            }
+            if self.options.force {
+                std::fs::rename(&part, output).at("can't rename", &part)?;
+            } else {
+                sys::rename_new(&part, output).map_err(|e| match e.kind() {
+                    std::io::ErrorKind::AlreadyExists => {
+                        Error::new(Kind::Exists, "a file has appeared meanwhile:", output)
+                    }
+                    _ => Error::io("can't rename", &part, e),
+                })?;
+            }
+        }
+        if self.is_safe() {
+            let parent = Layout::parent(self.layout.folder());
+            sys::sync_folder(parent).at("can't sync", parent)?;
+        }
+        Ok(())
+    }
+
+    fn remove_state(&mut self) -> Result<(), Error> {
+        self.index.discard();
+        remove_contents(self.layout.folder(), true);
+        if let Some(lock) = self.lock.take() {
+            let _ = lock.remove();
+        }
+        // Something that is not ours may lie in there: the folder then stays.
+        let _ = std::fs::remove_dir(self.layout.folder());
+        Ok(())
+    }
+}
+
+impl ResumeStore for DiskStore {
+    fn takes_unverified(&self) -> bool {
+        true
+    }
+
+    fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        let part = self.part_mut(output)?;
+        sys::write_all_vectored_at(&part.file, data, offset).at("can't write", &part.path)?;
+        part.end = part.end.max(offset + data.iter().map(|d| d.len() as u64).sum::<u64>());
+        Ok(())
+    }
+
+    fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
+        let part = self.part_mut(output)?;
+        if part.end > offset {
+            part.file.set_len(offset).at("can't cut", &part.path)?;
+            part.end = offset;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, placed: Placed) -> Result<(), Error> {
+        self.index.note(&placed);
+        self.pending.push(Record::Placed(placed));
+        self.pending_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        if !self.growing.contains_key(&unit) {
+            self.growing.insert(unit, Growing::create(self.layout.folder(), &unit)?);
+        }
+        self.growing.get_mut(&unit).map_or(Ok(()), |growing| growing.append(data))
+    }
+
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error> {
+        let missing = || Error::new(Kind::Contract, "nothing was set aside in", self.layout.folder());
+        let growing = self.growing.remove(&unit).ok_or_else(missing)?;
+        let waiting = growing.commit(unit, hash, self.options.durability == Durability::Safe)?;
+        self.aside.insert(unit, waiting);
+        Ok(())
+    }
+
+    fn drop_aside(&mut self, unit: Unit) {
+        if let Some(growing) = self.growing.remove(&unit) {
+            growing.discard();
+        }
+        if let Some(waiting) = self.aside.remove(&unit) {
+            remove_files([waiting.path]);
+        }
+    }
+
+    fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
+        let Some(waiting) = self.aside.remove(&unit) else { return Ok(None) };
+        let part = self.part_mut(unit.output)?;
+        let right = waiting.copy_into(&part.file, &part.path, offset)?;
+        part.end = part.end.max(offset + waiting.len);
+        if !right {
+            self.cut(unit.output, offset)?;
+            remove_files([waiting.path]);
+            return Ok(None);
+        }
+        let Unit { output, index, identity } = unit;
+        let placed = Placed { output, index, identity, offset, len: waiting.len, hash: waiting.hash };
+        self.record(placed)?;
+        self.placed.push(waiting.path);
+        Ok(Some(placed))
+    }
+
+    fn maintain(&mut self) -> Result<(), Error> {
+        if self.pending_since.is_some_and(|since| since.elapsed() >= LOG_EVERY) {
+            self.flush()?;
+        }
+        if self.is_safe() {
+            self.group_sync()?;
+        }
+        if self.started.elapsed() >= INDEX_AFTER {
+            self.index.open_now();
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        for (_, growing) in self.growing.drain() {
+            growing.discard();
+        }
+        self.syncer = None;
+        if self.parts.iter().all(|p| p.end == 0) && self.pending.is_empty() && self.aside.is_empty() {
+            // Nothing worth keeping was received.
+            for part in self.parts.drain(..) {
+                remove_files([part.path]);
+            }
+            return self.remove_state();
+        }
+        // What no record speaks of would be cut off at the next start anyway; a player may find it useful meanwhile.
+        self.flush()?;
+        if self.is_safe()
+            && let Some(log) = &self.log
+        {
+            sync(&self.part_files(), log)?;
+        }
+        self.index.close();
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
+        self.syncer = None;
+        // A job of one output whose log was never needed is complete by the rename itself.
+        if self.log.is_some() || self.parts.len() > 1 || !self.earlier.is_empty() {
+            self.flush()?;
+        }
+        if self.is_safe() {
+            for part in &self.parts {
+                part.file.sync_data().at("can't sync", &part.path)?;
+            }
+        }
+        if let Some(log) = &self.log {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.append(&[Record::Complete(self.parts.iter().map(|p| p.end).collect())])?;
+            if self.options.durability == Durability::Safe {
+                log.sync()?;
+            }
+        }
+        self.rename_outputs(false)?;
+        self.remove_state()?;
+        Ok(self.layout.outputs().to_vec())
+    }
+}
+
+impl Part {
+    /// Opens a part file, cuts it at the end of the last claim that holds, and drops the claims behind it.
+    fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<Self, Error> {
+        let mut options = sys::open_options(false);
+        let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = opened.at("can't open", &path)?;
+        let meta = file.metadata().at("can't read", &path)?;
+        if !meta.is_file() {
+            return Err(Error::new(Kind::Io, "not a regular file:", &path));
+        }
+        let holding = recover::verify(&mut file, &path, claims)?;
+        claims.truncate(holding);
+        let end = claims.last().map_or(0, |last| last.offset + last.len);
+        if meta.len() != end {
+            file.set_len(end).at("can't cut", &path)?;
+        }
+        Ok(Self { file: Arc::new(file), path, end })
+    }
+}
+
+/// Removes what an earlier run left: the log first, so that a crash in between leaves nothing that lies.
+fn discard(layout: &Layout) -> Result<(), Error> {
+    let log = layout.log();
+    match std::fs::remove_file(&log) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("can't remove", &log, e)),
+        _ => {}
+    }
+    sys::sync_folder(layout.folder()).at("can't sync", layout.folder())?;
+    remove_contents(layout.folder(), false);
+    for n in 0..layout.outputs().len() {
+        remove_files([layout.part(n)]);
+    }
+    Ok(())
+}
+
+/// Removes the files in a job's folder that this crate makes, the log last; never the lock.
+fn remove_contents(folder: &Path, with_log: bool) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let ours =
+        |name: &str| name.ends_with(".seg") || name.starts_with("tmp-") || name.starts_with("written.");
+    let paths = entries.filter_map(Result::ok).map(|e| e.path());
+    remove_files(paths.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(ours)));
+    if with_log {
+        remove_files([folder.join("written")]);
+    }
+}
+
+/// Removes files that no longer matter; one that stays is found and removed at the next start.
+fn remove_files(paths: impl IntoIterator<Item = PathBuf>) {
+    for path in paths {
+        let _ = std::fs::remove_file(path);
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong on disk.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Disk full, quota used up, or file too large for the file system.
+    Full,
+    /// Another process holds this job.
+    InUse {
+        /// Its process id, where it could be read.
+        pid: Option<u32>,
+    },
+    /// The output is there already.
+    Exists,
+    /// The state was written by a newer version.
+    Newer {
+        /// The format it has.
+        format: u32,
+    },
+    /// Anything else on this machine: permissions, missing folders, input and output errors.
+    Io,
+    /// The caller broke the contract of the store, for example by finishing twice.
+    Contract,
+}
+
+/// An error with the path it happened at.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {}", path.display())]
+pub struct Error {
+    kind: Kind,
+    what: &'static str,
+    path: PathBuf,
+    source: Option<io::Error>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, what: &'static str, path: &Path) -> Self {
+        Self { kind, what, path: path.to_owned(), source: None }
+    }
+
+    pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        use io::ErrorKind as E;
+        let kind = match source.kind() {
+            E::StorageFull | E::QuotaExceeded | E::FileTooLarge => Kind::Full,
+            _ => Kind::Io,
+        };
+        Self { kind, what, path: path.to_owned(), source: Some(source) }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The file or folder it happened at.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A stable symbol for scripts, for example `disk.full`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            Kind::Full => "disk.full",
+            Kind::InUse { .. } => "job.in_use",
+            Kind::Exists => "output.exists",
+            Kind::Newer { .. } => "state.newer",
+            Kind::Io => "disk.io",
+            Kind::Contract => "state.contract",
+        }
+    }
+}
+
+/// Adds what was being done, and where, to an I/O error.
+pub(crate) trait Context<T> {
+    fn at(self, what: &'static str, path: &Path) -> Result<T, Error>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn at(self, what: &'static str, path: &Path) -> Result<T, Error> {
+        self.map_err(|source| Error::io(what, path, source))
+    }
+}

@@ -1,0 +1,135 @@
+//! Units that wait for their turn on disk: the name of the file is the record of what is in it.
+
+use std::fs::File;
+use std::io::{IoSlice, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::Context as _;
+use crate::{Error, Fingerprint, Hasher, Unit, sys};
+
+/// Reads in pieces of this size.
+pub(crate) const PIECE: usize = 1 << 20;
+
+/// A unit on its way to a file; it has a temporary name until it is whole.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+/// A whole unit in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) unit: Unit,
+    pub(crate) len: u64,
+    pub(crate) hash: Fingerprint,
+    pub(crate) path: PathBuf,
+}
+
+impl Growing {
+    pub(crate) fn create(folder: &Path, unit: &Unit) -> Result<Self, Error> {
+        // One process holds the job, so the unit alone makes the name unique; what an earlier run left is removed.
+        let path = folder.join(format!("tmp-{}-{}", unit.output, unit.index));
+        let _ = std::fs::remove_file(&path);
+        let mut options = sys::open_options(true);
+        let file = options.read(true).write(true).create_new(true).open(&path).at("can't create", &path)?;
+        Ok(Self { file, path, len: 0 })
+    }
+
+    pub(crate) fn append(&mut self, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        sys::write_all_vectored_at(&self.file, data, self.len).at("can't write", &self.path)?;
+        self.len += data.iter().map(|d| d.len() as u64).sum::<u64>();
+        Ok(())
+    }
+
+    /// Gives the whole unit its name.
+    pub(crate) fn commit(self, unit: Unit, hash: Fingerprint, sync: bool) -> Result<Waiting, Error> {
+        if sync {
+            self.file.sync_data().at("can't sync", &self.path)?;
+        }
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let path = folder.join(name(&unit, self.len, hash));
+        std::fs::rename(&self.path, &path).at("can't rename", &self.path)?;
+        if sync {
+            sys::sync_folder(folder).at("can't sync", folder)?;
+        }
+        Ok(Waiting { unit, len: self.len, hash, path })
+    }
+
+    pub(crate) fn discard(self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Waiting {
+    /// The units in a job's folder; what has only a temporary name is removed.
+    pub(crate) fn list(folder: &Path) -> Result<Vec<Self>, Error> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).at("can't read", folder)? {
+            let path = entry.at("can't read", folder)?.path();
+            let Some(file_name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+            if file_name.starts_with("tmp-") {
+                let _ = std::fs::remove_file(&path);
+            } else if let Some((unit, len, hash)) = parse_name(file_name) {
+                found.push(Self { unit, len, hash, path });
+            }
+        }
+        found.sort_by_key(|w| (w.unit.output, w.unit.index));
+        Ok(found)
+    }
+
+    /// Copies the unit into an output. `false`: the file is not what its name says.
+    pub(crate) fn copy_into(&self, output: &File, output_path: &Path, offset: u64) -> Result<bool, Error> {
+        let Ok(mut file) = sys::open_options(true).read(true).open(&self.path) else { return Ok(false) };
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; PIECE.min(self.len.max(1) as usize)];
+        let mut at = offset;
+        loop {
+            let got = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(got) => buffer.get(..got).unwrap_or_default(),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(_) => return Ok(false),
+            };
+            hasher.update(got);
+            if at - offset + got.len() as u64 > self.len {
+                return Ok(false);
+            }
+            sys::write_all_at(output, got, at).at("can't write", output_path)?;
+            at += got.len() as u64;
+        }
+        Ok(at - offset == self.len && hasher.finish() == self.hash)
+    }
+}
+
+fn name(unit: &Unit, len: u64, hash: Fingerprint) -> String {
+    format!("{}-{}-{:032x}-{len}-{hash}.seg", unit.output, unit.index, unit.identity)
+}
+
+fn parse_name(name: &str) -> Option<(Unit, u64, Fingerprint)> {
+    let mut parts = name.strip_suffix(".seg")?.split('-');
+    let unit = Unit {
+        output: parts.next()?.parse().ok()?,
+        index: parts.next()?.parse().ok()?,
+        identity: u128::from_str_radix(parts.next()?, 16).ok()?,
+    };
+    let len = parts.next()?.parse().ok()?;
+    let hash = Fingerprint(u128::from_str_radix(parts.next()?, 16).ok()?);
+    parts.next().is_none().then_some((unit, len, hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_records() {
+        let unit = Unit { output: 1, index: 104_711, identity: 0xabc };
+        let hash = Fingerprint::of(b"x");
+        assert_eq!(parse_name(&name(&unit, 12, hash)), Some((unit, 12, hash)));
+        for bad in ["tmp-0-1", "0-1-2.seg", "0-1-a-2-b-c.seg", "x-1-a-2-b.seg", ".seg", "0-1-a-2-b"] {
+            assert_eq!(parse_name(bad), None, "{bad}");
+        }
+    }
+}

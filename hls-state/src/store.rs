@@ -1,0 +1,100 @@
+//! What an engine asks of a store.
+
+use std::fmt;
+use std::io::IoSlice;
+use std::path::PathBuf;
+
+use crate::{Error, Fingerprint};
+
+/// A unit of an output: its place in the order, and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unit {
+    /// Which output.
+    pub output: u8,
+    /// Which place in that output, counted from 0.
+    pub index: u64,
+    /// A hash of all that tells this unit from others; never of secrets in clear.
+    pub identity: u128,
+}
+
+/// A whole unit in an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Which output.
+    pub output: u8,
+    /// Which place in that output, counted from 0.
+    pub index: u64,
+    /// What the unit is, as in [`Unit::identity`].
+    pub identity: u128,
+    /// Where its first byte is.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub len: u64,
+    /// Their hash.
+    pub hash: Fingerprint,
+}
+
+/// Keeps the bytes of a job. All calls block and belong on a thread of their own.
+pub trait ResumeStore: Send + fmt::Debug {
+    /// Whether bytes may go to an output before their unit is known to be whole (and be cut off again).
+    fn takes_unverified(&self) -> bool;
+
+    /// Writes at `offset` of an output.
+    ///
+    /// # Errors
+    /// Disk full and other I/O errors.
+    fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error>;
+
+    /// Cuts an output off at `offset`: what a failed unit had written so far.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error>;
+
+    /// Says that a whole, verified unit is in its output. The record reaches the log with the next
+    /// [`maintain`](Self::maintain).
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn record(&mut self, placed: Placed) -> Result<(), Error>;
+
+    /// Appends to the file of a unit that has to wait, creating it at the first call.
+    ///
+    /// # Errors
+    /// Disk full and other I/O errors.
+    fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error>;
+
+    /// Keeps a unit that was set aside: it is whole and verified.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error>;
+
+    /// Forgets a unit that was set aside.
+    fn drop_aside(&mut self, unit: Unit);
+
+    /// Moves a unit that was set aside into its output and records it. `None`: what was kept is not what it was, and the
+    /// unit has to be had again.
+    ///
+    /// # Errors
+    /// Disk full and other I/O errors.
+    fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error>;
+
+    /// Writes out records and syncs as the durability asks; to be called at least every 100 ms while a job runs.
+    ///
+    /// # Errors
+    /// I/O errors, those of a sync under way included.
+    fn maintain(&mut self) -> Result<(), Error>;
+
+    /// Ends a run that is not complete; everything is kept for the next one.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn close(&mut self) -> Result<(), Error>;
+
+    /// Gives the outputs their final names and removes the state. Returns the names.
+    ///
+    /// # Errors
+    /// I/O errors, and [`Kind::Exists`](crate::Kind::Exists) where a file of that name has appeared meanwhile.
+    fn finish(&mut self) -> Result<Vec<PathBuf>, Error>;
+}

@@ -1,0 +1,77 @@
+//! Syncs in groups, beside the writing.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::error::Context as _;
+use crate::log::Log;
+use crate::record::Record;
+use crate::{Error, Kind};
+
+/// A thread that syncs the outputs and the log while the writer goes on.
+#[derive(Debug)]
+pub(crate) struct Syncer {
+    requests: Option<Sender<()>>,
+    results: Receiver<Result<(), Error>>,
+    thread: Option<JoinHandle<()>>,
+    busy: bool,
+}
+
+impl Syncer {
+    pub(crate) fn start(parts: Vec<(Arc<File>, PathBuf)>, log: Arc<Mutex<Log>>) -> std::io::Result<Self> {
+        let (requests, wanted) = channel::<()>();
+        let (done, results) = channel();
+        let work = move || {
+            for () in wanted {
+                if done.send(sync(&parts, &log)).is_err() {
+                    break;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("hls-sync".into()).spawn(work)?;
+        Ok(Self { requests: Some(requests), results, thread: Some(thread), busy: false })
+    }
+
+    /// Asks for a sync of all that has been written and recorded; `false` while one is under way.
+    pub(crate) fn request(&mut self) -> bool {
+        let asked = !self.busy && self.requests.as_ref().is_some_and(|r| r.send(()).is_ok());
+        self.busy |= asked;
+        asked
+    }
+
+    /// Whether a sync that was asked for has ended since, and how.
+    pub(crate) fn ended(&mut self) -> Option<Result<(), Error>> {
+        let result = match self.results.try_recv() {
+            Ok(result) => result,
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) if !self.busy => return None,
+            Err(TryRecvError::Disconnected) => {
+                Err(Error::new(Kind::Io, "the thread that syncs is gone:", &PathBuf::new()))
+            }
+        };
+        self.busy = false;
+        Some(result)
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Syncs the outputs, then says so in the log, then syncs the log. A failed sync is never tried again.
+pub(crate) fn sync(parts: &[(Arc<File>, PathBuf)], log: &Mutex<Log>) -> Result<(), Error> {
+    for (part, path) in parts {
+        part.sync_data().at("can't sync", path)?;
+    }
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    log.append(&[Record::Synced])?;
+    log.sync()
+}

@@ -1,0 +1,164 @@
+//! What only one kind of system has, with a plain fallback beside it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::path::Path;
+
+/// Bytes that an ordinary user may still write to the file system of `path`, or `None` where the system does not say.
+#[must_use]
+pub fn free_space(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let stat = rustix::fs::statvfs(path).ok()?;
+        stat.f_bavail.checked_mul(stat.f_frsize)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// Creates a folder that only its owner may enter.
+pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().mode(0o700).create(path)
+    }
+    #[cfg(not(unix))]
+    std::fs::create_dir(path)
+}
+
+/// Options that never follow a link planted at the last part of the path; `private` files are for the owner alone.
+pub(crate) fn open_options(private: bool) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+        options.mode(if private { 0o600 } else { 0o666 });
+    }
+    let _ = private;
+    options
+}
+
+/// Whether `file` is still what `path` names, and a regular file.
+pub(crate) fn is_same_regular(file: &File, path: &Path) -> io::Result<bool> {
+    let (ours, named) = (file.metadata()?, std::fs::symlink_metadata(path)?);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Ok(ours.is_file() && ours.dev() == named.dev() && ours.ino() == named.ino())
+    }
+    #[cfg(not(unix))]
+    Ok(ours.is_file() && named.is_file())
+}
+
+/// Writes all of `data` at `offset`, whatever the position of the file.
+pub(crate) fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
+    while !data.is_empty() {
+        let written = match write_at(file, data, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        data = data.get(written..).unwrap_or_default();
+        offset += written as u64;
+    }
+    Ok(())
+}
+
+/// Writes all slices one behind the other from `offset` on.
+pub(crate) fn write_all_vectored_at(file: &File, data: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+    let mut at = offset;
+    let mut done = 0;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if data.len() > 1 {
+        // One call for all; what it leaves over is written piece by piece below.
+        done = rustix::io::pwritev(file, data.get(..data.len().min(1024)).unwrap_or_default(), offset)?;
+    }
+    for piece in data {
+        let skip = done.min(piece.len());
+        done -= skip;
+        write_all_at(file, piece.get(skip..).unwrap_or_default(), at + skip as u64)?;
+        at += piece.len() as u64;
+    }
+    Ok(())
+}
+
+fn write_at(file: &File, data: &[u8], offset: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_at(file, data, offset);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_write(file, data, offset);
+}
+
+/// Renames without replacing anything: by the system's own call, else by link and unlink, else by looking first.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    rename_new_plainly(from, to)
+}
+
+/// The fallback of [`rename_new`] for file systems that know no such rename.
+pub(crate) fn rename_new_plainly(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(e),
+        Err(_) if std::fs::symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(from, to),
+    }
+}
+
+/// Makes the names in a folder durable, where the system can.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    return File::open(path)?.sync_all();
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectored_writes_land_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("f")).unwrap();
+        let pieces: Vec<Vec<u8>> =
+            (0..1500_u32).map(|n| n.to_be_bytes().repeat(1 + n as usize % 3)).collect();
+        let slices: Vec<IoSlice<'_>> = pieces.iter().map(|p| IoSlice::new(p)).collect();
+        write_all_vectored_at(&file, &slices, 3).unwrap();
+        let expect = [vec![0; 3], pieces.concat()].concat();
+        assert_eq!(std::fs::read(folder.path().join("f")).unwrap(), expect);
+    }
+
+    #[test]
+    fn renames_never_replace() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        for rename in [rename_new, rename_new_plainly] {
+            std::fs::write(&a, "a").unwrap();
+            rename(&a, &b).unwrap();
+            assert!(!a.exists());
+            std::fs::write(&a, "c").unwrap();
+            assert_eq!(rename(&a, &b).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(std::fs::read(&b).unwrap(), b"a");
+            std::fs::remove_file(&b).unwrap();
+        }
+    }
+}
