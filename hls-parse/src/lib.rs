@@ -1,1 +1,68 @@
-//! HTTP Live Streaming playlists: lossless lines, typed tags, resolved timeline
+//! HTTP Live Streaming playlists: lossless lines, typed tags, a resolved timeline.
+//!
+//! [`parse`] reads a playlist as forgiving as players are, and reports what was odd. The result is a
+//! [`Multivariant`] playlist of variants and renditions, or a [`Media`] playlist whose [`Segment`]s have
+//! everything resolved that applies to them: URL, byte range, keys, initialisation section, sequence numbers.
+//!
+//! The crate does no I/O. Rules cite sections of draft-pantos-hls-rfc8216bis-22.
+//!
+//! ```
+//! use hls_parse::{Encryption, Playlist};
+//! use url::Url;
+//!
+//! let text = "#EXTM3U
+//! ##EXT-X-TARGETDURATION:6
+//! ##EXT-X-MEDIA-SEQUENCE:7
+//! ##EXT-X-KEY:METHOD=AES-128,URI=\"key\"
+//! ##EXTINF:5.5,First, with a comma
+//! one.ts
+//! ##EXT-X-KEY:METHOD=NONE
+//! ##EXTINF:6,
+//! two.ts
+//! ##EXT-X-ENDLIST
+//! ";
+//! let base = Url::parse("https://example.com/live/index.m3u8?token=1")?;
+//! let parsed = hls_parse::parse(text, &base)?;
+//! assert!(parsed.warnings.is_empty());
+//!
+//! let Playlist::Media(media) = parsed.playlist else { panic!("not a media playlist") };
+//! assert!(media.ended);
+//! assert_eq!(media.duration().as_secs_f64(), 11.5);
+//!
+//! let segments: Vec<_> = media.segments().collect();
+//! assert_eq!(segments[0].url()?.as_str(), "https://example.com/live/one.ts");
+//! assert_eq!(segments[0].iv(), Some(7_u128.to_be_bytes()));
+//! assert_eq!(segments[1].encryption(), &Encryption::Clear);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limitations
+//!
+//! Parts, date ranges, preload hints and the merging of delta updates are not typed yet: their tags are in
+//! [`Media::lines`]. There is no strict mode and no writer.
+
+mod attribute;
+mod error;
+mod key;
+mod line;
+mod media;
+mod media_reader;
+mod multivariant;
+mod multivariant_reader;
+mod options;
+mod playlist;
+mod reader;
+mod scalar;
+mod span;
+mod variable;
+mod warning;
+
+pub use error::{Appearance, Error, ErrorKind, Quote};
+pub use key::{Encryption, Key, Method, Reason};
+pub use line::{Content, Line, Lines};
+pub use media::{ByteRange, Map, Media, PlaylistType, Segment};
+pub use multivariant::{AttributeList, Multivariant, Rendition, RenditionType, Resolution, Variant};
+pub use options::{Limits, Options};
+pub use playlist::{Parsed, Playlist, parse};
+pub use reader::Start;
+pub use warning::{Warning, WarningKind};

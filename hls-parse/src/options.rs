@@ -1,0 +1,75 @@
+use url::Url;
+
+use crate::{Error, Parsed, playlist};
+
+/// How much a playlist may ask for; beyond it, reading fails with the line where it happened.
+///
+/// The defaults hold every playlist met in practice and keep a hostile one from filling the memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of the playlist, and again of the text that variables add: 64 MiB.
+    pub bytes: usize,
+    /// Bytes of one line: 1 MiB.
+    pub line_bytes: usize,
+    /// Bytes of one line or attribute once its variables are replaced: 64 KiB.
+    pub expanded_bytes: usize,
+    /// Media segments: 1,000,000.
+    pub segments: usize,
+    /// Variant streams, I-frame ones counted apart: 1,000.
+    pub variants: usize,
+    /// Renditions: 10,000.
+    pub renditions: usize,
+    /// Different key URLs, counted where one follows another: 100,000.
+    pub keys: usize,
+    /// Key formats in effect at the same time: 32.
+    pub key_formats: usize,
+    /// Variables: 1,000.
+    pub variables: usize,
+    /// Warnings that are kept; the others are counted: 1,000.
+    pub warnings: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 64 << 20,
+            line_bytes: 1 << 20,
+            expanded_bytes: 64 << 10,
+            segments: 1_000_000,
+            variants: 1_000,
+            renditions: 10_000,
+            keys: 100_000,
+            key_formats: 32,
+            variables: 1_000,
+            warnings: 1_000,
+        }
+    }
+}
+
+/// How to read a playlist, where the defaults of [`parse`](crate::parse) do not fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How much a playlist may ask for.
+    pub limits: Limits,
+    /// The variables of the multivariant playlist, for `EXT-X-DEFINE:IMPORT` in a media playlist
+    /// (rfc8216bis-22, section 4.4.2.3): see [`Multivariant::variables`](crate::Multivariant::variables).
+    pub import: Vec<(String, String)>,
+    /// Reads on where a byte range or a media sequence number would be an error, and leaves it out.
+    ///
+    /// This is for looking at a playlist. Never download what it returns: the error becomes
+    /// [`WarningKind::Fault`](crate::WarningKind::Fault), and which bytes are meant is not known.
+    pub inspect: bool,
+}
+
+impl Options {
+    /// Reads a playlist; see [`parse`](crate::parse).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](crate::parse).
+    pub fn parse(&self, text: impl AsRef<[u8]>, base: &Url) -> Result<Parsed, Error> {
+        playlist::read(text.as_ref(), base, self)
+    }
+}

@@ -1,0 +1,88 @@
+//! What holds for every input.
+
+use hls_parse::{Content, Limits, Options, Playlist};
+use proptest::prelude::*;
+use url::Url;
+
+fn base() -> Url {
+    Url::parse("https://example.com/a/index.m3u8?tok=1").expect("a valid URL")
+}
+
+const LINES: &[&str] = &[
+    "#EXT-X-TARGETDURATION:6",
+    "#EXT-X-MEDIA-SEQUENCE:18446744073709551610",
+    "#EXTINF:6,a, b",
+    "#EXTINF:-1 tvg-id=\"x\" group-title=\"a,b\",Name",
+    "#EXTINF:",
+    "#EXT-X-BYTERANGE:100@0",
+    "#EXT-X-BYTERANGE:100",
+    "#EXT-X-KEY:METHOD=AES-128,URI=\"k{$v}\",IV=0x{$v}",
+    "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple\"",
+    "#EXT-X-KEY:METHOD=NONE",
+    "#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"10@0\"",
+    "#EXT-X-DISCONTINUITY",
+    "#EXT-X-DEFINE:NAME=\"v\",VALUE=\"1\"",
+    "#EXT-X-DEFINE:QUERYPARAM=\"tok\"",
+    "#EXT-X-SKIP:SKIPPED-SEGMENTS=3",
+    "#EXT-X-STREAM-INF:BANDWIDTH=1,REQ-X=\"1\"",
+    "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"",
+    "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n",
+    "#EXT-X-ENDLIST",
+    "# comment",
+    "one.ts",
+    "http://[",
+    "{$v}.ts",
+    "",
+    "\u{feff}",
+];
+
+proptest! {
+    #[test]
+    fn bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), header: bool) {
+        let mut text = if header { b"#EXTM3U\n".to_vec() } else { Vec::new() };
+        text.extend(bytes);
+        let _ = hls_parse::parse(text, &base());
+    }
+
+    #[test]
+    fn mutated_playlists_never_panic(
+        lines in proptest::collection::vec(0..LINES.len(), 0..30),
+        flips in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..6),
+        inspect: bool,
+    ) {
+        let mut text = b"#EXTM3U\n".to_vec();
+        for line in lines {
+            text.extend(LINES[line].bytes().chain([b'\n']));
+        }
+        for (at, byte) in flips {
+            let at = 8 + at % text.len();
+            if let Some(old) = text.get_mut(at) {
+                *old = byte;
+            }
+        }
+        let mut options = Options::default();
+        options.inspect = inspect;
+        if let Ok(parsed) = options.parse(&text, &base()) {
+            for warning in &parsed.warnings {
+                prop_assert!(warning.to_string().bytes().all(|byte| byte >= 0x20));
+            }
+            if let Playlist::Media(media) = parsed.playlist {
+                let uris = media.lines().filter(|line| matches!(line.content, Content::Uri(_))).count();
+                prop_assert_eq!(media.segments().len(), uris);
+                for segment in media.segments() {
+                    prop_assert!(segment.url().is_ok());
+                    let _ = (segment.iv(), segment.map(), segment.byte_range(), segment.title());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn limits_hold(segments in 0_usize..20) {
+        let text = format!("#EXTM3U\n{}", "#EXTINF:1,\na.ts\n".repeat(segments));
+        let mut options = Options::default();
+        options.limits = Limits::default();
+        options.limits.segments = 10;
+        prop_assert_eq!(options.parse(text, &base()).is_ok(), segments <= 10);
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the public interface.
+
+mod corpus;
+mod laws;
+mod reading;
