@@ -38,3 +38,7 @@ mod transport;
 
 /// The bytes type of the API, so that a test needs no dependency for it.
 pub use bytes::Bytes;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -29,8 +29,13 @@ pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
     pub(crate) fn connect(origin: &Origin) -> io::Result<Self> {
+        Self::with_patience(origin, Duration::from_secs(30))
+    }
+
+    /// Connects, and waits no longer than that for the next bytes.
+    pub(crate) fn with_patience(origin: &Origin, patience: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect(origin.address())?;
-        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        stream.set_read_timeout(Some(patience))?;
         Ok(Self(BufReader::new(stream)))
     }
 

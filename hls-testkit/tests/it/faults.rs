@@ -8,6 +8,8 @@ use hls_testkit::{Gate, Origin, Reply, Step};
 use crate::client::{Client, get};
 
 const BODY: &[u8] = b"0123456789";
+/// Long enough for what a busy machine sends, short enough to wait for what never comes.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn origin(reply: Reply) -> Origin {
     let origin = Origin::start();
@@ -18,7 +20,9 @@ fn origin(reply: Reply) -> Origin {
 
 /// Checks what one request gets: its body, and how that ended.
 fn check(reply: Reply, body: &[u8], end: Option<ErrorKind>) -> io::Result<()> {
-    let answer = get(&origin(reply.clone()), "/a.ts", &[])?;
+    let patience = if end == Some(TIMED_OUT) { PATIENCE } else { Duration::from_secs(30) };
+    let origin = origin(reply.clone());
+    let answer = Client::with_patience(&origin, patience)?.ask("GET", "/a.ts", &[])?;
     assert_eq!(answer.status.split(' ').nth(1), Some("200"), "{reply:?}");
     assert_eq!(answer.body, body, "{reply:?}");
     assert_eq!(answer.end_kind(), end, "{reply:?}");
@@ -104,7 +108,7 @@ fn ranges_that_are_wrong() -> io::Result<()> {
 #[test]
 fn no_answer_at_all() -> io::Result<()> {
     let silent = origin(Reply::hang());
-    let mut client = Client::connect(&silent)?;
+    let mut client = Client::with_patience(&silent, PATIENCE)?;
     assert_eq!(client.ask("GET", "/a.ts", &[]).map_err(|e| e.kind()).err(), Some(TIMED_OUT));
     assert_eq!(silent.in_flight(), 1);
     drop(client);
