@@ -1,1 +1,45 @@
-//! Media segments recognised and verified as their bytes pass: MPEG-TS, fMP4, packed audio, WebVTT
+//! Media segments recognised and verified as their bytes pass: MPEG-TS, fMP4, packed audio, WebVTT.
+//!
+//! A [`Verifier`] takes the bytes of one segment or initialisation section in chunks of any size, recognises the
+//! [`Container`], refuses what is no media, and tells at the end whether the unit is whole. A
+//! [`Configuration`] tells whether the media of two initialisation sections can stand in one file.
+//!
+//! The crate does no I/O and knows nothing of URLs or playlists.
+//!
+//! ```
+//! use hls_media::{Container, Verifier};
+//!
+//! let packet = [&[0x47, 0x40, 0x00, 0x10][..], &[0xff; 184]].concat();
+//! let segment = packet.repeat(10);
+//!
+//! let mut verifier = Verifier::new();
+//! for chunk in segment.chunks(1000) {
+//!     verifier.push(chunk)?;
+//! }
+//! let summary = verifier.finish()?;
+//! assert_eq!((summary.container, summary.bytes), (Container::MpegTs, 1880));
+//!
+//! let mut verifier = Verifier::new();
+//! verifier.push(b"<!doctype html><title>Sorry")?;
+//! let error = verifier.finish().unwrap_err().to_string();
+//! assert!(error.starts_with("not media: it looks like an HTML page"));
+//! # Ok::<(), hls_media::MediaError>(())
+//! ```
+//!
+//! # Limitations
+//!
+//! What is verified is the outer structure: packets, boxes, frames. The encoded pictures and sounds are not
+//! looked at, and WebVTT is checked by its first line alone. There is no remuxer.
+
+mod audio;
+mod configuration;
+mod container;
+mod error;
+mod fmp4;
+mod ts;
+mod verifier;
+
+pub use configuration::{Configuration, SampleEntry, Track};
+pub use container::Container;
+pub use error::{Appearance, MediaError};
+pub use verifier::{Kind, Summary, Verifier};

@@ -1,0 +1,232 @@
+//! Packed audio: frames one after another, behind an ID3 tag that has the timestamp
+//! (rfc8216bis-22, section 3.1.3).
+
+use crate::{Container, MediaError};
+
+/// The longest header that has to be seen to know where a frame or a tag ends.
+const HEADER: usize = 10;
+
+/// What begins at a frame boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// A frame; its length is `None` where the header does not tell (MPEG audio in free format).
+    Header { container: Container, len: Option<u64> },
+    /// An ID3 tag.
+    Tag { len: u64 },
+    /// Too few bytes to tell.
+    Short,
+    /// Something else.
+    None,
+}
+
+/// Reads the header at a frame boundary.
+pub(crate) fn frame(head: &[u8]) -> Frame {
+    match head {
+        [b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] => {
+            let size = [a, b, c, d].iter().fold(0_u64, |size, byte| (size << 7) | u64::from(**byte & 0x7f));
+            let footer = if flags & 0x10 != 0 { 10 } else { 0 };
+            Frame::Tag { len: 10 + size + footer }
+        }
+        // The old tag stands at the end of files.
+        [b'T', b'A', b'G', _, ..] => Frame::Tag { len: 128 },
+        [0xff, b, c, d, e, f, ..] if b & 0xf6 == 0xf0 => adts(*b, *c, *d, *e, *f),
+        [0xff, b, c, ..] if b & 0xe0 == 0xe0 && b & 0x06 != 0 => mpeg(*b, *c),
+        [0x0b, 0x77, c, d, e, f, ..] => dolby(*c, *d, *e, *f),
+        _ if head.len() < HEADER && may_begin(head) => Frame::Short,
+        _ => Frame::None,
+    }
+}
+
+fn may_begin(head: &[u8]) -> bool {
+    let begins = |magic: &[u8]| head.iter().zip(magic).all(|(a, b)| a == b);
+    begins(b"ID3") || begins(b"TAG") || begins(&[0x0b, 0x77]) || begins(&[0xff])
+}
+
+fn adts(b: u8, c: u8, d: u8, e: u8, f: u8) -> Frame {
+    let len = (u64::from(d & 3) << 11) | (u64::from(e) << 3) | u64::from(f >> 5);
+    let header = if b & 1 == 0 { 9 } else { 7 };
+    let rate = (c >> 2) & 0xf;
+    if len < header || rate > 12 {
+        return Frame::None;
+    }
+    Frame::Header { container: Container::Adts, len: Some(len) }
+}
+
+fn mpeg(b: u8, c: u8) -> Frame {
+    const V1: [[u64; 15]; 3] = [
+        [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+        [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+        [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+    ];
+    const V2: [[u64; 15]; 3] = [
+        [0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+    ];
+    let (version, layer) = ((b >> 3) & 3, 4 - usize::from((b >> 1) & 3));
+    let rates = match version {
+        3 => [44_100, 48_000, 32_000],
+        2 => [22_050, 24_000, 16_000],
+        0 => [11_025, 12_000, 8_000],
+        _ => return Frame::None,
+    };
+    let table = if version == 3 { V1 } else { V2 };
+    let bitrate = table.get(layer - 1).and_then(|row| row.get(usize::from(c >> 4)));
+    let (Some(&kilobits), Some(&rate)) = (bitrate, rates.get(usize::from((c >> 2) & 3))) else {
+        return Frame::None;
+    };
+    let padding = u64::from((c >> 1) & 1);
+    let len = match layer {
+        1 => (12 * kilobits * 1000 / rate + padding) * 4,
+        3 if version != 3 => 72 * kilobits * 1000 / rate + padding,
+        _ => 144 * kilobits * 1000 / rate + padding,
+    };
+    Frame::Header { container: Container::Mp3, len: (kilobits > 0).then_some(len) }
+}
+
+fn dolby(c: u8, d: u8, e: u8, f: u8) -> Frame {
+    const KILOBITS: [u64; 19] =
+        [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
+    match f >> 3 {
+        0..=10 => {
+            let Some(kilobits) = KILOBITS.get(usize::from(e & 0x3f) / 2) else { return Frame::None };
+            let words = match e >> 6 {
+                0 => kilobits * 2,
+                1 => kilobits * 320 / 147 + u64::from(e & 1),
+                2 => kilobits * 3,
+                _ => return Frame::None,
+            };
+            Frame::Header { container: Container::Ac3, len: Some(words * 2) }
+        }
+        11..=16 => {
+            let words = (u64::from(c & 7) << 8 | u64::from(d)) + 1;
+            Frame::Header { container: Container::Eac3, len: Some(words * 2) }
+        }
+        _ => Frame::None,
+    }
+}
+
+/// Follows the chain of frames, each beginning where the one before ends.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frames {
+    container: Option<Container>,
+    offset: u64,
+    /// Where the frame or tag that is being passed begins, and how much of it is still to come.
+    begin: u64,
+    remaining: u64,
+    head: [u8; HEADER],
+    head_len: usize,
+    /// In free format no header tells where the next one is.
+    unchecked: bool,
+}
+
+impl Frames {
+    pub(crate) fn container(&self) -> Option<Container> {
+        self.container
+    }
+
+    pub(crate) fn push(&mut self, input: &[u8]) -> Result<(), MediaError> {
+        let mut input = input;
+        while !input.is_empty() && !self.unchecked {
+            if self.remaining > 0 {
+                let skip = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
+                input = input.get(skip..).unwrap_or(&[]);
+                self.remaining -= skip as u64;
+                self.offset = self.offset.saturating_add(skip as u64);
+                continue;
+            }
+            if self.head_len == 0 && input.len() >= HEADER {
+                self.begin_frame(input, 0)?;
+                continue;
+            }
+            let Some((&first, rest)) = input.split_first() else { break };
+            if let Some(slot) = self.head.get_mut(self.head_len) {
+                *slot = first;
+            }
+            self.head_len += 1;
+            self.offset = self.offset.saturating_add(1);
+            input = rest;
+            if self.head_len == HEADER {
+                self.begin_head()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<(), MediaError> {
+        // The last frame may be shorter than the longest header.
+        while self.head_len > 0 && !self.unchecked {
+            self.begin_head()?;
+        }
+        if self.remaining > 0 {
+            return Err(MediaError::FrameTruncated { offset: self.begin, missing: self.remaining });
+        }
+        if self.container.is_none() { Err(MediaError::NoFrames) } else { Ok(()) }
+    }
+
+    /// Reads the header that was put together from several chunks; what is behind the frame stays.
+    fn begin_head(&mut self) -> Result<(), MediaError> {
+        let (head, len) = (self.head, self.head_len);
+        let passed = head.get(..len).unwrap_or(&head);
+        self.head_len = 0;
+        self.begin_frame(passed, len as u64)?;
+        let kept = usize::try_from(len as u64 - self.remaining.min(len as u64)).unwrap_or(0);
+        if self.remaining >= len as u64 {
+            self.remaining -= len as u64;
+        } else {
+            self.remaining = 0;
+            self.head_len = kept;
+            self.head.copy_within(len - kept..len, 0);
+        }
+        Ok(())
+    }
+
+    /// Reads a header of which `passed` bytes are already counted.
+    fn begin_frame(&mut self, head: &[u8], passed: u64) -> Result<(), MediaError> {
+        self.begin = self.offset.saturating_sub(passed);
+        match frame(head) {
+            Frame::Header { container, len } => {
+                if *self.container.get_or_insert(container) != container {
+                    return Err(MediaError::FrameLost { offset: self.begin });
+                }
+                match len {
+                    Some(len) => self.remaining = len,
+                    None => self.unchecked = true,
+                }
+                Ok(())
+            }
+            Frame::Tag { len } => {
+                self.remaining = len;
+                Ok(())
+            }
+            Frame::Short => {
+                let missing = (HEADER as u64).saturating_sub(head.len() as u64);
+                Err(MediaError::FrameTruncated { offset: self.begin, missing })
+            }
+            Frame::None => Err(MediaError::FrameLost { offset: self.begin }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(head: &[u8], container: Container, len: u64) {
+        assert_eq!(frame(head), Frame::Header { container, len: Some(len) }, "{head:x?}");
+    }
+
+    #[test]
+    fn headers() {
+        check(&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc], Container::Adts, 16);
+        check(&[0xff, 0xfb, 0x90, 0x00], Container::Mp3, 417);
+        check(&[0xff, 0xfb, 0x92, 0x00], Container::Mp3, 418);
+        check(&[0xff, 0xf3, 0x40, 0xc0], Container::Mp3, 104);
+        check(&[0x0b, 0x77, 0, 0, 0x14, 0x40], Container::Ac3, 768);
+        check(&[0x0b, 0x77, 0, 0, 0x55, 0x40], Container::Ac3, 836);
+        check(&[0x0b, 0x77, 0x01, 0xff, 0x34, 0x87], Container::Eac3, 1024);
+        assert_eq!(frame(b"ID3\x04\0\0\0\0\x02\x01"), Frame::Tag { len: 10 + 257 });
+        assert_eq!(frame(b"nothing of that"), Frame::None);
+        assert_eq!(frame(b"ID"), Frame::Short);
+    }
+}

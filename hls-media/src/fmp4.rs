@@ -1,0 +1,189 @@
+use crate::{Kind, MediaError};
+
+/// Walks the boxes of one unit at the outermost level, whatever the chunking.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Boxes {
+    offset: u64,
+    begin: u64,
+    /// How much of the body of the box is still to come.
+    remaining: u64,
+    to_end: bool,
+    name: [u8; 4],
+    header: [u8; 16],
+    header_len: usize,
+    moov: bool,
+    moof: bool,
+    mdat: bool,
+}
+
+impl Boxes {
+    pub(crate) fn push(&mut self, input: &[u8]) -> Result<(), MediaError> {
+        let mut input = input;
+        while !input.is_empty() {
+            if self.to_end {
+                self.offset = self.offset.saturating_add(input.len() as u64);
+                break;
+            }
+            if self.remaining > 0 {
+                let skip = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
+                input = input.get(skip..).unwrap_or(&[]);
+                self.remaining -= skip as u64;
+                self.offset = self.offset.saturating_add(skip as u64);
+                continue;
+            }
+            if self.header_len == 0 {
+                self.begin = self.offset;
+            }
+            // A 64-bit size follows the header proper.
+            let wanted = if self.header_len < 8 { 8 } else { 16 } - self.header_len;
+            let (part, rest) = input.split_at(wanted.min(input.len()));
+            if let Some(slot) = self.header.get_mut(self.header_len..self.header_len + part.len()) {
+                slot.copy_from_slice(part);
+            }
+            self.header_len += part.len();
+            self.offset = self.offset.saturating_add(part.len() as u64);
+            input = rest;
+            if self.header_len == 8 || self.header_len == 16 {
+                self.begin_box()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(&self) -> Result<Kind, MediaError> {
+        if self.remaining > 0 || self.header_len > 0 {
+            let (missing, name) = match self.header_len {
+                0 => (self.remaining, self.name.escape_ascii().to_string()),
+                len => ((if len < 8 { 8 } else { 16_u64 }).saturating_sub(len as u64), "header".to_owned()),
+            };
+            return Err(MediaError::BoxTruncated { offset: self.begin, name, missing });
+        }
+        match (self.moov, self.moof, self.mdat) {
+            (true, false, false) => Ok(Kind::Init),
+            (true, _, true) => Ok(Kind::Both),
+            (false, true, true) => Ok(Kind::Media),
+            (_, true, false) => Err(MediaError::MissingBox { name: "mdat" }),
+            (false, false, true) => Err(MediaError::MissingBox { name: "moof" }),
+            (false, false, false) => Err(MediaError::MissingBox { name: "moov or moof" }),
+        }
+    }
+
+    fn begin_box(&mut self) -> Result<(), MediaError> {
+        let [a, b, c, d, n0, n1, n2, n3, large @ ..] = self.header;
+        let size = u64::from(u32::from_be_bytes([a, b, c, d]));
+        if size == 1 && self.header_len == 8 {
+            return Ok(());
+        }
+        self.name = [n0, n1, n2, n3];
+        let bad = |why| MediaError::BadBox { offset: self.begin, why };
+        if !self.name.iter().all(|&byte| (b' '..=b'~').contains(&byte) || byte == 0xa9) {
+            return Err(bad("has no type"));
+        }
+        let (size, header) = if size == 1 { (u64::from_be_bytes(large), 16) } else { (size, 8) };
+        self.to_end = size == 0;
+        if !self.to_end {
+            self.remaining = size.checked_sub(header).ok_or(bad("is smaller than its header"))?;
+        }
+        self.header_len = 0;
+        match &self.name {
+            b"moov" => self.moov = true,
+            b"moof" => self.moof = true,
+            b"mdat" => self.mdat = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Reads the boxes inside a body that is whole in memory: type and body of each.
+pub(crate) fn children(body: &[u8]) -> impl Iterator<Item = Result<([u8; 4], &[u8]), MediaError>> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let split = split_box(rest);
+        match split {
+            Some((name, body, after)) => {
+                rest = after;
+                Some(Ok((name, body)))
+            }
+            None => {
+                let offset = (body.len() - rest.len()) as u64;
+                rest = &[];
+                Some(Err(MediaError::BadBox { offset, why: "inside another does not fit in it" }))
+            }
+        }
+    })
+}
+
+fn split_box(bytes: &[u8]) -> Option<([u8; 4], &[u8], &[u8])> {
+    let (size, rest) = bytes.split_first_chunk::<4>()?;
+    let (name, rest) = rest.split_first_chunk::<4>()?;
+    let body = match u32::from_be_bytes(*size) {
+        0 => rest.len(),
+        1 => {
+            let (large, rest) = rest.split_first_chunk::<8>()?;
+            let len = usize::try_from(u64::from_be_bytes(*large).checked_sub(16)?).ok()?;
+            let (body, after) = rest.split_at_checked(len)?;
+            return Some((*name, body, after));
+        }
+        size => usize::try_from(size.checked_sub(8)?).ok()?,
+    };
+    let (body, after) = rest.split_at_checked(body)?;
+    Some((*name, body, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        [&(body.len() as u32 + 8).to_be_bytes()[..], name, body].concat()
+    }
+
+    fn check(bytes: &[u8], expect: Result<Kind, &str>) {
+        let mut boxes = Boxes::default();
+        let got = boxes.push(bytes).and_then(|()| boxes.finish());
+        assert_eq!(got.map_err(|error| error.to_string()), expect.map_err(str::to_owned), "{bytes:?}");
+    }
+
+    #[test]
+    fn units() {
+        let init = [boxed(b"ftyp", b"isom"), boxed(b"moov", b"12345")].concat();
+        let media = [boxed(b"styp", b"msdh"), boxed(b"moof", b"1"), boxed(b"mdat", &[7; 40])].concat();
+        check(&init, Ok(Kind::Init));
+        check(&media, Ok(Kind::Media));
+        check(&[&init[..], &media].concat(), Ok(Kind::Both));
+        check(&media[..13], Err("box header at byte 12 ends 7 bytes too early"));
+        check(&media[..media.len() - 3], Err("box mdat at byte 21 ends 3 bytes too early"));
+        check(&boxed(b"styp", b"msdh"), Err("box moov or moof is missing"));
+        check(&boxed(b"moof", b"x"), Err("box mdat is missing"));
+        check(&boxed(b"mdat", b"x"), Err("box moof is missing"));
+    }
+
+    #[test]
+    fn sizes() {
+        let large = [&1_u32.to_be_bytes()[..], b"mdat", &20_u64.to_be_bytes(), &[0; 4]].concat();
+        let moof = boxed(b"moof", b"");
+        check(&[&moof[..], &large].concat(), Ok(Kind::Media));
+        check(&[&moof[..], b"\0\0\0\0mdat and so on"].concat(), Ok(Kind::Media));
+        check(b"\0\0\0\x07moof", Err("box at byte 0 is smaller than its header"));
+        check(b"\0\0\0\x01moof\0\0\0\0\0\0\0\x0f", Err("box at byte 0 is smaller than its header"));
+        check(&[&moof[..], b"\0\0\0\x10\x00\x01\x02\x03"].concat(), Err("box at byte 8 has no type"));
+    }
+
+    #[test]
+    fn nested_boxes_must_fit() {
+        let names = |bytes: &[u8]| {
+            children(bytes).map(|child| child.map(|(name, _)| name)).collect::<Result<Vec<_>, _>>()
+        };
+        assert_eq!(
+            names(&[boxed(b"trak", b""), boxed(b"mvex", b"x")].concat()),
+            Ok(vec![*b"trak", *b"mvex"])
+        );
+        assert!(names(b"\0\0\0\x10trak").is_err());
+        assert!(names(b"\0\0\0\x01trak\xff\xff\xff\xff\xff\xff\xff\xff").is_err());
+        assert!(names(b"\0\0").is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the public interface, on small units made here.
+
+mod init;
+mod units;
