@@ -11,14 +11,14 @@ fn media(body: &str) -> Media {
     let parsed = hls_parse::parse(format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{body}"), &base());
     match parsed.expect("a playlist").playlist {
         Playlist::Media(media) => media,
-        Playlist::Multivariant(_) => panic!("not a media playlist"),
+        Playlist::Multivariant(_) => unreachable!("not a media playlist"),
     }
 }
 
 fn multivariant(body: &str) -> Multivariant {
     match hls_parse::parse(format!("#EXTM3U\n{body}"), &base()).expect("a playlist").playlist {
         Playlist::Multivariant(multivariant) => multivariant,
-        Playlist::Media(_) => panic!("not a multivariant playlist"),
+        Playlist::Media(_) => unreachable!("not a multivariant playlist"),
     }
 }
 
