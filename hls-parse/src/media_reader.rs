@@ -143,7 +143,8 @@ impl<'t> MediaReader<'t> {
                 let attributes = self.reader.attributes(line, value)?;
                 match attributes.get("SKIPPED-SEGMENTS").and_then(scalar::integer) {
                     Some(count) => self.media.skipped_segments = count,
-                    None => self.reader.warn(line, || bad_value("EXT-X-SKIP", value)),
+                    // How many there are decides the sequence number of every segment after them.
+                    None => self.reader.fault(line, value, ErrorKind::MediaSequence(Quote::new(value)))?,
                 }
             }
             "EXT-X-SESSION-KEY" => self.reader.warn(line, || WarningKind::OutOfPlace("EXT-X-SESSION-KEY")),

@@ -101,6 +101,8 @@ fn fault_33_sequence_numbers_out_of_range() {
     error(huge, "line 3, column 23: media sequence number out of range: \"99999999999999999999\"");
     let last = "#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:1,\na\n";
     error(last, "line 3, column 1: media sequence number out of range: \"18446744073709551615\"");
+    let skip = "#EXT-X-SKIP:SKIPPED-SEGMENTS=x\n#EXTINF:1,\na\n";
+    error(skip, "line 3, column 13: media sequence number out of range: \"SKIPPED-SEGMENTS=x\"");
     let negative = "#EXT-X-MEDIA-SEQUENCE:-1\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:1,\na\n";
     let expect = "encryption depends on the media sequence number, which can't be read: \"-1\"";
     error(negative, &format!("line 3, column 23: {expect}"));
@@ -235,4 +237,30 @@ fn hostile_playlists_take_linear_time() {
     assert!(hls_parse::parse(attributes, &base()).is_ok());
     let quotes = format!("#EXTM3U\n#EXTINF:{}\na.ts\n", "\",".repeat(400_000));
     assert!(hls_parse::parse(quotes, &base()).is_ok());
+}
+
+#[test]
+fn rule_33_skipped_segments_keep_their_numbers() {
+    let media = media("#EXT-X-MEDIA-SEQUENCE:10\n#EXT-X-SKIP:SKIPPED-SEGMENTS=5\n#EXTINF:1,\na\n");
+    assert_eq!(media.skipped_segments, 5);
+    assert_eq!(media.segment(0).map(|segment| segment.media_sequence()), Some(15));
+}
+
+#[test]
+fn the_kind_of_key_is_never_taken_for_clear() {
+    fn check(tag: &str, expect: Reason) {
+        let media = media(&format!("#EXT-X-KEY:{tag}\n#EXTINF:1,\na\n"));
+        let encryption = media.segment(0).map(|segment| segment.encryption().clone());
+        assert!(
+            matches!(encryption, Some(Encryption::Unsupported { reason, .. }) if reason == expect),
+            "{tag}"
+        );
+    }
+    check("METHOD=SAMPLE-AES,URI=\"k\"", Reason::Method);
+    check("METHOD=AES-256-GCM,URI=\"k\"", Reason::Method);
+    check("METHOD=FUTURE,URI=\"k\"", Reason::Method);
+    check("METHOD=AES-128", Reason::NoUri);
+    check("URI=\"k\"", Reason::Method);
+    check("METHOD=AES-128,URI=\"k\",IV=0xzz", Reason::BadIv);
+    check("METHOD=AES-128,URI=\"k\",KEYFORMAT=\"com.example\"", Reason::KeyFormat);
 }
