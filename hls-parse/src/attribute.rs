@@ -1,3 +1,5 @@
+//! Attribute lists, read as far as they can be.
+
 use std::borrow::Cow;
 
 use crate::{Quote, WarningKind, warning::Warnings};

@@ -1,3 +1,5 @@
+//! Why a text is no playlist, and how it is quoted.
+
 use std::fmt::{self, Write as _};
 
 use thiserror::Error;

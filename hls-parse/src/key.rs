@@ -1,3 +1,5 @@
+//! Keys, and what they ask of who wants the bytes.
+
 use std::{fmt, sync::Arc};
 
 use url::Url;
@@ -17,7 +19,7 @@ pub enum Method {
     /// Whole segments with AES-256 in Galois counter mode.
     Aes256Gcm,
     /// A method that this crate does not know, in its own words.
-    Other(Box<str>),
+    Other(Arc<str>),
 }
 
 impl Method {
@@ -64,7 +66,7 @@ pub struct Key {
     /// Whether there is an IV attribute that can't be read, so that nothing can be decrypted.
     pub iv_is_bad: bool,
     /// The format of the key; `None` is `identity`, sixteen bytes as they are.
-    pub keyformat: Option<Box<str>>,
+    pub keyformat: Option<Arc<str>>,
     /// The versions of the format.
     pub keyformat_versions: Option<Box<str>>,
     /// The line, counted from 1.
@@ -79,6 +81,11 @@ impl Key {
 }
 
 pub(crate) const IDENTITY: &str = "identity";
+
+/// Names are shared: a long one must not be copied for each change of keys.
+fn formats(keys: &[Arc<Key>]) -> Vec<Arc<str>> {
+    keys.iter().map(|key| key.keyformat.clone().unwrap_or_else(|| IDENTITY.into())).collect()
+}
 
 /// What has to be done to get at the bytes of a segment or an initialisation section.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,7 +107,7 @@ pub enum Encryption {
         /// The method.
         method: Method,
         /// The key formats in effect.
-        keyformats: Vec<String>,
+        keyformats: Vec<Arc<str>>,
         /// Why it is refused.
         reason: Reason,
     },
@@ -128,7 +135,7 @@ impl Encryption {
         let Some(first) = keys.first() else { return Self::Clear };
         let refuse = |key: &Key, reason| Self::Unsupported {
             method: key.method.clone(),
-            keyformats: keys.iter().map(|key| key.format().to_owned()).collect(),
+            keyformats: formats(keys),
             reason,
         };
         let Some(key) = keys.iter().find(|key| key.format() == IDENTITY) else {
@@ -147,7 +154,7 @@ impl Encryption {
         match Self::of(keys) {
             Self::Aes128 { iv: None, .. } => Self::Unsupported {
                 method: Method::Aes128,
-                keyformats: keys.iter().map(|key| key.format().to_owned()).collect(),
+                keyformats: formats(keys),
                 reason: Reason::MapWithoutIv,
             },
             other => other,

@@ -44,6 +44,7 @@
 mod attribute;
 mod error;
 mod key;
+mod key_scope;
 mod line;
 mod media;
 mod media_reader;

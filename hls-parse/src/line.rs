@@ -1,3 +1,5 @@
+//! Lines, the lossless first layer.
+
 use memchr::memchr;
 
 /// One line of a playlist, as it stands there.

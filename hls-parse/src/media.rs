@@ -1,3 +1,5 @@
+//! Media playlists: segments with all that applies to them.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use url::Url;

@@ -1,11 +1,12 @@
-use std::{borrow::Cow, sync::Arc, time::Duration};
+//! From lines to a media playlist.
 
-use url::Url;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    ByteRange, Content, Encryption, Error, ErrorKind, Key, Line, Lines, Map, Media, Method, PlaylistType,
-    Quote, Reason, WarningKind,
-    key::{IDENTITY, KeySet},
+    ByteRange, Content, Encryption, Error, ErrorKind, Line, Lines, Map, Media, PlaylistType, Quote, Reason,
+    WarningKind,
+    key::KeySet,
+    key_scope::KeyScope,
     media::Record,
     reader::{Reader, bad_value},
     scalar::{self, Decimal},
@@ -27,7 +28,7 @@ pub(crate) struct MediaReader<'t> {
     bitrate: u32,
     /// The range of the segment before, and the URI it is a part of.
     last_range: Option<(ByteRange, Span)>,
-    keys: Keys,
+    keys: KeyScope,
     map: u32,
 }
 
@@ -39,17 +40,6 @@ struct Next<'t> {
     date: Span,
     is_discontinuity: bool,
     is_gap: bool,
-}
-
-#[derive(Debug, Default)]
-struct Keys {
-    in_effect: Vec<Arc<Key>>,
-    /// The place in `Media::key_sets` once something uses the keys in effect, counted from 1.
-    set: Option<u32>,
-    /// The last tag, since many packagers repeat it before each segment.
-    last: Option<String>,
-    last_url: Option<(String, Arc<Url>)>,
-    urls: usize,
 }
 
 impl<'t> MediaReader<'t> {
@@ -83,7 +73,7 @@ impl<'t> MediaReader<'t> {
             discontinuity: 0,
             bitrate: 0,
             last_range: None,
-            keys: Keys::default(),
+            keys: KeyScope::default(),
             map: 0,
         }
     }
@@ -110,7 +100,7 @@ impl<'t> MediaReader<'t> {
                 self.discontinuities = self.discontinuities.saturating_add(1);
                 self.discontinuity = self.discontinuity.saturating_add(1);
             }
-            "EXT-X-KEY" => self.key(line, value)?,
+            "EXT-X-KEY" => self.keys.tag(&mut self.reader, line, value)?,
             "EXT-X-MAP" => self.map(line, value)?,
             "EXT-X-PROGRAM-DATE-TIME" => self.next.date = Span::of(self.reader.text, value),
             "EXT-X-GAP" => self.next.is_gap = true,
@@ -207,82 +197,6 @@ impl<'t> MediaReader<'t> {
         Ok(())
     }
 
-    fn key(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
-        if self.keys.last.as_deref() == Some(value) {
-            return Ok(());
-        }
-        let attributes = self.reader.attributes(line, value)?;
-        let Some(method) = attributes.get("METHOD") else {
-            self.reader.warn(line, || WarningKind::Missing { tag: "EXT-X-KEY", attribute: "METHOD" });
-            if attributes.get("URI").is_none() {
-                return Ok(());
-            }
-            // A key without a method still says that something is encrypted: never take it for clear.
-            return self.put_key(line, value, Method::Other("".into()), &attributes);
-        };
-        match Method::read(method) {
-            // NONE ends the keys of all formats, not only those of its own (section 4.4.4.4).
-            Method::None => {
-                self.keys.in_effect.clear();
-                self.keys.set = None;
-                self.keys.last = Some(value.to_owned());
-                Ok(())
-            }
-            method => self.put_key(line, value, method, &attributes),
-        }
-    }
-
-    fn put_key(
-        &mut self,
-        line: Line<'t>,
-        value: &'t str,
-        method: Method,
-        attributes: &crate::attribute::Attributes<'t>,
-    ) -> Result<(), Error> {
-        let url = match attributes.get("URI") {
-            Some(uri) => Some(self.key_url(line, uri)?),
-            None => {
-                self.reader.warn(line, || WarningKind::Missing { tag: "EXT-X-KEY", attribute: "URI" });
-                None
-            }
-        };
-        let iv_text = attributes.get("IV");
-        let iv = iv_text.and_then(scalar::hex128);
-        let iv_is_bad = iv_text.is_some() && iv.is_none();
-        if iv_is_bad {
-            self.reader.warn(line, || bad_value("IV", iv_text.unwrap_or("")));
-        }
-        let keyformat = attributes.get("KEYFORMAT").filter(|format| *format != IDENTITY).map(Box::from);
-        let keyformat_versions = attributes.get("KEYFORMATVERSIONS").map(Box::from);
-        let key =
-            Arc::new(Key { method, url, iv, iv_is_bad, keyformat, keyformat_versions, line: line.number });
-        match self.keys.in_effect.iter_mut().find(|other| other.format() == key.format()) {
-            Some(other) => *other = key,
-            None => self.keys.in_effect.push(key),
-        }
-        let limit = self.reader.options.limits.key_formats;
-        if self.keys.in_effect.len() > limit {
-            return Err(self.reader.limit(line, "key formats at once", limit));
-        }
-        self.keys.set = None;
-        self.keys.last = Some(value.to_owned());
-        Ok(())
-    }
-
-    fn key_url(&mut self, line: Line<'t>, uri: &str) -> Result<Arc<Url>, Error> {
-        if let Some((_, url)) = self.keys.last_url.as_ref().filter(|(last, _)| last == uri) {
-            return Ok(Arc::clone(url));
-        }
-        let url = Arc::new(self.reader.resolve(line, uri)?);
-        let limit = self.reader.options.limits.keys;
-        if self.keys.urls >= limit {
-            return Err(self.reader.limit(line, "keys", limit));
-        }
-        self.keys.urls += 1;
-        self.keys.last_url = Some((uri.to_owned(), Arc::clone(&url)));
-        Ok(url)
-    }
-
     fn map(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
         let attributes = self.reader.attributes(line, value)?;
         let Some(uri) = attributes.get("URI") else {
@@ -294,7 +208,7 @@ impl<'t> MediaReader<'t> {
             None => None,
             Some(text) => self.map_range(line, value, text)?,
         };
-        let encryption = Encryption::of_map(&self.keys.in_effect);
+        let encryption = Encryption::of_map(self.keys.in_effect());
         if matches!(encryption, Encryption::Unsupported { reason: Reason::MapWithoutIv, .. }) {
             self.reader.warn(line, || WarningKind::MapWithoutIv);
         }
@@ -302,6 +216,10 @@ impl<'t> MediaReader<'t> {
         let repeats = (self.map as usize).checked_sub(1).and_then(|index| self.media.maps.get(index));
         if repeats.is_some_and(|last| **last == map) {
             return Ok(());
+        }
+        let limit = self.reader.options.limits.maps;
+        if self.media.maps.len() >= limit {
+            return Err(self.reader.limit(line, "initialisation sections", limit));
         }
         self.media.maps.push(Arc::new(map));
         self.map = count(self.media.maps.len());
@@ -332,15 +250,15 @@ impl<'t> MediaReader<'t> {
                 (0, Span::default())
             }
         };
-        let uri: Cow<'t, str> = self.reader.expand(line, uri)?;
+        let uri = self.reader.expand(line, uri)?;
         self.reader.check_uri(line, &uri)?;
         let range = match next.range {
             Some((tag, text)) => self.range(tag, text, &uri)?,
             None => None,
         };
-        let span = self.reader.span(line, uri)?;
+        let span = self.reader.span(uri);
         self.last_range = range.map(|range| (range, span));
-        let keys = self.use_keys();
+        let keys = self.keys.use_set(&self.reader, line, &mut self.media.key_sets)?;
         self.media.records.push(Record {
             micros,
             range_offset: range.map_or(0, |range| range.offset),
@@ -392,19 +310,6 @@ impl<'t> MediaReader<'t> {
         }
     }
 
-    fn use_keys(&mut self) -> u32 {
-        if self.keys.in_effect.is_empty() {
-            return 0;
-        }
-        if let Some(set) = self.keys.set {
-            return set;
-        }
-        let keys = self.keys.in_effect.clone();
-        let encryption = Encryption::of(&keys);
-        self.media.key_sets.push(KeySet { keys, encryption });
-        *self.keys.set.insert(count(self.media.key_sets.len()))
-    }
-
     fn finish(mut self, last: Option<Line<'t>>) -> Result<(Media, Reader<'t>), Error> {
         if let Some((line, ..)) = self.next.extinf {
             self.reader.warn(line, || WarningKind::NoUri);
@@ -438,7 +343,7 @@ impl<'t> MediaReader<'t> {
 }
 
 // Nothing can be counted that is not a line of at most 4 GiB of text.
-fn count(len: usize) -> u32 {
+pub(crate) fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 

@@ -1,3 +1,5 @@
+//! Multivariant playlists: variants and renditions.
+
 use url::Url;
 
 use crate::{Start, scalar};

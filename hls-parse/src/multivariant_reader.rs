@@ -1,3 +1,5 @@
+//! From lines to a multivariant playlist.
+
 use crate::{
     Content, Error, Line, Lines, Multivariant, Quote, Rendition, RenditionType, Variant, WarningKind,
     attribute::Attributes,
@@ -11,6 +13,7 @@ pub(crate) struct MultivariantReader<'t> {
     reader: Reader<'t>,
     playlist: Multivariant,
     pending: Pending<'t>,
+    attributes: usize,
 }
 
 /// What the next URI line belongs to.
@@ -38,7 +41,7 @@ impl<'t> MultivariantReader<'t> {
             base: reader.base.clone(),
             text: reader.text.into(),
         };
-        Self { reader, playlist, pending: Pending::Nothing }
+        Self { reader, playlist, pending: Pending::Nothing, attributes: 0 }
     }
 
     pub(crate) fn read(mut self, lines: Lines<'t>) -> Result<(Multivariant, Reader<'t>), Error> {
@@ -62,30 +65,37 @@ impl<'t> MultivariantReader<'t> {
             "EXT-X-STREAM-INF" => {
                 self.end_pending();
                 let attributes = self.reader.attributes(line, value)?;
-                self.pending = self.variant_tag(line, "EXT-X-STREAM-INF", &attributes);
+                self.pending = self.variant_tag(line, "EXT-X-STREAM-INF", &attributes)?;
             }
             "EXT-X-I-FRAME-STREAM-INF" => self.i_frame_variant(line, value)?,
             "EXT-X-MEDIA" => self.rendition(line, value)?,
             "EXT-X-SESSION-KEY" => {
                 let attributes = self.reader.attributes(line, value)?;
                 self.counted(line, self.playlist.session_keys.len())?;
-                self.playlist.session_keys.push(owned(&attributes));
+                let list = self.owned(line, &attributes)?;
+                self.playlist.session_keys.push(list);
             }
             "EXT-X-SESSION-DATA" => {
                 let attributes = self.reader.attributes(line, value)?;
                 self.counted(line, self.playlist.session_data.len())?;
-                self.playlist.session_data.push(owned(&attributes));
+                let list = self.owned(line, &attributes)?;
+                self.playlist.session_data.push(list);
             }
             "EXT-X-CONTENT-STEERING" => {
                 let attributes = self.reader.attributes(line, value)?;
-                self.playlist.content_steering = Some(owned(&attributes));
+                self.playlist.content_steering = Some(self.owned(line, &attributes)?);
             }
             _ => self.reader.common_tag(line, name, value)?,
         }
         Ok(())
     }
 
-    fn variant_tag(&mut self, line: Line<'t>, tag: &'static str, attributes: &Attributes<'t>) -> Pending<'t> {
+    fn variant_tag(
+        &mut self,
+        line: Line<'t>,
+        tag: &'static str,
+        attributes: &Attributes<'t>,
+    ) -> Result<Pending<'t>, Error> {
         let unknown = attributes
             .0
             .iter()
@@ -93,7 +103,7 @@ impl<'t> MultivariantReader<'t> {
         if let Some(attribute) = unknown {
             let name = attribute.name;
             self.reader.warn(line, || WarningKind::UnknownRequirement(Quote::new(name)));
-            return Pending::Ignored;
+            return Ok(Pending::Ignored);
         }
         match attributes.get("BANDWIDTH") {
             Some(text) if crate::scalar::integer(text).is_none() => {
@@ -102,12 +112,12 @@ impl<'t> MultivariantReader<'t> {
             Some(_) => {}
             None => self.reader.warn(line, || WarningKind::Missing { tag, attribute: "BANDWIDTH" }),
         }
-        Pending::Variant(line, owned(attributes))
+        Ok(Pending::Variant(line, self.owned(line, attributes)?))
     }
 
     fn i_frame_variant(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
         let attributes = self.reader.attributes(line, value)?;
-        let Pending::Variant(_, list) = self.variant_tag(line, "EXT-X-I-FRAME-STREAM-INF", &attributes)
+        let Pending::Variant(_, list) = self.variant_tag(line, "EXT-X-I-FRAME-STREAM-INF", &attributes)?
         else {
             return Ok(());
         };
@@ -169,6 +179,7 @@ impl<'t> MultivariantReader<'t> {
                 }
             },
         };
+        let list = self.owned(line, &attributes)?;
         self.playlist.renditions.push(Rendition {
             kind,
             group: attributes.owned("GROUP-ID").unwrap_or_default(),
@@ -184,7 +195,7 @@ impl<'t> MultivariantReader<'t> {
             stable_id: attributes.owned("STABLE-RENDITION-ID"),
             uri,
             url,
-            attributes: owned(&attributes),
+            attributes: list,
             line: line.number,
         });
         Ok(())
@@ -205,9 +216,14 @@ impl<'t> MultivariantReader<'t> {
             self.reader.warn(line, || WarningKind::VariantWithoutUri);
         }
     }
-}
 
-fn owned(attributes: &Attributes<'_>) -> AttributeList {
-    let pairs = attributes.0.iter();
-    AttributeList(pairs.map(|a| (a.name.to_owned(), a.value.clone().into_owned())).collect())
+    fn owned(&mut self, line: Line<'t>, attributes: &Attributes<'t>) -> Result<AttributeList, Error> {
+        self.attributes = self.attributes.saturating_add(attributes.0.len());
+        let limit = self.reader.options.limits.attributes;
+        if self.attributes > limit {
+            return Err(self.reader.limit(line, "attributes", limit));
+        }
+        let pairs = attributes.0.iter();
+        Ok(AttributeList(pairs.map(|a| (a.name.to_owned(), a.value.clone().into_owned())).collect()))
+    }
 }

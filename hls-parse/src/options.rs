@@ -1,3 +1,5 @@
+//! Limits and options of reading.
+
 use url::Url;
 
 use crate::{Error, Parsed, playlist};
@@ -8,7 +10,7 @@ use crate::{Error, Parsed, playlist};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of the playlist, and again of the text that variables add: 64 MiB.
+    /// Bytes of the playlist, and again of all text that variables are replaced in: 64 MiB.
     pub bytes: usize,
     /// Bytes of one line: 1 MiB.
     pub line_bytes: usize,
@@ -22,7 +24,13 @@ pub struct Limits {
     pub renditions: usize,
     /// Different key URLs, counted where one follows another: 100,000.
     pub keys: usize,
-    /// Key formats in effect at the same time: 32.
+    /// Places where the keys in effect are others than before: 250,000.
+    pub key_changes: usize,
+    /// Initialisation sections, counted where one follows another: 100,000.
+    pub maps: usize,
+    /// Attributes that are kept of all tags of a multivariant playlist: 500,000.
+    pub attributes: usize,
+    /// Key formats in effect at the same time: 8.
     pub key_formats: usize,
     /// Variables: 1,000.
     pub variables: usize,
@@ -40,7 +48,10 @@ impl Default for Limits {
             variants: 1_000,
             renditions: 10_000,
             keys: 100_000,
-            key_formats: 32,
+            key_changes: 250_000,
+            maps: 100_000,
+            attributes: 500_000,
+            key_formats: 8,
             variables: 1_000,
             warnings: 1_000,
         }

@@ -1,3 +1,5 @@
+//! From bytes to one of the two kinds of playlist.
+
 use std::borrow::Cow;
 
 use url::Url;

@@ -1,3 +1,5 @@
+//! What both readers share: tags of either kind, variables, URIs.
+
 use std::borrow::Cow;
 
 use url::Url;
@@ -17,6 +19,7 @@ pub(crate) struct Reader<'t> {
     pub(crate) variables: Variables,
     /// Text that stands nowhere in the playlist, because variables were replaced in it.
     pub(crate) expansions: String,
+    expanded_bytes: usize,
     pub(crate) version: Option<u64>,
     pub(crate) independent_segments: bool,
     pub(crate) start: Option<Start>,
@@ -44,6 +47,7 @@ impl<'t> Reader<'t> {
             warnings,
             variables: Variables::default(),
             expansions: String::new(),
+            expanded_bytes: 0,
             version: None,
             independent_segments: false,
             start: None,
@@ -124,27 +128,32 @@ impl<'t> Reader<'t> {
     }
 
     /// Replaces the variables of a URI line or an attribute value.
-    pub(crate) fn expand(&self, line: Line<'t>, text: &'t str) -> Result<Cow<'t, str>, Error> {
+    pub(crate) fn expand(&mut self, line: Line<'t>, text: &'t str) -> Result<Cow<'t, str>, Error> {
         if !self.has_references {
             return Ok(Cow::Borrowed(text));
         }
-        self.variables
-            .expand(text, self.options.limits.expanded_bytes)
-            .map_err(|kind| self.error(line, text, kind))
+        let limits = &self.options.limits;
+        let expanded = self
+            .variables
+            .expand(text, limits.expanded_bytes)
+            .map_err(|kind| self.error(line, text, kind))?;
+        if let Cow::Owned(expanded) = &expanded {
+            self.expanded_bytes = self.expanded_bytes.saturating_add(expanded.len());
+            if self.expanded_bytes > limits.bytes.min(i32::MAX as usize) {
+                return Err(self.limit(line, "bytes after all variables are replaced", limits.bytes));
+            }
+        }
+        Ok(expanded)
     }
 
     /// Remembers a text by its place.
-    pub(crate) fn span(&mut self, line: Line<'t>, text: Cow<'t, str>) -> Result<Span, Error> {
+    pub(crate) fn span(&mut self, text: Cow<'t, str>) -> Span {
         match text {
-            Cow::Borrowed(text) => Ok(Span::of(self.text, text)),
+            Cow::Borrowed(text) => Span::of(self.text, text),
             Cow::Owned(text) => {
-                let limit = self.options.limits.bytes;
-                if self.expansions.len().saturating_add(text.len()) > limit {
-                    return Err(self.limit(line, "bytes of text with variables", limit));
-                }
                 let start = self.text.len() + self.expansions.len();
                 self.expansions.push_str(&text);
-                Ok(Span::new(start, text.len()))
+                Span::new(start, text.len())
             }
         }
     }

@@ -1,3 +1,5 @@
+//! Places in a buffer.
+
 /// A part of the text of a playlist, or of what follows it in the same buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {

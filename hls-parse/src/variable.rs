@@ -1,3 +1,5 @@
+//! Variables, and their replacement.
+
 use std::{borrow::Cow, collections::HashMap};
 
 use url::Url;

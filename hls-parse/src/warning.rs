@@ -1,3 +1,5 @@
+//! What is odd in a playlist, and how it was read.
+
 use std::fmt;
 
 use thiserror::Error;

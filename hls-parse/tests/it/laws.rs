@@ -86,3 +86,29 @@ proptest! {
         prop_assert_eq!(options.parse(text, &base()).is_ok(), segments <= 10);
     }
 }
+
+#[test]
+fn fault_21_variables_can_not_blow_up() {
+    let define = format!("#EXTM3U\n#EXT-X-DEFINE:NAME=\"v\",VALUE=\"{}\"\n", "x".repeat(60_000));
+    let segments = define.clone() + &"#EXTINF:1,\n{$v}\n".repeat(2_000);
+    let variants = define.clone() + &"#EXT-X-STREAM-INF:A=\"{$v}\",B=\"{$v}\"\na\n".repeat(900);
+    let line = define + "#EXTINF:1,\n{$v}{$v}\n";
+    for text in [segments, variants, line] {
+        let error = hls_parse::parse(text, &base()).expect_err("too much text").to_string();
+        assert!(error.contains("after"), "{error}");
+    }
+}
+
+#[test]
+fn hostile_keys_and_lists_stay_small() {
+    let long = "f".repeat(500_000);
+    let formats =
+        (0..9).map(|n| format!("#EXT-X-KEY:METHOD=A,URI=\"k\",KEYFORMAT=\"{n}\"\n")).collect::<String>();
+    let changes =
+        (0..3_000).map(|n| format!("#EXT-X-KEY:METHOD=A,URI=\"{n}\"\n#EXTINF:1,\na\n")).collect::<String>();
+    let shared = format!("#EXTM3U\n#EXT-X-KEY:METHOD={long},URI=\"k\",KEYFORMAT=\"{long}\"\n{changes}");
+    assert!(hls_parse::parse(shared, &base()).is_ok());
+    assert!(hls_parse::parse(format!("#EXTM3U\n{formats}"), &base()).is_err());
+    let lists = format!("#EXTM3U\n{}", format!("#EXT-X-SESSION-DATA:{}\n", "A=,".repeat(100_000)).repeat(6));
+    assert!(hls_parse::parse(lists, &base()).is_err());
+}
