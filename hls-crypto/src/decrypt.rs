@@ -1,3 +1,5 @@
+//! AES-128-CBC with the last block held back.
+
 use std::fmt;
 
 use aes::Aes128;

@@ -1,3 +1,5 @@
+//! Initialisation vectors.
+
 use std::fmt;
 
 use thiserror::Error;

@@ -1,3 +1,5 @@
+//! Secret keys, and what may be wrong with them.
+
 use std::fmt;
 
 use thiserror::Error;

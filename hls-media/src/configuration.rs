@@ -1,3 +1,5 @@
+//! Codec configurations of initialisation sections.
+
 use std::fmt;
 
 use crate::{MediaError, fmp4::children};

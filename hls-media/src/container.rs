@@ -1,3 +1,5 @@
+//! Containers, and how their first bytes look.
+
 use std::fmt;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Why bytes are not media.
+
 use std::fmt;
 
 use thiserror::Error;

@@ -1,3 +1,5 @@
+//! Boxes of fragmented MP4.
+
 use crate::{Kind, MediaError};
 
 /// Walks the boxes of one unit at the outermost level, whatever the chunking.

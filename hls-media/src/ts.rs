@@ -1,3 +1,5 @@
+//! Packets of MPEG transport streams.
+
 use crate::MediaError;
 
 pub(crate) const PACKET: usize = 188;

@@ -1,3 +1,5 @@
+//! The verifier, which passes bytes to the check of their container.
+
 use crate::{
     Container, MediaError,
     audio::Frames,
