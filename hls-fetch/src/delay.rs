@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-/// Draws a delay between zero and `bound`.
+/// Draws a delay between zero and `bound`, evenly.
 ///
 /// The `backoff` crate is used as a generator of one delay at a time and for nothing else: its own limits (attempts,
 /// elapsed time, Retry-After) do not hold what they promise, so the policy counts for itself.
 #[cfg(feature = "backoff")]
-pub(crate) fn draw(bound: Duration) -> Duration {
+#[must_use]
+pub fn draw(bound: Duration) -> Duration {
     use backoff::{ExponentialBackoff, backoff::Backoff as _};
     let mut generator = ExponentialBackoff {
         // A factor of one spreads evenly over [0, 2 x interval].
@@ -20,9 +21,10 @@ pub(crate) fn draw(bound: Duration) -> Duration {
     generator.next_backoff().unwrap_or(bound).min(bound)
 }
 
-/// Draws a delay between zero and `bound`.
+/// Draws a delay between zero and `bound`, evenly.
 #[cfg(not(feature = "backoff"))]
-pub(crate) fn draw(bound: Duration) -> Duration {
+#[must_use]
+pub fn draw(bound: Duration) -> Duration {
     use std::hash::{BuildHasher, RandomState};
     // Each RandomState is seeded anew, which is all the randomness that a delay needs.
     let random = RandomState::new().hash_one(0_u8);

@@ -55,6 +55,7 @@ pub use class::Class;
 pub use client::{Client, ClientBuilder};
 #[cfg(feature = "client")]
 pub use cookies::{CookieFileError, parse_cookie_file};
+pub use delay::draw;
 pub use error::{Error, Kind};
 pub use headers::HeaderRules;
 pub use local::LocalFiles;
@@ -64,3 +65,7 @@ pub use redact::{escaped, redacted};
 pub use request::{Fetch, FetchFuture, Request, Response};
 pub use retry::{Decision, RetryPolicy, Rule, retry};
 pub use retry_after::parse_retry_after;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

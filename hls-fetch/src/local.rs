@@ -35,21 +35,28 @@ impl<F> LocalFiles<F> {
         if !path.starts_with(&self.folder) {
             return Err(failed("the file is outside the folder of the playlist"));
         }
-        let mut file =
-            std::fs::File::open(&path).map_err(|e| failed("the file can't be read").caused_by(e))?;
-        let meta = file.metadata().map_err(|e| failed("the file can't be read").caused_by(e))?;
-        if !meta.is_file() {
+        let unreadable = |e| failed("the file can't be read").caused_by(e);
+        // Asked before opening: to open a FIFO is to wait for its writer.
+        if !path.metadata().map_err(unreadable)?.is_file() {
             return Err(failed("not a regular file"));
         }
-        let (start, end) = request.range.map_or((0, meta.len()), |r| (r.start, r.end.unwrap_or(meta.len())));
-        if end > meta.len() || start > end {
-            let got = format!("a file of {} bytes", meta.len());
+        let mut file = std::fs::File::open(&path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        let (start, end) = request.range.map_or((0, size), |r| (r.start, r.end.unwrap_or(size)));
+        if end > size || start > end {
+            let got = format!("a file of {size} bytes");
             let want = request.range.map(|r| r.header()).unwrap_or_default();
             return Err(Error::new(Kind::RangeMismatch { want, got }).at(&request.url));
         }
-        file.seek(SeekFrom::Start(start)).map_err(|e| failed("the file can't be read").caused_by(e))?;
+        if let Some(limit) = request.max_bytes.filter(|limit| end - start > *limit) {
+            return Err(Error::new(Kind::TooLarge { limit }).at(&request.url));
+        }
+        file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
         let body = FileBody { file, left: end - start, url: request.url.clone() };
-        Ok(Response::new(200, request.url.clone(), Some(end - start), BoxBody::new(body)))
+        let status = if request.range.is_some() { 206 } else { 200 };
+        let mut response = Response::new(status, request.url.clone(), Some(end - start), BoxBody::new(body));
+        response.total = request.range.map(|_| size);
+        Ok(response)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::{Class, Error, delay};
+use crate::{Class, Error, draw};
 
 /// What follows from one class of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +122,14 @@ impl RetryPolicy {
 
     /// Decides with a delay drawn at random.
     #[must_use]
+    pub fn decide_class(&self, class: Class, attempts: u32, retry_after: Option<Duration>) -> Decision {
+        self.decide(class, attempts, retry_after, draw)
+    }
+
+    /// Decides about an error, with a delay drawn at random.
+    #[must_use]
     pub fn decide_now(&self, error: &Error, attempts: u32) -> Decision {
-        self.decide(error.class(), attempts, error.retry_after(), delay::draw)
+        self.decide_class(error.class(), attempts, error.retry_after())
     }
 }
 

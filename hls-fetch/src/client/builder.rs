@@ -1,6 +1,6 @@
 //! How a client is set up.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::cookie::Jar;
@@ -145,7 +145,13 @@ impl ClientBuilder {
             let url = format!("https://{host}/").parse().map_err(|_| bad())?;
             jar.add_cookie_str(cookie, &url);
         }
-        let shared = Shared { settings: self.settings, jar, plain: OnceLock::new(), secure: OnceLock::new() };
+        let shared = Shared {
+            settings: self.settings,
+            jar,
+            known: Mutex::default(),
+            plain: OnceLock::new(),
+            secure: OnceLock::new(),
+        };
         Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules) })
     }
 }

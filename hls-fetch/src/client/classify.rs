@@ -27,6 +27,17 @@ pub(super) fn failed(error: reqwest::Error, url: &Url) -> Error {
     Error::new(kind).at(url).caused_by(error)
 }
 
+/// Whether a connection that had been made ended before anything was answered.
+pub(super) fn is_unanswered(error: &reqwest::Error) -> bool {
+    use io::ErrorKind as E;
+    let lost = |e: &io::Error| {
+        matches!(e.kind(), E::ConnectionReset | E::ConnectionAborted | E::BrokenPipe | E::NotConnected)
+    };
+    !error.is_connect()
+        && (find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
+            || find::<io::Error>(error).is_some_and(lost))
+}
+
 /// The error of a body that did not reach its end.
 pub(super) fn cut(error: reqwest::Error, url: &Url, got: u64, want: Option<u64>) -> Error {
     let error = error.without_url();
@@ -61,17 +72,13 @@ fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
         if let Some(found) = error.downcast_ref::<T>() {
             return Some(found);
         }
-        // An io::Error hides the error it was made from behind get_ref.
+        // An io::Error hides the error it was made from behind get_ref, and may hold another io::Error there.
         if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
-            && let Some(found) = find_in(inner)
+            && let Some(found) = find(inner)
         {
             return Some(found);
         }
         next = error.source();
     }
     None
-}
-
-fn find_in<'e, T: StdError + 'static>(error: &'e (dyn StdError + Send + Sync + 'static)) -> Option<&'e T> {
-    error.downcast_ref::<T>().or_else(|| error.source().and_then(find))
 }

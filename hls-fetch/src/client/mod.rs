@@ -3,10 +3,12 @@
 mod body;
 mod builder;
 mod classify;
+mod content_range;
 mod redirect;
 mod resolve;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
@@ -15,15 +17,18 @@ use url::Url;
 
 pub use builder::ClientBuilder;
 
-use crate::range::ContentRange;
-use crate::{BoxBody, Error, Fetch, FetchFuture, HeaderRules, Kind, Request, Response, parse_retry_after};
+use crate::{
+    BoxBody, Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after,
+};
 use body::TransferBody;
 use builder::Settings;
+use content_range::ContentRange;
 use redirect::Hop;
 
 /// A pooled HTTP/1.1 client that makes one attempt at a time and says exactly how it ended.
 ///
-/// Clones share connections and cookies.
+/// Clones share connections and cookies. A kept connection that turns out to be closed is replaced at once and is no
+/// attempt of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -34,6 +39,8 @@ pub struct Client {
 struct Shared {
     settings: Settings,
     jar: Jar,
+    /// Origins that have answered: a connection to one of these may be a kept one.
+    known: Mutex<HashSet<Origin>>,
     // Reading the platform's trust store takes longer than a small download: https is set up when first needed.
     plain: OnceLock<reqwest::Client>,
     secure: OnceLock<reqwest::Client>,
@@ -41,7 +48,6 @@ struct Shared {
 
 impl Client {
     /// Starts a configuration.
-    #[must_use]
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
@@ -89,28 +95,51 @@ impl Client {
             false => self.for_input_if_unset(&request.url),
             true => self.clone(),
         };
-        let settings = &self.shared.settings;
-        let mut hop = Hop::first(&request, settings.allow_http, rules.rules.is_foreign(&request.url))?;
-        let allowed = settings.first_byte_timeout;
+        let allow_http = self.shared.settings.allow_http;
+        let mut hop = Hop::first(&request, allow_http, rules.rules.is_foreign(&request.url))?;
         loop {
             let (fields, held_back) = rules.fields(&request, &hop.url, hop.strayed);
-            let transport = self.transport(&hop.url)?;
-            let sent = transport.get(hop.url.clone()).headers(fields).send();
-            let answer = match tokio::time::timeout(allowed, sent).await {
-                Err(_) => return Err(Error::new(Kind::FirstByteTimeout { after: allowed }).at(&hop.url)),
-                Ok(Err(error)) => return Err(classify::failed(error, &hop.url)),
-                Ok(Ok(answer)) => answer,
-            };
+            let answer = self.answer(&hop.url, &fields).await?;
             let mut set = answer.headers().get_all(header::SET_COOKIE).iter().peekable();
             if set.peek().is_some() {
                 self.shared.jar.set_cookies(&mut set, &hop.url);
             }
             if answer.status().is_redirection() && answer.status() != http::StatusCode::NOT_MODIFIED {
                 let target = answer.headers().get(header::LOCATION).map(|v| v.as_bytes());
-                hop = hop.follow(target, settings.allow_http, |url| rules.rules.is_foreign(url))?;
+                let next = hop.follow(target, allow_http, |url| rules.rules.is_foreign(url));
+                drain(answer).await;
+                hop = next?;
                 continue;
             }
-            return self.judge(&request, &hop.url, answer, held_back);
+            if !answer.status().is_success() {
+                let error = refusal(&answer, &hop.url, held_back);
+                drain(answer).await;
+                return Err(error);
+            }
+            return self.judge(&request, &hop.url, answer);
+        }
+    }
+
+    /// Sends one request and waits for the head of its answer.
+    async fn answer(&self, url: &Url, fields: &HeaderMap) -> Result<reqwest::Response, Error> {
+        let transport = self.transport(url)?;
+        let send = || transport.get(url.clone()).headers(fields.clone()).send();
+        let sending = async {
+            match send().await {
+                // A server may close a kept connection just as the request goes out. That says nothing about the
+                // server, so it costs no attempt (RFC 9110 section 9.2.2).
+                Err(error) if self.shared.knows(url) && classify::is_unanswered(&error) => send().await,
+                sent => sent,
+            }
+        };
+        let after = self.shared.settings.first_byte_timeout;
+        match tokio::time::timeout(after, sending).await {
+            Err(_) => Err(Error::new(Kind::FirstByteTimeout { after }).at(url)),
+            Ok(Err(error)) => Err(classify::failed(error, url)),
+            Ok(Ok(answer)) => {
+                self.shared.remember(url);
+                Ok(answer)
+            }
         }
     }
 
@@ -120,32 +149,19 @@ impl Client {
     }
 
     /// Accepts the head of an answer, or says what is wrong with it.
-    fn judge(
-        &self,
-        request: &Request,
-        url: &Url,
-        answer: reqwest::Response,
-        held_back: Vec<String>,
-    ) -> Result<Response, Error> {
+    fn judge(&self, request: &Request, url: &Url, answer: reqwest::Response) -> Result<Response, Error> {
         let status = answer.status().as_u16();
         let fields = answer.headers();
         let text = |name| fields.get(name).and_then(|v: &header::HeaderValue| v.to_str().ok());
-        if !answer.status().is_success() {
-            let error = Error::new(Kind::Status(status)).at(url);
-            let refused = matches!(status, 401 | 403);
-            return Err(error
-                .with_retry_after(parse_retry_after(fields, SystemTime::now()))
-                .with_held_back(if refused { held_back } else { Vec::new() }));
-        }
         if let Some(coding) = text(header::CONTENT_ENCODING).filter(|c| !c.eq_ignore_ascii_case("identity")) {
             return Err(Error::new(Kind::Coded(crate::escaped(coding, 20))).at(url));
         }
-        let mut total = None;
+        let mut part = None;
         match (&request.range, status) {
             (Some(asked), 206) => {
                 let said = text(header::CONTENT_RANGE).unwrap_or("no Content-Range");
                 match ContentRange::parse(said).filter(|got| got.answers(asked)) {
-                    Some(got) => total = got.total,
+                    Some(got) => part = Some(got),
                     None => {
                         let (want, got) = (asked.header(), crate::escaped(said, 60));
                         return Err(Error::new(Kind::RangeMismatch { want, got }).at(url));
@@ -160,8 +176,10 @@ impl Client {
             (None, _) => {}
         }
         let length = text(header::CONTENT_LENGTH).and_then(|v| v.trim().parse::<u64>().ok());
-        let want = request.range.and_then(|r| r.length()).or(length);
-        if let (Some(length), Some(range)) = (length, request.range.and_then(|r| r.length()))
+        // Content-Range says how long a part is, even where it is sent without a length of its own.
+        let part_length = part.map(|part| part.end - part.start);
+        let want = part_length.or(length);
+        if let (Some(length), Some(range)) = (length, part_length)
             && length != range
         {
             let got = format!("a body of {length} bytes");
@@ -179,9 +197,52 @@ impl Client {
         let stall = self.shared.settings.stall_timeout;
         let body = TransferBody::new(answer.into(), url.clone(), want, limit, stall);
         let mut response = Response::new(status, url, want, BoxBody::new(body));
-        (response.content_type, response.strong_etag, response.total) = (content_type, strong_etag, total);
+        (response.content_type, response.strong_etag) = (content_type, strong_etag);
+        response.total = part.and_then(|part| part.total);
         Ok(response)
     }
+}
+
+impl Shared {
+    fn knows(&self, url: &Url) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Origin::of(url).is_some_and(|origin| known.contains(&origin))
+    }
+
+    fn remember(&self, url: &Url) {
+        if let Some(origin) = Origin::of(url) {
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(origin);
+        }
+    }
+}
+
+/// What an answer other than a success means.
+fn refusal(answer: &reqwest::Response, url: &Url, held_back: Vec<String>) -> Error {
+    let status = answer.status().as_u16();
+    let is_auth = matches!(status, 401 | 403);
+    Error::new(Kind::Status(status))
+        .at(url)
+        .with_retry_after(parse_retry_after(answer.headers(), SystemTime::now()))
+        .with_held_back(if is_auth { held_back } else { Vec::new() })
+}
+
+/// Reads a body that nobody wants, where it is short and already on its way: what is not read to its end costs the
+/// connection, and with it the next request a handshake.
+async fn drain(mut answer: reqwest::Response) {
+    if answer.content_length().is_some_and(|length| length > DRAINED) {
+        return;
+    }
+    let reading = async {
+        let mut left = DRAINED;
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            left = left.saturating_sub(chunk.len() as u64);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Either way the answer is dropped, and the connection with it where bytes are left.
+    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 
 impl Fetch for Client {
@@ -192,3 +253,7 @@ impl Fetch for Client {
 
 /// Time allowed for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of an unwanted body that are read to keep its connection, at most, and the time for it.
+const DRAINED: u64 = 64 << 10;
+const DRAIN_TIME: Duration = Duration::from_millis(100);

@@ -1,0 +1,152 @@
+//! The pool: connections are kept, shared, and replaced without a word when a server has closed them.
+
+use std::time::Duration;
+
+use hls_fetch::{Class, Fetch as _, Kind};
+use hls_testkit::{Origin, Reply};
+
+use crate::support::{TestResult, client, failure, get, noise, quick, request, url};
+
+#[tokio::test]
+async fn connections_are_reused() -> TestResult {
+    let origin = Origin::start();
+    origin.put("/a", noise(100_000));
+    let client = client();
+    for _ in 0..10 {
+        assert_eq!(get(&client, &origin.url("/a")).await?, noise(100_000));
+    }
+    assert_eq!(origin.connections(), 1);
+    // Another job on the same pool takes over what is open.
+    get(&client.for_input(&url(&origin.url("/b"))), &origin.url("/a")).await?;
+    assert_eq!(origin.connections(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_the_connection_usable() -> TestResult {
+    let origin = Origin::start();
+    origin.put("/a", "a");
+    let client = client();
+    for status in [404, 503, 302] {
+        origin.script("/no", [Reply::status(status)]);
+        failure(&client, &origin.url("/no")).await;
+    }
+    assert_eq!(get(&client, &origin.url("/a")).await?, b"a");
+    assert_eq!(origin.connections(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn fifty_at_once_are_byte_exact() -> TestResult {
+    let origin = Origin::builder().latency(20).start();
+    let client = client();
+    let body = |n: usize| noise(40_000 + n * 997).split_off(n);
+    let mut running = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        origin.put(&format!("/{n}"), body(n));
+        let (client, url) = (client.clone(), origin.url(&format!("/{n}")));
+        running.spawn(async move { (n, get(&client, &url).await) });
+    }
+    while let Some(ended) = running.join_next().await {
+        let (n, bytes) = ended?;
+        assert!(bytes? == body(n), "body {n}");
+    }
+    assert!(origin.max_in_flight() > 20, "{}", origin.max_in_flight());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_closed_while_idle_is_replaced_unseen() -> TestResult {
+    let origin = Origin::start();
+    origin.put("/a", noise(1000));
+    let client = client();
+    for round in 0..30 {
+        assert_eq!(get(&client, &origin.url("/a")).await?, noise(1000), "round {round}");
+        origin.disconnect();
+        // Even rounds meet the close on its way, odd ones after it has arrived.
+        if round % 2 == 1 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_connections_closed_while_idle_are_replaced_unseen() -> TestResult {
+    let origin = Origin::builder().latency(5).start();
+    origin.put("/a", noise(1000));
+    let client = client();
+    for _ in 0..5 {
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..12 {
+            let (client, url) = (client.clone(), origin.url("/a"));
+            running.spawn(async move { get(&client, &url).await });
+        }
+        while let Some(ended) = running.join_next().await {
+            assert_eq!(ended??, noise(1000));
+        }
+        origin.disconnect();
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_asked_once() -> TestResult {
+    let origin = Origin::start();
+    origin.script("/a", [Reply::raw("").forever()]);
+    let error = failure(&client(), &origin.url("/a")).await;
+    assert_eq!((error.kind(), error.class()), (&Kind::Reset, Class::Network));
+    assert_eq!(origin.requests().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn refused() -> TestResult {
+    let gone = Origin::start().url("/a");
+    let error = failure(&client(), &gone).await;
+    assert_eq!((error.kind(), error.class(), error.code()), (&Kind::Connect, Class::Network, "net.connect"));
+    assert_eq!(error.place(), Some(gone.as_str()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn unknown_host() {
+    let error = failure(&quick().build().expect("valid"), "http://name.invalid/a?token=secret").await;
+    assert_eq!((error.kind(), error.class()), (&Kind::Dns, Class::Network));
+    assert_eq!(error.place(), Some("http://name.invalid/a?token=…"));
+}
+
+#[tokio::test]
+async fn a_proxy_gets_the_absolute_target() -> TestResult {
+    let proxy = Origin::start();
+    proxy.put("/a", "through the proxy");
+    let client = quick().header("x-token", "t")?.proxy(&proxy.base(), None)?.build()?;
+    // The name is the proxy's to resolve.
+    assert_eq!(get(&client, "http://name.invalid/a?b=1").await?, b"through the proxy");
+    let seen = proxy.requests();
+    assert_eq!(seen[0].target, "http://name.invalid/a?b=1");
+    assert_eq!(seen[0].header("host"), Some("name.invalid"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_proxy_has_exceptions() -> TestResult {
+    let (origin, proxy) = (Origin::start(), Origin::start());
+    origin.put("/a", "direct");
+    let client = quick().proxy(&proxy.base(), Some("127.0.0.1"))?.build()?;
+    assert_eq!(get(&client, &origin.url("/a")).await?, b"direct");
+    assert_eq!(proxy.connections(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_head_says_what_it_is() -> TestResult {
+    let origin = Origin::start();
+    origin.put("/a.m3u8", "#EXTM3U");
+    let answer = client().fetch(request(&origin.url("/a.m3u8"))).await?;
+    assert_eq!((answer.status, answer.length, answer.total), (200, Some(7), None));
+    assert_eq!(answer.content_type.as_deref(), Some("application/vnd.apple.mpegurl"));
+    assert!(answer.strong_etag.is_some_and(|tag| tag.starts_with('"')));
+    assert_eq!(origin.requests()[0].header("accept-encoding"), Some("identity"));
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! The client against a scripted origin, over real sockets.
+#![cfg(feature = "client")]
+
+mod connections;
+mod cookies;
+mod failures;
+mod headers;
+mod hostile;
+mod local;
+mod ranges;
+mod redirects;
+mod retrying;
+mod support;
+mod tls;

@@ -1,0 +1,92 @@
+//! Parts: exactly the part that was asked for, or an error.
+
+use hls_fetch::{ByteRange, Class, Fetch as _, Kind, Request};
+use hls_testkit::{Origin, Reply, Resource};
+
+use crate::support::{TestResult, client, failure, noise, request, send};
+
+const PATH: &str = "/all.mp4";
+
+fn origin() -> Origin {
+    let origin = Origin::start();
+    origin.put(PATH, noise(10_000));
+    origin
+}
+
+fn part(origin: &Origin, start: u64, length: u64) -> Request {
+    request(&origin.url(PATH)).range(ByteRange::new(start, length))
+}
+
+#[tokio::test]
+async fn honoured() -> TestResult {
+    let origin = origin();
+    let answer = client().fetch(part(&origin, 100, 50)).await?;
+    assert_eq!((answer.status, answer.length, answer.total), (206, Some(50), Some(10_000)));
+    assert_eq!(answer.bytes(50).await?, noise(10_000)[100..150]);
+    assert_eq!(origin.requests()[0].header("range"), Some("bytes=100-149"));
+
+    let rest = request(&origin.url(PATH)).range(Some(ByteRange::from(9_000)));
+    assert_eq!(send(&client(), rest).await?, noise(10_000)[9_000..]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn ignored() {
+    let origin = origin();
+    origin.script(PATH, [Reply::ignore_range()]);
+    let error = send(&client(), part(&origin, 100, 50)).await.expect_err("the whole was sent");
+    assert_eq!((error.kind(), error.class()), (&Kind::RangeIgnored, Class::Range));
+}
+
+#[tokio::test]
+async fn another_part_than_asked_for() {
+    let origin = origin();
+    for (reply, code) in [
+        (Reply::range_mismatch(), "http.range_mismatch"),
+        (Reply::resource().header("content-range", "bytes 100-148/10000"), "http.range_mismatch"),
+        (Reply::resource().header("content-range", "bytes 100-149/120"), "http.range_mismatch"),
+        (Reply::resource().header("content-range", "chaos"), "http.range_mismatch"),
+        (Reply::resource().content_length(49), "http.range_mismatch"),
+        (Reply::status(416), "http.status"),
+    ] {
+        origin.script(PATH, [reply]);
+        let error = send(&client(), part(&origin, 100, 50)).await.expect_err("another part");
+        assert_eq!(error.code(), code, "{error:?}");
+    }
+    // Past the end a server sends what there is.
+    let error = send(&client(), part(&origin, 9_990, 50)).await.expect_err("a shorter part");
+    assert_eq!(error.class(), Class::Range);
+}
+
+#[tokio::test]
+async fn a_part_that_nobody_asked_for() {
+    let origin = origin();
+    origin.script(PATH, [Reply::range_mismatch()]);
+    let error = failure(&client(), &origin.url(PATH)).await;
+    let got = "bytes 1-9999/10000".to_owned();
+    assert_eq!(error.kind(), &Kind::RangeMismatch { want: "all of it".into(), got });
+}
+
+#[tokio::test]
+async fn a_part_sent_without_length_is_measured_by_its_range() {
+    let origin = origin();
+    let cut = "HTTP/1.0 206 Partial Content\r\ncontent-range: bytes 9000-9999/10000\r\n\r\ncut here";
+    for range in [ByteRange::new(9_000, 1_000), Some(ByteRange::from(9_000))] {
+        origin.script(PATH, [Reply::raw(cut)]);
+        let error = send(&client(), request(&origin.url(PATH)).range(range)).await.expect_err("cut");
+        assert_eq!(error.kind(), &Kind::Truncated { got: 8, want: Some(1_000) }, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_validator_guards_the_part() -> TestResult {
+    let origin = origin();
+    origin.put(PATH, Resource::new(noise(10_000)).etag("\"one\""));
+    let mut guarded = part(&origin, 100, 50);
+    guarded.if_range = Some("\"one\"".into());
+    assert_eq!(send(&client(), guarded.clone()).await?, noise(10_000)[100..150]);
+    origin.put(PATH, Resource::new(noise(20_000)).etag("\"two\""));
+    let error = send(&client(), guarded).await.expect_err("changed since");
+    assert_eq!(error.kind(), &Kind::RangeIgnored);
+    Ok(())
+}
