@@ -27,6 +27,7 @@ pub(super) struct Settings {
     pub(super) allow_http: bool,
     connections: usize,
     proxies: Vec<Proxy>,
+    has_secure_proxy: bool,
     roots: Vec<CertificateDer<'static>>,
     insecure: bool,
 }
@@ -39,6 +40,7 @@ impl Default for ClientBuilder {
             allow_http: false,
             connections: 16,
             proxies: Vec::new(),
+            has_secure_proxy: false,
             roots: Vec::new(),
             insecure: false,
         };
@@ -97,7 +99,7 @@ impl ClientBuilder {
     /// # Errors
     /// A URL that no proxy can have.
     pub fn proxy(self, url: &str, except: Option<&str>) -> Result<Self, Error> {
-        self.add_proxy(Proxy::all(url), except)
+        self.add_proxy(Proxy::all(url), url, except)
     }
 
     /// Sends requests for http URLs, or those for https URLs, through a proxy.
@@ -106,13 +108,19 @@ impl ClientBuilder {
     /// A URL that no proxy can have.
     pub fn proxy_for(self, secure: bool, url: &str, except: Option<&str>) -> Result<Self, Error> {
         let proxy = if secure { Proxy::https(url) } else { Proxy::http(url) };
-        self.add_proxy(proxy, except)
+        self.add_proxy(proxy, url, except)
     }
 
-    fn add_proxy(mut self, proxy: reqwest::Result<Proxy>, except: Option<&str>) -> Result<Self, Error> {
+    fn add_proxy(
+        mut self,
+        proxy: reqwest::Result<Proxy>,
+        url: &str,
+        except: Option<&str>,
+    ) -> Result<Self, Error> {
         let proxy = proxy.map_err(|e| {
             Error::new(Kind::Configuration("the proxy can't be used".into())).caused_by(e.without_url())
         })?;
+        self.settings.has_secure_proxy |= url.to_ascii_lowercase().starts_with("https:");
         self.settings.proxies.push(proxy.no_proxy(except.and_then(NoProxy::from_string)));
         Ok(self)
     }
@@ -157,8 +165,8 @@ impl ClientBuilder {
 }
 
 impl Settings {
-    pub(super) fn has_proxy(&self) -> bool {
-        !self.proxies.is_empty()
+    pub(super) fn has_secure_proxy(&self) -> bool {
+        self.has_secure_proxy
     }
 
     pub(super) fn transport(&self, needs_tls: bool) -> Result<reqwest::Client, Error> {

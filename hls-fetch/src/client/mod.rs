@@ -62,7 +62,7 @@ impl Client {
 
     fn transport(&self, url: &Url) -> Result<&reqwest::Client, Error> {
         let Shared { settings, plain, secure, .. } = &*self.shared;
-        let needs_tls = url.scheme() == "https" || settings.has_proxy();
+        let needs_tls = url.scheme() == "https" || settings.has_secure_proxy();
         let slot = if needs_tls { secure } else { plain };
         if let Some(client) = slot.get() {
             return Ok(client);

@@ -3,7 +3,7 @@
 use hls_fetch::{Client, HeaderRules};
 use hls_testkit::{Origin, Request};
 
-use crate::support::{TestResult, get, url};
+use crate::support::{TestResult, failure, get, url};
 
 const BOUND: [&str; 3] = ["x-token", "cookie", "authorization"];
 const EVERYWHERE: [&str; 2] = ["user-agent", "referer"];
@@ -99,6 +99,16 @@ async fn one_host_more_where_it_is_said() -> TestResult {
     for request in other.requests() {
         assert!(has_all(&request, &["x-token"]) && has_none(&request, &["cookie", "authorization"]));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn credentials_in_a_url_go_where_it_leads_and_into_no_error() -> TestResult {
+    let origin = Origin::start();
+    let url = origin.url("/missing").replace("http://", "http://user:pass@");
+    let error = failure(&Client::builder().build()?, &url).await;
+    assert_eq!(origin.requests()[0].header("authorization"), Some("Basic dXNlcjpwYXNz"));
+    assert!(!format!("{error:?}").contains("pass"), "{error:?}");
     Ok(())
 }
 
