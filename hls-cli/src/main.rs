@@ -1,2 +1,36 @@
-//! The `hls` program.
-fn main() {}
+//! The `hls` program: arguments, terminal, exit codes. Everything else is in the libraries.
+
+mod args;
+mod get;
+mod human;
+mod info;
+mod input;
+mod output;
+mod progress;
+mod quantity;
+mod report;
+mod request;
+mod signal;
+
+use std::process::ExitCode;
+
+use args::{Command, parse};
+
+fn main() -> ExitCode {
+    let command = match parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(usage) => return report::usage(&usage),
+    };
+    // Attempts are tasks that wait for sockets; the bytes are written on a thread of their own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report::plain(1, "runtime", &error.to_string()),
+    };
+    let code = match command {
+        Command::Get(get) => runtime.block_on(get::run(*get)),
+        Command::Info(info) => runtime.block_on(info::run(*info)),
+    };
+    // A look-up that hangs must not keep the program from ending.
+    runtime.shutdown_background();
+    code
+}

@@ -1,1 +1,65 @@
-//! The download engine of hls: planner, pipeline, events
+//! The download engine of `hls`: from the URL of a playlist to files of which every byte is right.
+//!
+//! The one place where the parts meet: playlists (`hls-parse`), decryption (`hls-crypto`), verification (`hls-media`),
+//! transfers (`hls-fetch`) and what survives a kill (`hls-state`). All that is decided is decided by plain state machines
+//! that take the time and the event as arguments ([`Planner`], [`Assembler`]); the driver around them has no policy.
+//!
+//! - [`Job`] is the front door: build it, start it, listen to its [`Event`]s, wait for [`Finished`].
+//! - [`Error`] says where, what, why, what is kept and what to do next.
+//! - [`Select`] chooses among variants.
+//!
+//! # Example
+//! ```no_run
+//! # fn ui(_: hls_sched::Progress) {}
+//! # #[cfg(feature = "client")]
+//! # async fn example(url: url::Url, page: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! use hls_sched::{Event, Finished, Job};
+//!
+//! let mut job = Job::get(url).output("movie.ts").header("referer", page)?.select("720p".parse()?).start();
+//! while let Some(event) = job.next().await {
+//!     if let Event::Progress(progress) = event {
+//!         ui(progress)
+//!     }
+//! }
+//! let done: Finished = job.finish().await?;
+//! println!("{} segments in {:?}", done.segments, done.elapsed);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A job runs inside any tokio runtime, `current_thread` too. It installs no signal handler, reads no environment, prints
+//! nothing. Dropping it cancels it and keeps its state: the same job goes on where it was.
+//!
+//! # Features
+//! `client` (default): the transport over reqwest; without it, give your own [`Fetch`](hls_fetch::Fetch). `sled` (default): the
+//! index of the store; without it, the log and the segment files resume just as safely. `backoff` (default): delays drawn by
+//! that crate.
+
+mod assemble;
+mod attempt;
+mod engine;
+mod error;
+mod event;
+mod job;
+mod keys;
+mod load;
+mod meter;
+mod name;
+mod pace;
+mod pipe;
+mod pipeline;
+mod plan;
+mod planner;
+mod prepare;
+mod select;
+mod writer;
+
+pub use assemble::{Assembler, Command, Offer, Place};
+pub use error::{Error, Kind};
+pub use event::{Event, Finished, Plan, Progress, Retry, Segment};
+pub use hls_fetch as fetch;
+pub use hls_state::Durability;
+pub use job::{Format, Job, JobBuilder, JobHandle, Reader};
+pub use name::{sanitise, suggest};
+pub use planner::{Action, Planner, Verdict};
+pub use select::{Condition, Select};

@@ -97,7 +97,7 @@ impl DiskStore {
         let fresh = match sys::create_private_folder(&folder) {
             Ok(()) => true,
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
-            Err(e) => return Err(Error::io("can't create", &folder, e)),
+            Err(e) => return Err(Error::from_io("can't create", &folder, e)),
         };
         if !fresh && !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
             return Err(Error::new(Kind::Io, "not a folder:", &folder));
@@ -276,7 +276,7 @@ impl DiskStore {
                     std::io::ErrorKind::AlreadyExists => {
                         Error::new(Kind::Exists, "a file has appeared meanwhile:", output)
                     }
-                    _ => Error::io("can't rename", &part, e),
+                    _ => Error::from_io("can't rename", &part, e),
                 })?;
             }
         }
@@ -448,11 +448,34 @@ impl Part {
     }
 }
 
+/// Says early what opening and finishing a job would find out: an output that exists, a folder that can't be written to,
+/// another process at work. Nothing is changed.
+///
+/// # Errors
+/// As [`DiskStore::open`].
+pub fn probe(output: &Path, force: bool) -> Result<(), Error> {
+    let bad = || Error::new(Kind::Contract, "not the name of a file:", output);
+    let layout = Layout::new(vec![output.to_owned()]).ok_or_else(bad)?;
+    if let Ok(lock) = layout.lock().canonicalize() {
+        Lock::probe(&lock)?;
+    }
+    let finished = || {
+        Log::read(&layout.log()).is_ok_and(|log| log.records.iter().any(|r| matches!(r, Record::Complete(_))))
+    };
+    if !force && std::fs::symlink_metadata(output).is_ok() && !finished() {
+        return Err(Error::new(Kind::Exists, "the output exists already:", output));
+    }
+    let parent = Layout::parent(output);
+    sys::can_write(parent).at("can't write to the folder", parent)
+}
+
 /// Removes what an earlier run left: the log first, so that a crash in between leaves nothing that lies.
 fn discard(layout: &Layout) -> Result<(), Error> {
     let log = layout.log();
     match std::fs::remove_file(&log) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("can't remove", &log, e)),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::from_io("can't remove", &log, e));
+        }
         _ => {}
     }
     sys::sync_folder(layout.folder()).at("can't sync", layout.folder())?;

@@ -42,7 +42,9 @@ impl Error {
         Self { kind, what, path: path.to_owned(), source: None }
     }
 
-    pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+    /// An I/O error while doing `what` at `path`; for other implementations of [`ResumeStore`](crate::ResumeStore).
+    #[must_use]
+    pub fn from_io(what: &'static str, path: &Path, source: io::Error) -> Self {
         use io::ErrorKind as E;
         let kind = match source.kind() {
             E::StorageFull | E::QuotaExceeded | E::FileTooLarge => Kind::Full,
@@ -84,6 +86,6 @@ pub(crate) trait Context<T> {
 
 impl<T> Context<T> for io::Result<T> {
     fn at(self, what: &'static str, path: &Path) -> Result<T, Error> {
-        self.map_err(|source| Error::io(what, path, source))
+        self.map_err(|source| Error::from_io(what, path, source))
     }
 }

@@ -45,7 +45,7 @@ mod store;
 mod sync;
 mod sys;
 
-pub use disk::{DiskStore, Durability, Options};
+pub use disk::{DiskStore, Durability, Options, probe};
 pub use error::{Error, Kind};
 pub use fingerprint::{Fingerprint, Hasher};
 pub use layout::Layout;

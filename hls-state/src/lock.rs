@@ -52,6 +52,15 @@ impl Lock {
         Err(Error::new(Kind::Io, "the lock keeps being replaced:", path))
     }
 
+    /// Says who has the lock, without taking it for longer than it takes to look.
+    pub(crate) fn probe(path: &Path) -> Result<(), Error> {
+        let Ok(mut file) = sys::open_options(true).read(true).open(path) else { return Ok(()) };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(in_use(&mut file, path)),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn remove(self) -> std::io::Result<()> {
         std::fs::remove_file(&self.path)
     }

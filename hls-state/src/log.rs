@@ -32,7 +32,7 @@ impl Log {
         match sys::open_options(true).read(true).open(path) {
             Ok(file) => file.take(1 << 30).read_to_end(&mut bytes).at("can't read", path)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(LogContents::default()),
-            Err(e) => return Err(Error::io("can't open", path, e)),
+            Err(e) => return Err(Error::from_io("can't open", path, e)),
         };
         let nonce = match parse_header(&bytes) {
             Header::Good { nonce } => nonce,

@@ -19,6 +19,16 @@ pub fn free_space(path: &Path) -> Option<u64> {
     }
 }
 
+/// Whether files can be created in a folder.
+pub(crate) fn can_write(folder: &Path) -> io::Result<()> {
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    #[cfg(unix)]
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?;
+    Ok(())
+}
+
 /// Creates a folder that only its owner may enter.
 pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]

@@ -1,0 +1,312 @@
+//! The command line as it is written.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hls_sched::{Durability, Format, Select};
+use url::Url;
+
+use crate::quantity;
+
+/// Downloads HTTP Live Streaming: in parallel, resumable, every byte verified.
+///
+/// `hls URL` is `hls get URL`. Exit 0 means that every byte is right.
+#[derive(Debug, Parser)]
+#[command(name = "hls", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Download a stream; run again to go on
+    Get(Box<Get>),
+    /// Show what is in a stream, with a size and a ready command for each variant
+    Info(Box<Info>),
+}
+
+/// Download a stream; run again to go on
+///
+/// A command that was copied from a browser as cURL works with `curl` replaced by `hls get`.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// Playlists: URLs, files, or - for standard input
+    #[arg(value_name = "URL", required_unless_present_any = ["url", "input"])]
+    pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) choose: ChooseArgs,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) rare: RareArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Where to: a file, a folder with / at its end, - for standard output, or a name with {name}, {height}, {host}
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<String>,
+    /// Replace an output that exists, at the very end (a partial download is discarded by --restart)
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do nothing, successfully, where the output exists
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) skip_existing: bool,
+    /// Read more URLs from a file, one a line
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choose")]
+pub(crate) struct ChooseArgs {
+    /// best, worst, 720p, a number from hls info, or conditions such as 'height<=720,bandwidth<=3M'
+    #[arg(short, long, value_name = "WHICH", default_value = "best", hide_default_value = true)]
+    pub(crate) select: Select,
+    /// Take the audio alone
+    #[arg(long)]
+    pub(crate) audio_only: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Request (as in curl)")]
+pub(crate) struct RequestArgs {
+    /// Add a header; @FILE reads them from a file
+    #[arg(short = 'H', long, value_name = "K: V|@FILE")]
+    pub(crate) header: Vec<String>,
+    /// Name the client
+    #[arg(short = 'A', long, value_name = "UA")]
+    pub(crate) user_agent: Option<String>,
+    /// Name the page that leads here
+    #[arg(short = 'e', long, value_name = "URL")]
+    pub(crate) referer: Option<String>,
+    /// Send cookies; without = a cookie file
+    #[arg(short = 'b', long, value_name = "K=V|FILE")]
+    pub(crate) cookie: Vec<String>,
+    /// Go through a proxy: http, https or socks5
+    #[arg(short = 'x', long, value_name = "PROXY")]
+    pub(crate) proxy: Option<String>,
+    /// Accept any certificate
+    #[arg(short = 'k', long)]
+    pub(crate) insecure: bool,
+    /// Trust these certificates too (PEM)
+    #[arg(long, visible_alias = "cacert", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Send a header to this host too; others than User-Agent, Referer, Origin, Accept and Sec-* go to the input's origin alone
+    #[arg(long, num_args = 2, value_names = ["HOST", "K: V"])]
+    pub(crate) header_for: Vec<String>,
+    /// Let https lead to http
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+    // What copied commands carry and what is so anyway.
+    #[arg(long, hide = true, value_name = "URL")]
+    pub(crate) url: Vec<String>,
+    #[arg(short = 'L', long, hide = true)]
+    location: bool,
+    #[arg(long, hide = true)]
+    compressed: bool,
+    #[arg(short = 'g', long, hide = true)]
+    globoff: bool,
+    #[arg(short = 'X', long, hide = true, value_name = "METHOD", value_parser = only_get)]
+    request: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkArgs {
+    /// Segments at once
+    #[arg(short, long = "jobs", value_name = "N", default_value_t = 8, value_parser = jobs)]
+    pub(crate) jobs: usize,
+    /// Cap the rate of all connections together, in bytes per second: 500K, 2M
+    #[arg(long, value_name = "RATE", value_parser = quantity::rate)]
+    pub(crate) limit_rate: Option<u64>,
+    /// Repeat what may succeed later this many times
+    #[arg(long, value_name = "N")]
+    pub(crate) retries: Option<u32>,
+    /// A transfer under 1 KiB/s for this long has stalled
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = quantity::duration)]
+    pub(crate) stall_timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Talk")]
+pub(crate) struct TalkArgs {
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Say more
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    pub(crate) progress: ProgressMode,
+    /// Write events to standard output, one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// A bar on a terminal, else lines
+    Auto,
+    Bar,
+    /// A line every 30 s or 10 %
+    Lines,
+    None,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rare")]
+pub(crate) struct RareArgs {
+    /// What the output has to be: auto keeps the container and holds the name to it, join takes any name
+    #[arg(long, value_enum, default_value_t = FormatArg::Auto, value_name = "FMT")]
+    pub(crate) format: FormatArg,
+    /// Where a local playlist came from
+    #[arg(long, value_name = "URL")]
+    pub(crate) base: Option<Url>,
+    /// Discard a partial download (an output that exists is replaced by --force)
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// What has to survive: fast, a kill of the process; safe, a loss of power too
+    #[arg(long, value_enum, default_value_t = DurabilityArg::Safe, value_name = "HOW")]
+    pub(crate) durability: DurabilityArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatArg {
+    Auto,
+    Join,
+    Ts,
+    Mp4,
+}
+
+impl From<FormatArg> for Format {
+    fn from(arg: FormatArg) -> Self {
+        match arg {
+            FormatArg::Auto => Self::Auto,
+            FormatArg::Join => Self::Join,
+            FormatArg::Ts => Self::Ts,
+            FormatArg::Mp4 => Self::Mp4,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DurabilityArg {
+    Fast,
+    Safe,
+}
+
+impl From<DurabilityArg> for Durability {
+    fn from(arg: DurabilityArg) -> Self {
+        match arg {
+            DurabilityArg::Fast => Self::Fast,
+            DurabilityArg::Safe => Self::Safe,
+        }
+    }
+}
+
+/// Show what is in a stream, with a size and a ready command for each variant
+#[derive(Debug, Args)]
+pub(crate) struct Info {
+    /// A playlist: URL, file, or - for standard input
+    #[arg(value_name = "URL", required_unless_present = "url")]
+    pub(crate) input: Option<String>,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where a local playlist came from
+    #[arg(long, value_name = "URL")]
+    pub(crate) base: Option<Url>,
+}
+
+/// Reads the command line; a first word that is no command belongs to `get`.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let first = words.get(1).map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
+    let known = ["get", "info", "help", "-h", "--help", "-V", "--version", ""];
+    if !known.contains(&first.as_str()) {
+        words.insert(1, "get".into());
+    }
+    let words = match first.as_str() {
+        "help" => words.into_iter().map(|w| if w == "help" { "--help".into() } else { w }).collect(),
+        _ => words,
+    };
+    Cli::try_parse_from(words).map(|cli| cli.command)
+}
+
+fn only_get(method: &str) -> Result<String, String> {
+    match method {
+        "GET" => Ok(method.to_owned()),
+        _ => Err("a download is a GET".to_owned()),
+    }
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=256) => Ok(n),
+        _ => Err("a number from 1 to 256".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn get(line: &str) -> Result<Get, String> {
+        let words = line.split('|').map(Into::into);
+        match parse(std::iter::once("hls".into()).chain(words)) {
+            Ok(Command::Get(get)) => Ok(*get),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn get_is_understood() {
+        assert_eq!(get("https://h/x").unwrap().inputs, ["https://h/x"]);
+        assert_eq!(get("-j|3|https://h/x").unwrap().network.jobs, 3);
+        assert_eq!(get("get|https://h/x|-o|a.ts").unwrap().output.output.as_deref(), Some("a.ts"));
+        assert!(get("info|https://h/x").is_err());
+        for bad in
+            ["--no-such|u", "-j|0|u", "-X|POST|u", "--data|x|u", "-d|x|u", "--limit-rate|fast|u", "get"]
+        {
+            assert!(get(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn commands_copied_from_browsers_are_understood() {
+        for copied in [
+            // Chrome
+            "get|https://h/m.m3u8|-H|accept: */*|-H|sec-ch-ua: \"x\";v=\"1\"|-b|a=1; b=2|-H|if-none-match: W/\"x\"|--compressed",
+            // Firefox
+            "get|https://h/m.m3u8|--compressed|-H|User-Agent: Mozilla/5.0|-H|Accept-Encoding: gzip, deflate, br|-H|Range: bytes=0-",
+            // Safari
+            "get|https://h/m.m3u8|-X|GET|-H|Accept: */*|-H|Cookie: a=1|-H|Connection: keep-alive|-H|Host: h",
+            "get|--url|https://h/m.m3u8|-L|--globoff|--insecure|--proxy|http://p:1",
+            "get|https://h/m.m3u8|--location|-g|-A|x|-e|https://h/|-x|socks5://p:1|-k|--cacert|f.pem",
+        ] {
+            let got = get(copied).unwrap();
+            assert_eq!(got.inputs.len() + got.request.url.len(), 1, "{copied}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `hls get`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use hls_fetch::{Client, RetryPolicy};
+use hls_sched::{Error, Finished, Job, Kind};
+
+use crate::args::Get;
+use crate::input::Input;
+use crate::output::Target;
+use crate::progress::Teller;
+use crate::report::{exit_code, plain, worst};
+use crate::request;
+use crate::signal::{Asked, Signals, die_by};
+
+/// How one job ended.
+enum End {
+    Code(u8),
+    Signal(i32),
+}
+
+/// Downloads all inputs, one after the other.
+pub(crate) async fn run(args: Get) -> ExitCode {
+    match all(&args).await {
+        Ok(End::Code(code)) => ExitCode::from(code),
+        Ok(End::Signal(signal)) => die_by(signal),
+        Err(usage) => plain(2, "usage", &usage),
+    }
+}
+
+async fn all(args: &Get) -> Result<End, String> {
+    let arguments = arguments(args)?;
+    let target = Target::read(args.output.output.as_deref(), arguments.len() > 1)?;
+    let inputs: Vec<_> =
+        arguments.iter().map(|a| Input::read(a, args.rare.base.as_ref())).collect::<Result<_, _>>()?;
+    let (jobs, stall) = (args.network.jobs, args.network.stall_timeout);
+    let client = request::client(&args.request, jobs, stall, args.talk.verbose)?;
+    let mut signals = Signals::listen().map_err(|e| format!("signals can't be listened to: {e}"))?;
+    let mut codes = Vec::new();
+    for (number, input) in (1..).zip(inputs) {
+        match one(args, &target, number, input, &client, &mut signals).await? {
+            End::Code(code) => codes.push(code),
+            End::Signal(signal) => return Ok(End::Signal(signal)),
+        }
+    }
+    Ok(End::Code(worst(codes)))
+}
+
+fn arguments(args: &Get) -> Result<Vec<String>, String> {
+    let mut all: Vec<String> = args.inputs.iter().chain(&args.request.url).cloned().collect();
+    if let Some(file) = &args.output.input {
+        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        all.extend(lines.map(str::to_owned));
+    }
+    if all.is_empty() { Err("no URL was given".to_owned()) } else { Ok(all) }
+}
+
+async fn one(
+    args: &Get,
+    target: &Target,
+    number: usize,
+    input: Input,
+    client: &Client,
+    signals: &mut Signals,
+) -> Result<End, String> {
+    let transport = request::transport(client, &input)?;
+    let mut teller = Teller::new(&args.talk, number, input.url(), target.is_stdout());
+    let mut policy = RetryPolicy::default();
+    if let Some(retries) = args.network.retries {
+        policy.set_retries(retries);
+    }
+    let job = match input {
+        Input::Url(url) => Job::get(url),
+        Input::Text { text, base, .. } => Job::get_playlist(text, base),
+    };
+    let job = target.apply(job)?;
+    let mut job = job
+        .fetch(Arc::clone(&transport))
+        .select(args.choose.select.clone())
+        .audio_only(args.choose.audio_only)
+        .format(args.rare.format.into())
+        .concurrency(args.network.jobs)
+        .limit_rate(args.network.limit_rate)
+        .retry_policy(policy)
+        .durability(args.rare.durability.into())
+        .force(args.output.force)
+        .restart(args.rare.restart)
+        .start();
+    let handle = job.handle();
+    let mut ending = None;
+    loop {
+        tokio::select! {
+            event = job.next() => match event {
+                Some(event) => teller.hear(&event),
+                None => break,
+            },
+            asked = signals.next() => match (asked, ending) {
+                (Asked::Status, _) => teller.status(),
+                (Asked::End(signal), None) => {
+                    ending = Some(signal);
+                    handle.stop();
+                    teller.line("stopping; once more to leave at once");
+                }
+                (Asked::End(signal), Some(_)) => return Ok(End::Signal(signal)),
+            },
+        }
+    }
+    let result = job.finish().await;
+    Ok(tell_end(args, target, teller, result, ending))
+}
+
+fn tell_end(
+    args: &Get,
+    target: &Target,
+    teller: Teller,
+    result: Result<Finished, Error>,
+    ending: Option<i32>,
+) -> End {
+    let error = match result {
+        Ok(done) => {
+            teller.finished(&done);
+            if !args.talk.json && !target.is_stdout() && !std::io::stdout().is_terminal() {
+                print_paths(&done);
+            }
+            return End::Code(0);
+        }
+        Err(error) => error,
+    };
+    match (error.kind(), ending) {
+        (Kind::Exists, _) if args.output.skip_existing => {
+            teller.line(&format!("skipped: {error}"));
+            End::Code(0)
+        }
+        (Kind::ReaderGone, _) => End::Code(exit_code(Kind::ReaderGone)),
+        (_, Some(signal)) => {
+            teller.failed(&error);
+            End::Signal(signal)
+        }
+        (kind, None) => {
+            teller.failed(&error);
+            End::Code(exit_code(kind))
+        }
+    }
+}
+
+/// `f=$(hls get URL)` holds the path.
+fn print_paths(done: &Finished) {
+    let mut out = std::io::stdout().lock();
+    for path in &done.outputs {
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt as _;
+            let _ = out.write_all(path.as_os_str().as_bytes());
+        }
+        #[cfg(not(unix))]
+        let _ = write!(out, "{}", path.display());
+        let _ = out.write_all(b"\n");
+    }
+}

@@ -1,0 +1,61 @@
+//! What the arguments name: URLs, local playlists, standard input.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use url::Url;
+
+/// A playlist to download.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Url(Url),
+    /// A playlist that is here, where it is taken to come from, and the folder that its files have to be in.
+    Text {
+        text: Vec<u8>,
+        base: Url,
+        folder: Option<std::path::PathBuf>,
+    },
+}
+
+/// Larger input is no playlist.
+const LARGEST: u64 = 64 << 20;
+
+impl Input {
+    /// Reads an argument.
+    pub(crate) fn read(argument: &str, base: Option<&Url>) -> Result<Self, String> {
+        if argument == "-" {
+            let mut text = Vec::new();
+            let read = std::io::stdin().lock().take(LARGEST).read_to_end(&mut text);
+            read.map_err(|e| format!("standard input can't be read: {e}"))?;
+            return Self::text(text, base, Path::new("."));
+        }
+        let path = Path::new(argument);
+        if !argument.contains("://") && path.is_file() {
+            let text = std::fs::read(path).map_err(|e| format!("{argument} can't be read: {e}"))?;
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            return Self::text(text, base, folder);
+        }
+        let url: Url = argument.parse().map_err(|_| format!("'{argument}' is neither a URL nor a file"))?;
+        match url.scheme() {
+            "http" | "https" if url.has_host() => Ok(Self::Url(url)),
+            other => Err(format!("scheme {other} is not supported, only http and https")),
+        }
+    }
+
+    fn text(text: Vec<u8>, base: Option<&Url>, folder: &Path) -> Result<Self, String> {
+        if let Some(base) = base {
+            return Ok(Self::Text { text, base: base.clone(), folder: None });
+        }
+        let folder =
+            folder.canonicalize().map_err(|e| format!("the folder of the playlist can't be read: {e}"))?;
+        let base = Url::from_file_path(folder.join("playlist.m3u8"));
+        let base = base.map_err(|()| "the folder of the playlist has no URL".to_owned())?;
+        Ok(Self::Text { text, base, folder: Some(folder) })
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        match self {
+            Self::Url(url) | Self::Text { base: url, .. } => url,
+        }
+    }
+}

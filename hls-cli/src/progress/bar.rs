@@ -1,0 +1,46 @@
+//! The bar on a terminal.
+
+use hls_sched::{Plan, Progress};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::human;
+
+/// One bar: segments, bytes, rate, time left, attempts at once, retries.
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(crate) fn new() -> Self {
+        Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)))
+    }
+
+    pub(crate) fn begin(&self, plan: &Plan) {
+        self.0.set_length(plan.segments);
+        self.0.set_position(plan.resumed_segments);
+        // The template is a constant; without it the bar is plainer.
+        if let Ok(style) = ProgressStyle::with_template("{bar:24.cyan} {pos}/{len} {msg}") {
+            self.0.set_style(style.progress_chars("━╸ "));
+        }
+    }
+
+    pub(crate) fn update(&self, progress: &Progress) {
+        let mut parts = vec![
+            human::bytes(progress.bytes),
+            format!("{}/s", human::bytes(progress.bytes_per_second)),
+            format!("x{}", progress.concurrency),
+        ];
+        if progress.retries > 0 {
+            parts.push(format!("{} retried", progress.retries));
+        }
+        parts.extend(progress.eta.map(|eta| format!("{} left", human::duration(eta))));
+        self.0.set_message(parts.join(" "));
+        self.0.set_position(progress.segments_done);
+    }
+
+    pub(crate) fn above(&self, line: &str) {
+        self.0.suspend(|| crate::report::say(line));
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,132 @@
+//! Events for programs: one JSON object a line. New fields may come; none changes its meaning.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use hls_sched::{Error, Event, Finished};
+use serde_json::{Map, Value, json};
+
+use crate::report::exit_code;
+
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Writes the events of one job.
+pub(crate) struct Json {
+    number: usize,
+    url: String,
+    /// The media is on standard output, so the events are not.
+    to_stderr: bool,
+    started: Instant,
+    last_progress: Option<Instant>,
+}
+
+impl Json {
+    pub(crate) fn new(number: usize, url: &str, to_stderr: bool) -> Self {
+        Self { number, url: url.to_owned(), to_stderr, started: Instant::now(), last_progress: None }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        match event {
+            Event::Plan(plan) => {
+                let output = plan.outputs.first().map(|o| o.display().to_string());
+                self.write(
+                    "started",
+                    json!({"url": self.url, "output": output, "resumed_segments": plan.resumed_segments}),
+                );
+                self.write(
+                    "plan",
+                    json!({
+                        "kind": "vod",
+                        "tracks": plan.tracks,
+                        "outputs": paths(&plan.outputs),
+                        "segments": plan.segments,
+                        "duration_s": plan.duration.as_secs_f64(),
+                        "estimated_bytes": plan.estimated_bytes,
+                        "free_bytes": plan.free_bytes,
+                    }),
+                );
+            }
+            Event::Segment(s) => self.write(
+                "segment",
+                json!({
+                    "track": s.track, "index": s.index, "sequence": s.sequence, "bytes": s.bytes,
+                    "ms": millis(s.took), "attempts": s.attempts,
+                }),
+            ),
+            Event::Progress(p) => {
+                if self.last_progress.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
+                    return;
+                }
+                self.last_progress = Some(Instant::now());
+                self.write(
+                    "progress",
+                    json!({
+                        "segments_done": p.segments_done, "segments": p.segments, "bytes": p.bytes,
+                        "downloaded_bytes": p.downloaded_bytes, "bytes_per_second": p.bytes_per_second,
+                        "concurrency": p.concurrency, "retries": p.retries, "eta_ms": p.eta.map(millis),
+                    }),
+                );
+            }
+            Event::Retry(r) => self.write(
+                "retry",
+                json!({
+                    "where": r.place, "class": r.class.name(), "message": r.message, "attempt": r.attempt,
+                    "wait_ms": millis(r.wait),
+                }),
+            ),
+            Event::Warning { kind, message } => {
+                self.write("warning", json!({"kind": kind, "message": message}))
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn finished(&self, done: &Finished) {
+        self.write(
+            "finished",
+            json!({
+                "outputs": paths(&done.outputs), "bytes": done.bytes, "downloaded_bytes": done.downloaded_bytes,
+                "segments": done.segments, "resumed_segments": done.resumed_segments, "gaps": 0,
+                "retries": done.retries, "elapsed_ms": millis(done.elapsed), "stopped_by": "end",
+            }),
+        );
+    }
+
+    pub(crate) fn failed(&self, error: &Error) {
+        self.write(
+            "failed",
+            json!({
+                "code": exit_code(error.kind()), "kind": error.code(), "message": error.to_string(),
+                "where": error.place(), "why": error.reason(), "kept": error.kept(), "next": error.advice(),
+                "retryable": error.is_transient(),
+            }),
+        );
+    }
+
+    fn write(&self, event: &str, fields: Value) {
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let mut object = Map::new();
+        object.insert("schema".into(), 1.into());
+        object.insert("event".into(), event.into());
+        object.insert("job".into(), self.number.into());
+        object.insert("time".into(), time.into());
+        object.insert("t".into(), ((self.started.elapsed().as_secs_f64() * 1e3).round() / 1e3).into());
+        if let Value::Object(fields) = fields {
+            object.extend(fields);
+        }
+        let line = format!("{}\n", Value::Object(object));
+        // Whoever listened may have gone; the download has not.
+        let _ = match self.to_stderr {
+            true => std::io::stderr().lock().write_all(line.as_bytes()),
+            false => std::io::stdout().lock().write_all(line.as_bytes()),
+        };
+    }
+}
+
+fn paths(paths: &[std::path::PathBuf]) -> Vec<String> {
+    paths.iter().map(|p| p.display().to_string()).collect()
+}
+
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,78 @@
+//! Progress in a log: a line every 30 s or 10 %.
+
+use std::time::Duration;
+
+use hls_sched::Progress;
+
+use crate::human;
+
+const EVERY: Duration = Duration::from_secs(30);
+
+/// Remembers when it last spoke.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    last: Duration,
+    tenths: u64,
+    begun: bool,
+}
+
+impl Lines {
+    /// The line that is due now, if one is.
+    pub(crate) fn update(&mut self, progress: &Progress) -> Option<String> {
+        let tenths = progress.segments_done * 10 / progress.segments.max(1);
+        let begun = std::mem::replace(&mut self.begun, true);
+        if !begun {
+            // What an earlier run left is no news.
+            self.tenths = tenths;
+        }
+        let due = progress.elapsed.saturating_sub(self.last) >= EVERY || tenths > self.tenths;
+        if !due {
+            return None;
+        }
+        (self.last, self.tenths) = (progress.elapsed, tenths);
+        Some(status(progress))
+    }
+}
+
+/// How far it is, in one line.
+pub(crate) fn status(progress: &Progress) -> String {
+    let percent = progress.segments_done * 100 / progress.segments.max(1);
+    let mut line = format!(
+        "{percent} %, {}/{} segments, {}, {}/s, {} at once, {} retried",
+        progress.segments_done,
+        progress.segments,
+        human::bytes(progress.bytes),
+        human::bytes(progress.bytes_per_second),
+        progress.concurrency,
+        progress.retries,
+    );
+    if let Some(eta) = progress.eta {
+        line.push_str(&format!(", {} left", human::duration(eta)));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_every_half_minute_or_tenth() {
+        let mut lines = Lines::default();
+        for (seconds, done, due) in [
+            (0, 0, false),
+            (1, 9, false),
+            (2, 10, true),
+            (3, 11, false),
+            (31, 11, false),
+            (32, 11, true),
+            (61, 19, false),
+            (62, 20, true),
+        ] {
+            let mut progress = Progress::default();
+            progress.elapsed = Duration::from_secs(seconds);
+            (progress.segments, progress.segments_done) = (100, done);
+            assert_eq!(lines.update(&progress).is_some(), due, "{seconds} s, {done}");
+        }
+    }
+}

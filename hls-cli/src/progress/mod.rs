@@ -1,0 +1,178 @@
+//! What is shown while a download runs: a bar, lines, JSON events, or nothing.
+
+mod bar;
+mod json;
+mod lines;
+
+use std::io::IsTerminal as _;
+
+use hls_sched::{Error, Event, Finished, Plan, Progress};
+
+use crate::args::{ProgressMode, TalkArgs};
+use crate::human;
+use crate::report::{block, say};
+
+use bar::Bar;
+use json::Json;
+use lines::Lines;
+
+/// Tells the user about one job.
+pub(crate) struct Teller {
+    url: String,
+    quiet: bool,
+    verbose: bool,
+    view: View,
+    json: Option<Json>,
+    last: Progress,
+    label: String,
+}
+
+enum View {
+    Bar(Bar),
+    Lines(Lines),
+    Nothing,
+}
+
+impl Teller {
+    /// For the job with this number and URL; `to_stdout`: the media goes to standard output.
+    pub(crate) fn new(args: &TalkArgs, number: usize, url: &url::Url, to_stdout: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let view = match args.progress {
+            _ if args.quiet => View::Nothing,
+            ProgressMode::None => View::Nothing,
+            ProgressMode::Bar => View::Bar(Bar::new()),
+            ProgressMode::Lines => View::Lines(Lines::default()),
+            ProgressMode::Auto if terminal => View::Bar(Bar::new()),
+            ProgressMode::Auto if args.json => View::Nothing,
+            ProgressMode::Auto => View::Lines(Lines::default()),
+        };
+        let url = hls_fetch::redacted(url);
+        let json = args.json.then(|| Json::new(number, &url, to_stdout));
+        let (quiet, verbose) = (args.quiet || args.json, args.verbose);
+        Self { url, quiet, verbose, view, json, last: Progress::default(), label: String::new() }
+    }
+
+    pub(crate) fn hear(&mut self, event: &Event) {
+        if let Some(json) = &mut self.json {
+            json.event(event);
+        }
+        match event {
+            Event::Plan(plan) => {
+                self.label = label(plan, &self.url);
+                self.line(&first_line(plan, &self.label));
+                if plan.resumed_segments > 0 {
+                    let (n, bytes) =
+                        (human::count(plan.resumed_segments, "segment"), human::bytes(plan.resumed_bytes));
+                    self.line(&format!("going on: {n} and {bytes} are there already"));
+                }
+                if let View::Bar(bar) = &mut self.view {
+                    bar.begin(plan);
+                }
+            }
+            Event::Progress(progress) => {
+                self.last = *progress;
+                match &mut self.view {
+                    View::Bar(bar) => bar.update(progress),
+                    View::Lines(lines) => {
+                        if let Some(line) = lines.update(progress) {
+                            say(&format!("{}: {line}", self.label));
+                        }
+                    }
+                    View::Nothing => {}
+                }
+            }
+            Event::Retry(retry) if self.verbose => {
+                let wait = human::duration(retry.wait);
+                self.line(&format!("try {} failed, again in {wait}: {}", retry.attempt, retry.message));
+            }
+            Event::Warning { message, .. } => self.line(&format!("warning: {message}")),
+            _ => {}
+        }
+    }
+
+    /// A line of status, when it is asked for.
+    pub(crate) fn status(&self) {
+        say(&format!("{}: {}", self.label, lines::status(&self.last)));
+    }
+
+    /// A line above the bar.
+    pub(crate) fn line(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        let line = hls_fetch::escaped(line, usize::MAX);
+        match &self.view {
+            View::Bar(bar) => bar.above(&line),
+            _ => say(&line),
+        }
+    }
+
+    pub(crate) fn finished(mut self, done: &Finished) {
+        self.end_view();
+        if let Some(json) = &mut self.json {
+            json.finished(done);
+        }
+        let rate = human::duration(done.elapsed);
+        let (n, bytes) = (done.segments, human::bytes(done.bytes));
+        self.line(&format!(
+            "complete: {n}/{n} segments verified, {bytes} in {rate}, {} retried, 0 gaps",
+            done.retries
+        ));
+        if let [main, side] = done.outputs.as_slice() {
+            let joined = main.with_extension("mp4");
+            let shown = |path: &std::path::Path| quoted(&path.display().to_string());
+            self.line(&format!(
+                "audio is in {}; to join them: ffmpeg -i {} -i {} -c copy {}",
+                side.display(),
+                shown(main),
+                shown(side),
+                shown(&joined.with_file_name(joined_name(&joined)))
+            ));
+        }
+    }
+
+    pub(crate) fn failed(mut self, error: &Error) {
+        self.end_view();
+        if let Some(json) = &mut self.json {
+            json.failed(error);
+        }
+        say(&block(error));
+    }
+
+    fn end_view(&mut self) {
+        if let View::Bar(bar) = &self.view {
+            bar.end();
+        }
+        self.view = View::Nothing;
+    }
+}
+
+fn joined_name(path: &std::path::Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{stem}.joined.mp4")
+}
+
+/// A word that a shell takes as it is.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn label(plan: &Plan, url: &str) -> String {
+    match plan.outputs.first().and_then(|o| o.file_name()) {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => url.to_owned(),
+    }
+}
+
+fn first_line(plan: &Plan, label: &str) -> String {
+    let mut parts: Vec<String> = plan.tracks.iter().filter(|t| !t.is_empty()).cloned().collect();
+    parts.push(human::count(plan.segments, "segment"));
+    parts.push(human::duration(plan.duration));
+    parts.extend(plan.estimated_bytes.map(|b| format!("about {}", human::bytes(b))));
+    parts.extend(plan.free_bytes.map(|b| format!("{} free", human::bytes(b))));
+    format!("{label}: {}", parts.join(", "))
+}

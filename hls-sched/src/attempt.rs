@@ -1,0 +1,289 @@
+//! One attempt for one unit: from the request to the last verified byte.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hls_crypto::{CbcDecryptor, Iv};
+use hls_fetch::{Fetch, Request};
+use hls_media::{Configuration, Container};
+use hls_state::Fingerprint;
+use tokio::sync::{Notify, mpsc};
+
+use crate::assemble::{Assembler, Offer, Place};
+use crate::error::{Error, Kind};
+use crate::event::{Event, Retry};
+use crate::keys::Keys;
+use crate::meter::Meters;
+use crate::pace::{Account, Pacer};
+use crate::pipeline::{Pipeline, Whole};
+use crate::plan::{Track, Tracks, Unit};
+use crate::writer::Writer;
+
+/// A segment larger than this is an attack.
+const LARGEST_SEGMENT: u64 = 2 << 30;
+
+/// What the attempts of a job share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) tracks: Tracks,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) assembler: Mutex<Assembler>,
+    pub(crate) writer: Writer,
+    /// Told when an attempt that pauses may offer again.
+    pub(crate) room: Notify,
+    pub(crate) checks: Vec<TrackChecks>,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+}
+
+/// How bytes are had, whatever becomes of them.
+pub(crate) struct Transport {
+    pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) keys: Keys,
+    pub(crate) pacer: Pacer,
+    pub(crate) meters: Meters,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transport")
+            .field("keys", &self.keys)
+            .field("pacer", &self.pacer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all units of a track have to agree on.
+#[derive(Debug)]
+pub(crate) struct TrackChecks {
+    /// The container that the name of the output promises; `None`: the bytes as they come.
+    pub(crate) container: Option<Container>,
+    pub(crate) configuration: OnceLock<Configuration>,
+}
+
+/// A unit that is whole.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) unit: Unit,
+    pub(crate) bytes: u64,
+    pub(crate) took: Duration,
+}
+
+/// Where the bytes of an attempt go.
+trait Sink {
+    async fn take(&self, data: Bytes) -> Result<(), Error>;
+}
+
+/// Into the slot of a unit.
+struct Slot<'a> {
+    shared: &'a Shared,
+    place: Place,
+    attempt: u64,
+}
+
+impl Shared {
+    /// Asks the assembler, and hands what it wants done to the writer in the same order.
+    pub(crate) fn assemble<T>(&self, ask: impl FnOnce(&mut Assembler) -> T) -> T {
+        let mut assembler = self.assembler.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = ask(&mut assembler);
+        assembler.commands().for_each(|command| self.writer.carry_out(command));
+        answer
+    }
+
+    /// Runs one attempt to its end.
+    pub(crate) async fn attempt(&self, place: Place, attempt: u64) -> Result<Done, Error> {
+        let started = Instant::now();
+        let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
+        let report = |retry| self.report(retry);
+        let slot = Slot { shared: self, place, attempt };
+        let (whole, bytes) = self.transport.unit(track, &unit, &slot, report).await?;
+        if let Some(checks) = self.checks.get(usize::from(place.track)) {
+            checks.judge(track, &unit, &whole)?;
+        }
+        let taken = self.assemble(|assembler| assembler.complete(place, attempt, whole.hash));
+        self.room.notify_waiters();
+        if !taken {
+            return Err(internal("an attempt outlived its unit"));
+        }
+        Ok(Done { unit, bytes, took: started.elapsed() })
+    }
+
+    pub(crate) fn report(&self, retry: Retry) {
+        self.transport.meters.retries.fetch_add(1, Ordering::Relaxed);
+        let _ = self.events.send(Event::Retry(retry));
+    }
+}
+
+impl Sink for Slot<'_> {
+    /// Returns when the bytes are taken: at once for a head, after a pause where memory is full.
+    async fn take(&self, data: Bytes) -> Result<(), Error> {
+        let Self { shared, place, attempt } = *self;
+        let offer = |data| {
+            let (now, in_flight) = (Instant::now(), shared.writer.in_flight());
+            shared.assemble(|assembler| assembler.offer(place, attempt, data, in_flight, now))
+        };
+        let mut outcome = offer(data);
+        loop {
+            match outcome {
+                Offer::Taken => break,
+                Offer::Gone => return Err(internal("an attempt outlived its unit")),
+                Offer::Pause(data) => {
+                    let woken = shared.room.notified();
+                    tokio::pin!(woken);
+                    woken.as_mut().enable();
+                    outcome = offer(data);
+                    if matches!(outcome, Offer::Pause(_)) {
+                        woken.await;
+                    }
+                }
+            }
+        }
+        shared.writer.ready().await;
+        Ok(())
+    }
+}
+
+/// Takes bytes that nobody needs: only their hash counts.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    async fn take(&self, _: Bytes) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Transport {
+    /// The hash of a unit as the server has it now.
+    pub(crate) async fn probe(
+        &self,
+        track: &Track,
+        unit: &Unit,
+        report: impl Fn(Retry),
+    ) -> Result<(Fingerprint, u64), Error> {
+        self.unit(track, unit, &Nowhere, report).await.map(|(whole, bytes)| (whole.hash, bytes))
+    }
+
+    /// Fetches, deciphers and verifies one unit into a sink; returns what it is and how many bytes it has.
+    async fn unit(
+        &self,
+        track: &Track,
+        unit: &Unit,
+        sink: &impl Sink,
+        report: impl Fn(Retry),
+    ) -> Result<(Whole, u64), Error> {
+        let what = if unit.is_init { "init" } else { "segment" };
+        let name = track.name(unit);
+        let at = |error: Error| match error.place() {
+            None => error.at(format!("GET {}", hls_fetch::redacted(&unit.url))),
+            Some(_) => error,
+        };
+        let parent = track.media.base();
+        let decryptor = match &unit.cipher {
+            None => None,
+            Some(cipher) => {
+                let key = self.keys.get(&*self.fetch, &cipher.key, parent, report).await?;
+                Some(CbcDecryptor::new(&key, &Iv::from_bytes(cipher.iv)))
+            }
+        };
+        let failed = |e| Error::fetch(what, &name, e);
+        let mut account = self.pacer.account();
+        self.pacer.pay(if self.pacer.is_limited() { account.before_request() } else { 0 }).await;
+        let request =
+            Request::get(unit.url.clone()).range(unit.range).found_in(parent).at_most(limit(track, unit));
+        let answer = match self.fetch.fetch(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.pacer.refund(account.unused()).await;
+                return Err(failed(error));
+            }
+        };
+        account.answered(answer.length);
+        let mut body = answer.body;
+        let mut pipeline = Pipeline::new(decryptor, unit.is_init, name.clone());
+        let mut bytes = 0;
+        let mut flow = async |account: &mut Account| {
+            loop {
+                if self.pacer.is_limited() {
+                    self.pacer.pay(account.before_read()).await;
+                }
+                let Some(chunk) = body.next().await.map_err(failed)? else { return Ok(()) };
+                self.meters.receive(chunk.len() as u64);
+                account.received(chunk.len() as u64);
+                if self.pacer.is_limited() {
+                    self.pacer.note_read(chunk.len() as u64);
+                }
+                if let Some(plain) = pipeline.push(chunk).map_err(at)? {
+                    bytes += plain.len() as u64;
+                    sink.take(plain).await?;
+                }
+            }
+        };
+        let ended = flow(&mut account).await;
+        self.pacer.refund(account.unused()).await;
+        let finished = match ended {
+            Ok(()) => pipeline.finish().map_err(at),
+            Err(error) => Err(error),
+        };
+        let mut whole = finished.inspect_err(|error| {
+            if let Some(cipher) = unit.cipher.as_ref().filter(|_| error.kind() == Kind::Content) {
+                self.keys.doubt(&cipher.key);
+            }
+        })?;
+        if let Some(rest) = whole.rest.take() {
+            bytes += rest.len() as u64;
+            sink.take(rest).await?;
+        }
+        Ok((whole, bytes))
+    }
+}
+
+impl TrackChecks {
+    fn judge(&self, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
+        let found = whole.summary.container;
+        if !unit.is_init && whole.summary.kind == hls_media::Kind::Init {
+            let message = format!("{} is an initialization section and holds no media", track.name(unit));
+            return Err(Error::content("content.not_media", message)
+                .at(format!("GET {}", hls_fetch::redacted(&unit.url))));
+        }
+        let Some(promised) = self.container else { return Ok(()) };
+        if promised != found {
+            let message =
+                format!("{} is {found}, and the name of the output promises {promised}", track.name(unit));
+            return Err(Error::new(Kind::Usage, "output.container", message)
+                .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
+                .next(format!("use a name that ends in .{}, or --format join", found.extension())));
+        }
+        if !unit.is_init || !track.has_several_inits() {
+            return Ok(());
+        }
+        let configuration = Configuration::from_init(&whole.copy)
+            .map_err(|e| Error::content("content.damaged", format!("{}: {e}", track.name(unit))))?;
+        let first = self.configuration.get_or_init(|| configuration.clone());
+        if *first == configuration {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Playlist,
+            "init.changed",
+            "the codec configuration changes in the middle of the stream",
+        )
+        .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
+        .why("parts with different configurations can't be joined in one file")
+        .next("--format join writes the bytes as they come"))
+    }
+}
+
+/// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.
+fn limit(track: &Track, unit: &Unit) -> u64 {
+    if let Some(length) = unit.range.and_then(|r| r.length()) {
+        return length;
+    }
+    let by_bandwidth =
+        track.bandwidth.map(|bits| (bits as f64 * unit.duration.as_secs_f64()) as u64 + (16 << 20));
+    by_bandwidth.unwrap_or(LARGEST_SEGMENT).min(LARGEST_SEGMENT)
+}
+
+fn internal(what: &str) -> Error {
+    Error::new(Kind::Internal, "internal", what).finally()
+}

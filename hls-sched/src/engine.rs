@@ -1,0 +1,467 @@
+//! The loop that drives a job: it carries actions out and tells the planner what happened. All decisions are made elsewhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use hls_fetch::draw;
+use hls_state::{Placed, Recovered};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::assemble::{Assembler, Place};
+use crate::attempt::{Done, Shared, TrackChecks, Transport};
+use crate::error::{Error, Kind};
+use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
+use crate::job::{Config, Control, DRAIN, End, Format, Input, Output};
+use crate::keys::Keys;
+use crate::meter::{Meters, Rate};
+use crate::pace::Pacer;
+use crate::plan::Tracks;
+use crate::planner::{Action, Planner, Verdict};
+use crate::prepare;
+use crate::writer::{Report, Writer};
+
+/// Memory for units that wait for their turn.
+const BUDGET: u64 = 24 << 20;
+const TICK: Duration = Duration::from_millis(100);
+/// An attempt that shows whether an earlier run's bytes are still the server's takes a small unit.
+const PROBE_AMONG: usize = 8;
+
+/// Runs a job to its end.
+pub(crate) async fn run(
+    config: Config,
+    events: mpsc::UnboundedSender<Event>,
+    mut orders: watch::Receiver<Control>,
+) -> Result<Finished, Error> {
+    let started = Instant::now();
+    prepare::probe(&config)?;
+    let fetch = config.fetch.clone().ok_or_else(|| Error::new(Kind::Internal, "internal", "no transport"))?;
+    let transport = Arc::new(Transport {
+        fetch,
+        keys: Keys::new(config.policy.clone()),
+        pacer: Pacer::new(config.rate),
+        meters: Meters::default(),
+    });
+    let prepared = prepare::choose(&config, &transport, &events);
+    let chosen = tokio::select! {
+        chosen = prepared => chosen?,
+        () = asked_to_end(&mut orders) => return Err(stopped()),
+    };
+    let outputs = prepare::outputs(&config, &chosen)?;
+    let checks = chosen.iter().map(|c| TrackChecks {
+        container: (config.format != Format::Join).then_some(c.container),
+        configuration: OnceLock::new(),
+    });
+    let checks = checks.collect();
+    let tracks: Vec<_> = chosen.into_iter().map(|c| c.track).collect();
+    let (mut store, recovered) = prepare::open(&config, &outputs, tracks.len()).await?;
+    for message in &recovered.warnings {
+        let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
+    }
+    prepare::compare(&tracks, &recovered)?;
+    let tracks = Tracks(tracks);
+    let _ = events.send(Event::Plan(plan(&outputs, &tracks, &recovered)));
+    let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
+    let resumed_segments = resumed(&tracks, &recovered);
+    let finished = |bytes: u64, transport: &Transport, segments| Finished {
+        outputs: outputs.clone(),
+        tracks: labels,
+        bytes,
+        downloaded_bytes: transport.meters.received(),
+        segments,
+        resumed_segments,
+        retries: transport.meters.retries(),
+        elapsed: started.elapsed(),
+    };
+    if recovered.complete {
+        let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
+        return Ok(finished(bytes, &transport, tracks.segments()));
+    }
+    probe(&transport, &tracks, &recovered, &events, &mut orders).await?;
+
+    let ends: Vec<_> = recovered.outputs.iter().map(|placed| (placed.len() as u64, end_of(placed))).collect();
+    let lanes: Vec<_> =
+        ends.iter().zip(&tracks.0).map(|(&(head, offset), t)| (head, offset, t.units())).collect();
+    let mut planner = Planner::new(
+        &lanes.iter().map(|&(head, _, end)| (head, end)).collect::<Vec<_>>(),
+        config.concurrency,
+        config.policy.clone(),
+    );
+    let mut assembler = Assembler::new(&lanes, store.takes_unverified(), BUDGET);
+    for &(unit, len) in &recovered.aside {
+        let place = Place { track: unit.output, index: unit.index };
+        if tracks.at(place).is_some_and(|(_, planned)| planned.identity == unit.identity) {
+            planner.have(place);
+            assembler.found_aside(unit, len);
+        } else {
+            store.drop_aside(unit);
+        }
+    }
+    let (reports_in, reports) = mpsc::unbounded_channel();
+    let writer = Writer::start(store, reports_in).map_err(|e| {
+        Error::new(Kind::Local, "thread", "the writing thread can't be started").why(e.to_string())
+    })?;
+    let segments = tracks.segments();
+    let shared = Arc::new(Shared {
+        tracks,
+        transport: Arc::clone(&transport),
+        assembler: Mutex::new(assembler),
+        writer,
+        room: Notify::new(),
+        checks,
+        events,
+    });
+    shared.assemble(|_| ());
+    let bytes = ends.iter().map(|(_, offset)| offset).sum();
+    let mut engine = Engine {
+        shared,
+        planner,
+        reports,
+        orders,
+        running: JoinSet::new(),
+        handles: HashMap::new(),
+        attempts: 0,
+        bytes,
+        segments_done: resumed_segments,
+        rate: Rate::default(),
+        started,
+        drain_until: None,
+        to_reader: matches!(config.output, Output::Writer(_)),
+        local: matches!(config.input, Input::Text(..)),
+    };
+    match engine.transfer().await {
+        Ok(()) => {
+            let bytes = engine.bytes;
+            engine.complete().await?;
+            Ok(finished(bytes, &transport, segments))
+        }
+        Err(error) => Err(engine.keep(error).await),
+    }
+}
+
+async fn asked_to_end(orders: &mut watch::Receiver<Control>) {
+    while orders.borrow_and_update().end == End::None {
+        if orders.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(Kind::Stopped, "stopped", "stopped before the end").next("run the same command again to go on")
+}
+
+fn end_of(placed: &[Placed]) -> u64 {
+    placed.last().map_or(0, |last| last.offset + last.len)
+}
+
+fn resumed(tracks: &Tracks, recovered: &Recovered) -> u64 {
+    let counts = tracks.0.iter().zip(&recovered.outputs);
+    counts.map(|(track, placed)| track.segments_before(placed.len() as u64)).sum()
+}
+
+fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered) -> Plan {
+    let estimates = tracks.0.iter().map(|t| t.estimated_bytes()).collect::<Vec<_>>();
+    let known: u64 = estimates.iter().flatten().sum();
+    let parent = outputs.first().and_then(|o| o.parent());
+    let parent = parent.map(|p| if p.as_os_str().is_empty() { std::path::Path::new(".") } else { p });
+    Plan {
+        outputs: outputs.to_vec(),
+        tracks: tracks.0.iter().map(|t| t.label.clone()).collect(),
+        segments: tracks.segments(),
+        resumed_segments: resumed(tracks, recovered),
+        resumed_bytes: recovered.bytes(),
+        duration: tracks.0.iter().map(|t| t.duration()).max().unwrap_or_default(),
+        estimated_bytes: estimates.first().copied().flatten().map(|_| known),
+        free_bytes: parent.and_then(hls_state::free_space),
+    }
+}
+
+/// Fetches one unit of each track again and compares: the same names may hold other bytes by now.
+async fn probe(
+    transport: &Transport,
+    tracks: &Tracks,
+    recovered: &Recovered,
+    events: &mpsc::UnboundedSender<Event>,
+    orders: &mut watch::Receiver<Control>,
+) -> Result<(), Error> {
+    for (track, placed) in tracks.0.iter().zip(&recovered.outputs) {
+        let latest = placed.iter().rev().take(PROBE_AMONG);
+        let segments = latest.filter(|p| p.len > 0 && track.unit(p.index).is_some_and(|u| !u.is_init));
+        let Some(known) = segments.min_by_key(|p| p.len) else { continue };
+        let Some(unit) = track.unit(known.index) else { continue };
+        let mut planner = Planner::new(&[(0, 1)], 1, hls_fetch::RetryPolicy::default());
+        let place = Place { track: 0, index: 0 };
+        let (hash, len) = loop {
+            planner.poll(Instant::now().into_std());
+            let report = |retry| {
+                let _ = events.send(Event::Retry(retry));
+            };
+            let attempt = transport.probe(track, &unit, report);
+            let result = tokio::select! {
+                result = attempt => result,
+                () = asked_to_end(orders) => return Err(stopped()),
+            };
+            match result {
+                Ok(found) => break found,
+                Err(error) if error.is_final() => return Err(error),
+                Err(error) => {
+                    let now = Instant::now().into_std();
+                    match planner.failed(place, error.class(), error.retry_after(), now, draw) {
+                        Verdict::Final(attempts) => return Err(error.after_attempts(attempts)),
+                        Verdict::Retry(after) => tokio::time::sleep(after).await,
+                    }
+                }
+            }
+        };
+        if (hash, len) != (known.hash, known.len) {
+            return Err(prepare::changed(unit.number, "the server sends other bytes for it now"));
+        }
+    }
+    Ok(())
+}
+
+struct Engine {
+    shared: Arc<Shared>,
+    planner: Planner,
+    reports: mpsc::UnboundedReceiver<Report>,
+    orders: watch::Receiver<Control>,
+    running: JoinSet<(Place, u64, Result<Done, Error>)>,
+    /// The attempt that runs for each place.
+    handles: HashMap<Place, (u64, AbortHandle)>,
+    attempts: u64,
+    bytes: u64,
+    segments_done: u64,
+    rate: Rate,
+    started: Instant,
+    drain_until: Option<Instant>,
+    to_reader: bool,
+    local: bool,
+}
+
+impl Engine {
+    /// Until every unit is in its output, or something ends the job.
+    async fn transfer(&mut self) -> Result<(), Error> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            while self.drain_until.is_none()
+                && let Some(action) = self.planner.poll(Instant::now().into_std())
+            {
+                self.act(action);
+            }
+            if self.shared.assemble(|assembler| assembler.is_complete()) {
+                return Ok(());
+            }
+            if self.drain_until.is_some_and(|until| self.running.is_empty() || Instant::now() >= until) {
+                return Err(stopped());
+            }
+            // What is due already waits for a free slot, and a slot that becomes free wakes the loop anyway.
+            let wake = self.planner.next_wake().map(Instant::from_std).filter(|wake| *wake > Instant::now());
+            tokio::select! {
+                Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
+                    Ok((place, attempt, result)) => self.ended(place, attempt, result)?,
+                    Err(error) if error.is_cancelled() => {}
+                    Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
+                },
+                Some(report) = self.reports.recv() => self.heard(report)?,
+                _ = tick.tick() => self.ticked(),
+                () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                Ok(()) = self.orders.changed() => self.ordered()?,
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Abort(place) => {
+                if let Some((_, handle)) = self.handles.remove(&place) {
+                    handle.abort();
+                    self.shared.assemble(|assembler| assembler.fail(place));
+                    self.shared.room.notify_waiters();
+                }
+            }
+            Action::Fetch { place, .. } => {
+                self.attempts += 1;
+                let (attempt, shared) = (self.attempts, Arc::clone(&self.shared));
+                let Some((_, unit)) = shared.tracks.at(place) else { return };
+                let now = Instant::now().into_std();
+                shared.assemble(|assembler| assembler.begin(place, unit.identity, attempt, now));
+                let handle = self.running.spawn(async move {
+                    let result = shared.attempt(place, attempt).await;
+                    (place, attempt, result)
+                });
+                self.handles.insert(place, (attempt, handle));
+            }
+        }
+    }
+
+    fn ended(&mut self, place: Place, attempt: u64, result: Result<Done, Error>) -> Result<(), Error> {
+        if self.handles.get(&place).is_none_or(|(current, _)| *current != attempt) {
+            return Ok(());
+        }
+        self.handles.remove(&place);
+        match result {
+            Ok(done) => {
+                let attempts = self.planner.verified(place);
+                self.bytes += done.bytes;
+                if !done.unit.is_init {
+                    self.segments_done += 1;
+                    let segment = Segment {
+                        track: place.track,
+                        index: done.unit.number,
+                        sequence: done.unit.sequence,
+                        bytes: done.bytes,
+                        took: done.took,
+                        attempts,
+                    };
+                    let _ = self.shared.events.send(Event::Segment(segment));
+                }
+                self.heads();
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.assemble(|assembler| assembler.fail(place));
+                self.shared.room.notify_waiters();
+                if error.is_final() {
+                    return Err(error);
+                }
+                let now = Instant::now().into_std();
+                let attempts = self.planner.attempts(place);
+                match self.planner.failed(place, error.class(), error.retry_after(), now, draw) {
+                    Verdict::Final(attempts) => Err(error.after_attempts(attempts)),
+                    Verdict::Retry(wait) => {
+                        let place = error.place().unwrap_or_default().trim_start_matches("GET ").to_owned();
+                        let (class, message) = (error.class(), error.to_string());
+                        self.shared.report(Retry { place, class, message, attempt: attempts, wait });
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn heads(&mut self) {
+        for track in (0..=u8::MAX).take(self.shared.tracks.0.len()) {
+            let head = self.shared.assemble(|assembler| assembler.head(track));
+            self.planner.head_at(track, head);
+        }
+    }
+
+    fn heard(&mut self, report: Report) -> Result<(), Error> {
+        match report {
+            Report::Placed(place, right) => {
+                self.shared.assemble(|assembler| assembler.placed(place, right));
+                self.shared.room.notify_waiters();
+                if !right {
+                    self.planner.lost(place, Instant::now().into_std());
+                }
+                self.heads();
+                Ok(())
+            }
+            Report::Failed(error) => Err(self.write_error(error)),
+            Report::Finished(_) | Report::Closed(_) => Ok(()),
+        }
+    }
+
+    fn write_error(&self, error: hls_state::Error) -> Error {
+        let gone = std::error::Error::source(&error)
+            .and_then(|e| e.downcast_ref::<std::io::Error>())
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+        if self.to_reader && gone {
+            return Error::new(Kind::ReaderGone, "output.closed", "whoever read the output has gone");
+        }
+        Error::state(error)
+    }
+
+    fn ticked(&mut self) {
+        let now = Instant::now();
+        self.shared.assemble(|assembler| assembler.tick(now.into_std()));
+        self.shared.room.notify_waiters();
+        let received = self.shared.transport.meters.received();
+        let bytes_per_second = self.rate.sample(now.into_std(), received);
+        let segments = self.shared.tracks.segments();
+        let left = segments.saturating_sub(self.segments_done);
+        let eta = (self.segments_done > 0 && bytes_per_second > 0).then(|| {
+            let per_segment = self.bytes as f64 / self.segments_done as f64;
+            Duration::try_from_secs_f64(left as f64 * per_segment / bytes_per_second as f64)
+                .unwrap_or(Duration::MAX)
+        });
+        let progress = Progress {
+            segments_done: self.segments_done,
+            segments,
+            downloaded_bytes: received,
+            bytes: self.bytes,
+            bytes_per_second,
+            concurrency: self.planner.active(),
+            retries: self.shared.transport.meters.retries(),
+            eta,
+            elapsed: self.started.elapsed(),
+        };
+        let _ = self.shared.events.send(Event::Progress(progress));
+    }
+
+    fn ordered(&mut self) -> Result<(), Error> {
+        let control = *self.orders.borrow_and_update();
+        self.shared.transport.pacer.set_rate(control.rate);
+        match control.end {
+            End::None => Ok(()),
+            End::Stop => {
+                self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
+                Ok(())
+            }
+            End::Cancel => Err(stopped()),
+        }
+    }
+
+    /// Every unit is there: final names.
+    async fn complete(mut self) -> Result<(), Error> {
+        self.shared.writer.finish();
+        while let Some(report) = self.reports.recv().await {
+            match report {
+                Report::Finished(Ok(_)) => return Ok(()),
+                Report::Finished(Err(error)) | Report::Failed(error) => {
+                    let exists = error.kind() == hls_state::Kind::Exists;
+                    let error = self.write_error(error);
+                    return Err(match exists {
+                        true => error
+                            .keeping("the complete bytes are beside it, in the file with .part at its end"),
+                        false => error,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Err(Error::new(Kind::Internal, "internal", "the writing thread is gone"))
+    }
+
+    /// The job ends here for now: what is whole is kept.
+    async fn keep(mut self, error: Error) -> Error {
+        self.running.abort_all();
+        while self.running.join_next().await.is_some() {}
+        self.shared.assemble(|assembler| assembler.evacuate());
+        self.shared.writer.close();
+        while let Some(report) = self.reports.recv().await {
+            match report {
+                Report::Closed(Ok(())) => break,
+                // The reason for the end says more than what followed from it; but nothing is promised as kept.
+                Report::Closed(Err(_)) => return error,
+                _ => {}
+            }
+        }
+        if self.to_reader || self.segments_done == 0 {
+            return error;
+        }
+        let (done, all) = (self.segments_done, self.shared.tracks.segments());
+        let kept = format!("{done} of {all} segments verified; the output was not created");
+        let error = error.keeping(kept);
+        match error.advice() {
+            None if self.local || error.kind() != Kind::Internal => {
+                error.next("run the same command again to go on")
+            }
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What happens while a job runs, for people and programs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// What the job is about to do.
+    Plan(Plan),
+    /// A unit is whole and verified.
+    Segment(Segment),
+    /// How far the job is; several times a second.
+    Progress(Progress),
+    /// Something failed and is tried again.
+    Retry(Retry),
+    /// Something is odd, and the job goes on.
+    Warning {
+        /// A stable symbol.
+        kind: &'static str,
+        /// In words.
+        message: String,
+    },
+}
+
+/// What a job is about to do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The outputs, the main one first; empty where the bytes go to a reader.
+    pub outputs: Vec<PathBuf>,
+    /// What is in them, for example `1080p avc1.640028,mp4a.40.2`.
+    pub tracks: Vec<String>,
+    /// Segments in all.
+    pub segments: u64,
+    /// Segments that an earlier run has left.
+    pub resumed_segments: u64,
+    /// Bytes that an earlier run has left.
+    pub resumed_bytes: u64,
+    /// The playing time.
+    pub duration: Duration,
+    /// About how many bytes it will be, where the playlist says.
+    pub estimated_bytes: Option<u64>,
+    /// Free space where the output grows.
+    pub free_bytes: Option<u64>,
+}
+
+/// A unit that is whole and verified.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Segment {
+    /// The track.
+    pub track: u8,
+    /// Its place in the track, from 0, initialisation sections not counted.
+    pub index: u64,
+    /// The media sequence number.
+    pub sequence: u64,
+    /// Its bytes in the output.
+    pub bytes: u64,
+    /// From the beginning of the attempt to the last byte.
+    pub took: Duration,
+    /// Attempts made.
+    pub attempts: u32,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Verified segments, those of earlier runs included.
+    pub segments_done: u64,
+    /// Segments in all.
+    pub segments: u64,
+    /// Bytes received in this run.
+    pub downloaded_bytes: u64,
+    /// Bytes of verified segments, those of earlier runs included.
+    pub bytes: u64,
+    /// Over the last seconds.
+    pub bytes_per_second: u64,
+    /// Attempts that run now.
+    pub concurrency: usize,
+    /// Attempts that were repeated.
+    pub retries: u64,
+    /// Time left, where it can be told.
+    pub eta: Option<Duration>,
+    /// Since the start.
+    pub elapsed: Duration,
+}
+
+/// Something that is tried again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Retry {
+    /// What failed: where, without secrets.
+    pub place: String,
+    /// The class of the failure.
+    pub class: hls_fetch::Class,
+    /// In words.
+    pub message: String,
+    /// The attempt that failed, from 1.
+    pub attempt: u32,
+    /// The time until the next one.
+    pub wait: Duration,
+}
+
+/// How a job ended well.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Finished {
+    /// The finished files, the main one first; empty where the bytes went to a reader.
+    pub outputs: Vec<PathBuf>,
+    /// Names of the outputs' tracks, in the same order.
+    pub tracks: Vec<String>,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes received in this run.
+    pub downloaded_bytes: u64,
+    /// Segments in all.
+    pub segments: u64,
+    /// Of these, segments that an earlier run had left.
+    pub resumed_segments: u64,
+    /// Attempts that were repeated.
+    pub retries: u64,
+    /// Since the start.
+    pub elapsed: Duration,
+}

@@ -1,0 +1,376 @@
+//! The front door: a job is built, started, listened to, and finished.
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hls_fetch::{Fetch, RetryPolicy};
+use hls_state::Durability;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::engine;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Finished};
+use crate::name;
+use crate::select::Select;
+
+/// What an output has to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The bytes in order, in the container they come in; the name has to agree with it.
+    #[default]
+    Auto,
+    /// The bytes as they come, whatever the name says.
+    Join,
+    /// MPEG-TS.
+    Ts,
+    /// MP4.
+    Mp4,
+}
+
+pub(crate) enum Input {
+    Url(Url),
+    Text(Vec<u8>, Url),
+}
+
+pub(crate) enum Output {
+    File(PathBuf),
+    /// A path with fields such as `{name}`; without an extension, the right one is added.
+    Template(String),
+    /// Behind a lock only so that the whole can be shared; it is taken out once.
+    Writer(Mutex<Option<Box<dyn Write + Send>>>),
+}
+
+pub(crate) struct Config {
+    pub(crate) input: Input,
+    pub(crate) output: Output,
+    pub(crate) fetch: Option<Arc<dyn Fetch>>,
+    pub(crate) select: Select,
+    pub(crate) audio_only: bool,
+    pub(crate) format: Format,
+    pub(crate) concurrency: usize,
+    pub(crate) rate: Option<u64>,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) durability: Durability,
+    pub(crate) force: bool,
+    pub(crate) restart: bool,
+    #[cfg(feature = "client")]
+    headers: hls_fetch::HeaderRules,
+}
+
+impl Config {
+    pub(crate) fn url(&self) -> &Url {
+        match &self.input {
+            Input::Url(url) | Input::Text(_, url) => url,
+        }
+    }
+
+    pub(crate) fn shown_url(&self) -> String {
+        hls_fetch::redacted(self.url())
+    }
+
+    pub(crate) fn suggested_name(&self) -> String {
+        name::suggest(self.url())
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.url().host_str().unwrap_or("local").to_owned()
+    }
+}
+
+/// How to start a job.
+#[must_use]
+pub struct JobBuilder(Config);
+
+impl JobBuilder {
+    fn new(input: Input) -> Self {
+        Self(Config {
+            input,
+            output: Output::Template("{name}".to_owned()),
+            fetch: None,
+            select: Select::default(),
+            audio_only: false,
+            format: Format::default(),
+            concurrency: 8,
+            rate: None,
+            policy: RetryPolicy::default(),
+            durability: Durability::default(),
+            force: false,
+            restart: false,
+            #[cfg(feature = "client")]
+            headers: hls_fetch::HeaderRules::default(),
+        })
+    }
+
+    /// Writes to this file; side outputs are named after it.
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.output = Output::File(path.into());
+        self
+    }
+
+    /// Writes to a file whose name has fields: `{name}`, `{height}`, `{lang}`, `{host}`. Without an extension the one of
+    /// the stream's container is added.
+    pub fn output_template(mut self, template: impl Into<String>) -> Self {
+        self.0.output = Output::Template(template.into());
+        self
+    }
+
+    /// Writes verified bytes in order to `out`: a pipe, which takes nothing back.
+    pub fn writer(mut self, out: impl Write + Send + 'static) -> Self {
+        self.0.output = Output::Writer(Mutex::new(Some(Box::new(out))));
+        self
+    }
+
+    /// Uses this transport instead of a client of its own.
+    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.0.fetch = Some(fetch);
+        self
+    }
+
+    /// Adds a header field to the job's own client, sent as [`HeaderRules`](hls_fetch::HeaderRules) says.
+    ///
+    /// # Errors
+    /// A name or value that HTTP does not allow.
+    #[cfg(feature = "client")]
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        self.0.headers.add(name, value).map_err(|e| Error::fetch("request", "the header", e))?;
+        Ok(self)
+    }
+
+    /// Chooses a variant; the best one unless told.
+    pub fn select(mut self, select: Select) -> Self {
+        self.0.select = select;
+        self
+    }
+
+    /// Takes the audio alone.
+    pub fn audio_only(mut self, audio_only: bool) -> Self {
+        self.0.audio_only = audio_only;
+        self
+    }
+
+    /// Says what the output has to be.
+    pub fn format(mut self, format: Format) -> Self {
+        self.0.format = format;
+        self
+    }
+
+    /// Fetches this many segments at once; 8 unless told.
+    pub fn concurrency(mut self, attempts: usize) -> Self {
+        self.0.concurrency = attempts.max(1);
+        self
+    }
+
+    /// Caps the rate of all connections together, in bytes per second.
+    pub fn limit_rate(mut self, bytes_per_second: Option<u64>) -> Self {
+        self.0.rate = bytes_per_second;
+        self
+    }
+
+    /// Replaces the table of what is tried again.
+    pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
+        self.0.policy = policy;
+        self
+    }
+
+    /// Says what has to survive; the loss of power too unless told.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.0.durability = durability;
+        self
+    }
+
+    /// Replaces an output that exists, at the very end.
+    pub fn force(mut self, force: bool) -> Self {
+        self.0.force = force;
+        self
+    }
+
+    /// Discards what an earlier run left.
+    pub fn restart(mut self, restart: bool) -> Self {
+        self.0.restart = restart;
+        self
+    }
+
+    /// Starts the job on the current tokio runtime, of either flavour.
+    pub fn start(mut self) -> Job {
+        let (events, inbox) = mpsc::unbounded_channel();
+        let control = watch::channel(Control { rate: self.0.rate, end: End::None }).0;
+        let orders = control.subscribe();
+        let task = tokio::spawn(async move {
+            self.transport()?;
+            engine::run(self.0, events, orders).await
+        });
+        Job { inbox, control, task: Some(task) }
+    }
+
+    /// Starts the job and reads its verified bytes here, in order.
+    pub fn into_reader(self) -> Reader {
+        let (sender, chunks) = mpsc::channel(4);
+        Reader { chunks, job: self.writer(ChannelWriter(sender)).start() }
+    }
+
+    fn transport(&mut self) -> Result<(), Error> {
+        if self.0.fetch.is_some() {
+            return Ok(());
+        }
+        #[cfg(feature = "client")]
+        {
+            let headers = std::mem::take(&mut self.0.headers);
+            let client = hls_fetch::Client::builder().rules(headers).connections(self.0.concurrency).build();
+            let client = client.map_err(|e| Error::fetch("request", "the client", e))?;
+            self.0.fetch = Some(Arc::new(client.for_input(self.0.url())));
+            Ok(())
+        }
+        #[cfg(not(feature = "client"))]
+        Err(Error::new(Kind::Usage, "configuration", "a job needs a transport").next("give one with fetch()"))
+    }
+}
+
+impl fmt::Debug for JobBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobBuilder").field("url", &self.0.shown_url()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub(crate) rate: Option<u64>,
+    pub(crate) end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    None,
+    /// Begin nothing new, and keep what is there.
+    Stop,
+    /// At once.
+    Cancel,
+}
+
+/// A download that runs. Dropping it cancels it; what was done is kept for the next run.
+#[derive(Debug)]
+pub struct Job {
+    inbox: mpsc::UnboundedReceiver<Event>,
+    control: watch::Sender<Control>,
+    task: Option<JoinHandle<Result<Finished, Error>>>,
+}
+
+impl Job {
+    /// A download of the stream whose playlist is at `url`.
+    #[allow(clippy::new_ret_no_self)]
+    pub fn get(url: Url) -> JobBuilder {
+        JobBuilder::new(Input::Url(url))
+    }
+
+    /// A download of the stream whose playlist is here; `base` is where it came from.
+    pub fn get_playlist(text: Vec<u8>, base: Url) -> JobBuilder {
+        JobBuilder::new(Input::Text(text, base))
+    }
+
+    /// What happens next; `None` once the job has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.inbox.recv().await
+    }
+
+    /// A handle to steer the job with.
+    #[must_use]
+    pub fn handle(&self) -> JobHandle {
+        JobHandle { control: self.control.clone() }
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// Whatever kept the job from its output.
+    pub async fn finish(mut self) -> Result<Finished, Error> {
+        let Some(task) = self.task.as_mut() else { return Err(gone()) };
+        let result = task.await;
+        self.task = None;
+        result.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+fn gone() -> Error {
+    Error::new(Kind::Internal, "internal", "the job ended without a result")
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Steers a job from elsewhere.
+#[derive(Clone, Debug)]
+pub struct JobHandle {
+    control: watch::Sender<Control>,
+}
+
+impl JobHandle {
+    /// Changes the cap, in bytes per second.
+    pub fn set_rate(&self, bytes_per_second: Option<u64>) {
+        self.control.send_modify(|control| control.rate = bytes_per_second);
+    }
+
+    /// Ends the job soon: what is under way may come to its end for a few seconds, nothing new begins, and all is kept.
+    pub fn stop(&self) {
+        self.control.send_modify(|control| control.end = control.end.max(End::Stop));
+    }
+
+    /// Ends the job at once; what is verified is kept.
+    pub fn cancel(&self) {
+        self.control.send_modify(|control| control.end = End::Cancel);
+    }
+}
+
+/// The verified bytes of a job, in order.
+#[derive(Debug)]
+pub struct Reader {
+    chunks: mpsc::Receiver<Vec<u8>>,
+    job: Job,
+}
+
+impl Reader {
+    /// The next bytes; `None` at the end, which [`finish`](Self::finish) then judges.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        self.chunks.recv().await
+    }
+
+    /// A handle to steer the job with.
+    #[must_use]
+    pub fn handle(&self) -> JobHandle {
+        self.job.handle()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// Whatever kept the job from delivering all bytes.
+    pub async fn finish(mut self) -> Result<Finished, Error> {
+        self.chunks.close();
+        self.job.finish().await
+    }
+}
+
+/// Hands bytes to a task of the same process; waits for it where it is slow.
+struct ChannelWriter(mpsc::Sender<Vec<u8>>);
+
+impl Write for ChannelWriter {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        let sent = self.0.blocking_send(data.to_vec());
+        sent.map(|()| data.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How long attempts that are under way may go on after [`JobHandle::stop`].
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);

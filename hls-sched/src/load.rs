@@ -1,0 +1,106 @@
+//! Playlists: fetched, tried again where that helps, and read.
+
+use hls_fetch::{Decision, Fetch, Request, RetryPolicy, Rule};
+use hls_parse::{Options, Parsed, Playlist, PlaylistType};
+use url::Url;
+
+use crate::error::{Error, Kind};
+use crate::event::Retry;
+
+/// A playlist larger than this is an attack (RFC 8216bis names no limit).
+const LARGEST: u64 = 64 << 20;
+const TRIES: u32 = 4;
+
+/// The policy for playlists: the same classes, fewer attempts.
+pub(crate) fn policy(of: &RetryPolicy) -> RetryPolicy {
+    let mut policy = of.clone();
+    for class in hls_fetch::Class::ALL {
+        let rule = policy.rule(class);
+        policy.set(class, Rule { tries: rule.tries.min(TRIES), ..rule });
+    }
+    policy
+}
+
+/// Fetches and reads a playlist; relative URLs resolve against where the answer came from (RFC 3986 section 5.1.3).
+///
+/// # Errors
+/// What failed last, and what is no playlist.
+pub(crate) async fn playlist(
+    fetch: &dyn Fetch,
+    url: &Url,
+    parent: Option<&Url>,
+    import: &[(String, String)],
+    policy: &RetryPolicy,
+    report: &(dyn Fn(Retry) + Sync),
+) -> Result<Parsed, Error> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let error = match once(fetch, url, parent, import).await {
+            Ok(parsed) => return Ok(parsed),
+            Err(error) => error,
+        };
+        if error.is_final() {
+            return Err(error);
+        }
+        match policy.decide_class(error.class(), attempt, error.retry_after()) {
+            Decision::Retry { after } => {
+                let (class, message) = (error.class(), error.to_string());
+                report(Retry { place: hls_fetch::redacted(url), class, message, attempt, wait: after });
+                tokio::time::sleep(after).await;
+            }
+            Decision::GiveUp => return Err(error.after_attempts(attempt)),
+        }
+    }
+}
+
+async fn once(
+    fetch: &dyn Fetch,
+    url: &Url,
+    parent: Option<&Url>,
+    import: &[(String, String)],
+) -> Result<Parsed, Error> {
+    let failed = |e| Error::fetch("playlist", "the playlist", e);
+    let mut request = Request::get(url.clone());
+    request.parent = parent.cloned();
+    let answer = fetch.fetch(request).await.map_err(failed)?;
+    let (base, content_type) = (answer.url.clone(), answer.content_type.clone());
+    let text = answer.bytes(LARGEST).await.map_err(failed)?;
+    let parsed = read(&text, &base, import).map_err(|error| match content_type {
+        Some(kind) if error.code() == "playlist.not_a_playlist" => {
+            error.why(format!("the server sent {kind}"))
+        }
+        _ => error,
+    })?;
+    if let Playlist::Media(media) = &parsed.playlist
+        && media.playlist_type == Some(PlaylistType::Vod)
+        && !media.ended
+    {
+        // A cut answer that happens to end at a line: worth another try, never a short file.
+        let message = "the playlist says that it is complete (VOD) and has no end (EXT-X-ENDLIST)";
+        let mut error =
+            Error::content("playlist.cut", message).at(format!("GET {}", hls_fetch::redacted(&base)));
+        error = error.why("the server sent a part of it").of_kind(Kind::Playlist);
+        return Err(error);
+    }
+    Ok(parsed)
+}
+
+/// Reads a playlist that is here already.
+///
+/// # Errors
+/// What is no playlist, or one that can't be read without guessing.
+pub(crate) fn read(text: &[u8], base: &Url, import: &[(String, String)]) -> Result<Parsed, Error> {
+    let mut options = Options::default();
+    options.import = import.to_vec();
+    options.parse(text, base).map_err(|error| {
+        use hls_parse::ErrorKind as Cause;
+        let place = format!("{} line {}", hls_fetch::redacted(base), error.line());
+        let code = match error.kind() {
+            Cause::NotAPlaylist { .. } => "playlist.not_a_playlist",
+            Cause::Limit { .. } => "playlist.limit",
+            _ => "playlist.invalid",
+        };
+        Error::new(Kind::Playlist, code, error.to_string()).at(place)
+    })
+}

@@ -1,0 +1,237 @@
+//! One true cap over all connections and tracks.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use governor::clock::{Clock as _, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Mutex;
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
+
+/// A cell of the limiter: finer ones over-deliver, since the limiter counts whole nanoseconds for each.
+const CELL: u64 = 1024;
+/// Cells taken at once.
+const MOST_CELLS: u32 = 64;
+
+/// Lets bytes through at a rate; first come, first served, or large reads would starve behind small ones.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    /// Bytes per second; 0 is no limit.
+    rate: AtomicU64,
+    /// The largest read seen from a socket of late.
+    largest_read: AtomicU64,
+    gate: Mutex<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    limiter: Option<(u64, Limiter)>,
+    /// Bytes paid for and not used.
+    credit: u64,
+}
+
+impl Pacer {
+    pub(crate) fn new(rate: Option<u64>) -> Self {
+        let rate = AtomicU64::new(rate.unwrap_or(0));
+        Self { rate, largest_read: AtomicU64::new(0), gate: Mutex::default() }
+    }
+
+    pub(crate) fn set_rate(&self, rate: Option<u64>) {
+        self.rate.store(rate.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.rate.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until `bytes` more may be taken.
+    pub(crate) async fn pay(&self, bytes: u64) {
+        if bytes == 0 || !self.is_limited() {
+            return;
+        }
+        let mut gate = self.gate.lock().await;
+        let from_credit = gate.credit.min(bytes);
+        gate.credit -= from_credit;
+        let owed = bytes - from_credit;
+        let mut cells = owed.div_ceil(CELL);
+        gate.credit += cells * CELL - owed;
+        while cells > 0 {
+            let rate = self.rate.load(Ordering::Relaxed);
+            if rate == 0 {
+                return;
+            }
+            let limiter = gate.limiter_for(rate);
+            let n = NonZeroU32::new(cells.min(u64::from(MOST_CELLS)) as u32).unwrap_or(NonZeroU32::MIN);
+            match limiter.check_n(n) {
+                Ok(Ok(())) => cells -= u64::from(n.get()),
+                Ok(Err(early)) => {
+                    let wait = early.wait_time_from(limiter.clock().now());
+                    // In steps, so that a new rate is noticed.
+                    tokio::time::sleep(wait.min(std::time::Duration::from_millis(500))).await;
+                }
+                // The burst is never below what is asked for.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Gives back what was paid for and not used.
+    pub(crate) async fn refund(&self, bytes: u64) {
+        if bytes > 0 && self.is_limited() {
+            self.gate.lock().await.credit += bytes;
+        }
+    }
+
+    pub(crate) fn note_read(&self, bytes: u64) {
+        self.largest_read.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// The account of one transfer.
+    pub(crate) fn account(&self) -> Account {
+        Account { paid: 0, received: 0, last: self.largest_read.load(Ordering::Relaxed) / 2, length: None }
+    }
+}
+
+impl Gate {
+    fn limiter_for(&mut self, rate: u64) -> &Limiter {
+        if self.limiter.as_ref().is_none_or(|(of, _)| *of != rate) {
+            let cells = u32::try_from((rate / CELL).max(1)).unwrap_or(u32::MAX);
+            let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN);
+            // A twentieth of a second's worth, or what is taken at once.
+            let burst = NonZeroU32::new((cells.get() / 20).max(MOST_CELLS)).unwrap_or(NonZeroU32::MIN);
+            let quota = Quota::per_second(cells).allow_burst(burst);
+            self.limiter = None;
+            self.limiter.insert((rate, RateLimiter::direct_with_clock(quota, MonotonicClock))).1.clock();
+        }
+        match &self.limiter {
+            Some((_, limiter)) => limiter,
+            None => unreachable!("made just above"),
+        }
+    }
+}
+
+/// What one transfer has paid for, and what it has to pay before it may be read from again.
+///
+/// The client reads ahead: when a chunk is taken, the next one has been read from the socket already, and each read may be
+/// twice as large as the last one. So a transfer pays for bytes before they leave the socket, or a cap could not hold within a
+/// second: this follows how hyper's read buffer grows (8 KiB, doubling up to 408 KiB).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    paid: u64,
+    received: u64,
+    last: u64,
+    length: Option<u64>,
+}
+
+const FIRST_READ: u64 = 8 << 10;
+const LARGEST_READ: u64 = 408 << 10;
+
+impl Account {
+    /// To pay before the request is sent: its answer brings the first read with it.
+    pub(crate) fn before_request(&mut self) -> u64 {
+        self.up_to(self.next_read())
+    }
+
+    /// To pay before the body is read from, its length known or not.
+    pub(crate) fn before_read(&mut self) -> u64 {
+        let next = self.next_read();
+        self.up_to(next + (2 * next).min(LARGEST_READ))
+    }
+
+    pub(crate) fn answered(&mut self, length: Option<u64>) {
+        self.length = length;
+    }
+
+    pub(crate) fn received(&mut self, bytes: u64) {
+        self.received += bytes;
+        self.last = bytes;
+    }
+
+    /// Paid for and not used; to give back at the end.
+    pub(crate) fn unused(&self) -> u64 {
+        self.paid.saturating_sub(self.received)
+    }
+
+    fn next_read(&self) -> u64 {
+        (2 * self.last).clamp(FIRST_READ, LARGEST_READ)
+    }
+
+    fn up_to(&mut self, ahead: u64) -> u64 {
+        let target = (self.received + ahead).min(self.length.unwrap_or(u64::MAX));
+        let due = target.saturating_sub(self.paid);
+        self.paid += due;
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::{Duration, Instant};
+
+    #[tokio::test(start_paused = false)]
+    async fn a_cap_holds_for_many_readers_at_once() {
+        let pacer = std::sync::Arc::new(Pacer::new(Some(4 << 20)));
+        let start = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..8_u64 {
+            let pacer = std::sync::Arc::clone(&pacer);
+            tasks.spawn(async move {
+                for _ in 0..16 {
+                    pacer.pay((8 << 10) * (n + 1)).await;
+                }
+            });
+        }
+        tasks.join_all().await;
+        let bytes = 16.0 * 36.0 * f64::from(8 << 10);
+        let rate = bytes / start.elapsed().as_secs_f64() / f64::from(4 << 20);
+        assert!((0.85..1.1).contains(&rate), "{rate} of the cap");
+    }
+
+    #[tokio::test]
+    async fn a_rate_can_be_changed_and_taken_off() {
+        let pacer = std::sync::Arc::new(Pacer::new(Some(1024)));
+        let paying = tokio::spawn({
+            let pacer = std::sync::Arc::clone(&pacer);
+            async move { pacer.pay(10 << 20).await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        pacer.set_rate(None);
+        tokio::time::timeout(Duration::from_secs(2), paying).await.expect("set free").expect("paid");
+    }
+
+    proptest! {
+        /// Reads that double and run one ahead, as the client makes them: what was read is always paid for.
+        #[test]
+        fn nothing_leaves_a_socket_unpaid(length in 1..5_000_000_u64, known: bool, limits in proptest::collection::vec(1..LARGEST_READ, 1..50)) {
+            let mut account = Pacer::new(None).account();
+            let mut limits = limits.into_iter().cycle();
+            let (mut buffer, mut read) = (FIRST_READ, 0);
+            let mut next = |read: &mut u64| {
+                // The socket may hold less than there is room for; then the buffer does not grow.
+                let limit = limits.next().unwrap_or(1);
+                let n = buffer.min(limit).min(length - *read);
+                if n == buffer { buffer = (buffer * 2).min(LARGEST_READ) }
+                *read += n;
+                n
+            };
+            let mut paid = account.before_request();
+            let mut waiting = next(&mut read);
+            prop_assert!(read <= paid);
+            account.answered(known.then_some(length));
+            while waiting > 0 {
+                paid += account.before_read();
+                // The chunk is taken, and the one behind it is read at once.
+                account.received(waiting);
+                waiting = next(&mut read);
+                // Only a socket that had been slow and then is not can exceed, by the growth it had before.
+                prop_assert!(read <= paid + LARGEST_READ);
+            }
+            prop_assert_eq!(account.unused(), paid.saturating_sub(length));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The way of a unit's bytes between socket and output: decrypt, recognise, verify, hash.
+
+use bytes::Bytes;
+use hls_crypto::{CbcDecryptor, DecryptError};
+use hls_media::{MediaError, Summary, Verifier};
+use hls_state::{Fingerprint, Hasher};
+
+use crate::error::Error;
+
+/// Initialisation sections are kept for comparison up to this size.
+const LARGEST_INIT: usize = 4 << 20;
+
+/// What a whole unit turned out to be.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// The last bytes of it.
+    pub(crate) rest: Option<Bytes>,
+    pub(crate) hash: Fingerprint,
+    pub(crate) summary: Summary,
+    /// All of it, where it was asked for.
+    pub(crate) copy: Vec<u8>,
+}
+
+/// Takes a unit in chunks, as they arrive.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    decryptor: Option<CbcDecryptor>,
+    verifier: Verifier,
+    hasher: Hasher,
+    copy: Option<Vec<u8>>,
+    subject: String,
+}
+
+impl Pipeline {
+    pub(crate) fn new(decryptor: Option<CbcDecryptor>, keep_copy: bool, subject: String) -> Self {
+        let copy = keep_copy.then(Vec::new);
+        Self { decryptor, verifier: Verifier::new(), hasher: Hasher::default(), copy, subject }
+    }
+
+    /// Takes a chunk and returns what is ready for the output.
+    pub(crate) fn push(&mut self, chunk: Bytes) -> Result<Option<Bytes>, Error> {
+        let plain = match &mut self.decryptor {
+            None => chunk,
+            Some(decryptor) => {
+                let mut plain = Vec::with_capacity(chunk.len() + 16);
+                decryptor.update(&chunk, &mut plain);
+                plain.into()
+            }
+        };
+        self.verify(plain)
+    }
+
+    /// The end has been reached.
+    pub(crate) fn finish(mut self) -> Result<Whole, Error> {
+        let mut rest = None;
+        if let Some(decryptor) = self.decryptor.take() {
+            let mut plain = Vec::new();
+            decryptor.finish(&mut plain).map_err(|e| self.undecipherable(&e))?;
+            rest = self.verify(plain.into())?;
+        }
+        let summary = self.verifier.finish().map_err(|e| self.not_media(&e))?;
+        Ok(Whole { rest, hash: self.hasher.finish(), summary, copy: self.copy.unwrap_or_default() })
+    }
+
+    fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
+        if plain.is_empty() {
+            return Ok(None);
+        }
+        self.verifier.push(&plain).map_err(|e| self.not_media(&e))?;
+        self.hasher.update(&plain);
+        if let Some(copy) = self.copy.as_mut().filter(|copy| copy.len() + plain.len() <= LARGEST_INIT) {
+            copy.extend_from_slice(&plain);
+        }
+        Ok(Some(plain))
+    }
+
+    fn not_media(&self, error: &MediaError) -> Error {
+        let code = match error {
+            MediaError::NotMedia { .. } | MediaError::Unrecognised { .. } => "content.not_media",
+            _ => "content.damaged",
+        };
+        let made = Error::content(code, format!("{}: {error}", self.subject));
+        if self.decryptor.is_some() {
+            made.why("after decryption; the key may be the wrong one")
+        } else {
+            made
+        }
+    }
+
+    fn undecipherable(&self, error: &DecryptError) -> Error {
+        let code = match error {
+            DecryptError::NotWholeBlocks { .. } | DecryptError::Empty => "segment.truncated",
+            _ => "decrypt.padding",
+        };
+        let why = match error {
+            DecryptError::NotWholeBlocks { .. } => "encrypted segments are whole blocks of 16 bytes",
+            DecryptError::Empty => "the server sent nothing",
+            _ => "wrong key or initialization vector, or damaged content",
+        };
+        Error::content(code, format!("{}: {error}", self.subject)).why(why)
+    }
+}

@@ -1,0 +1,269 @@
+//! What has to be had, in order: the units of each track.
+
+use std::time::Duration;
+
+use hls_fetch::ByteRange;
+use hls_parse::{Encryption, Media};
+use hls_state::Hasher;
+use url::Url;
+
+use crate::assemble::Place;
+use crate::error::{Error, Kind};
+
+/// Bit that marks the initialisation section of a segment among units.
+const INIT: u32 = 1 << 31;
+
+/// One output: a media playlist and its units, each segment after the initialisation section it needs.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) label: String,
+    pub(crate) media: Media,
+    /// Number of a segment; with [`INIT`], the initialisation section that the segment needs.
+    units: Vec<u32>,
+    /// Segments before each initialisation section, where there is one: tells segments from units.
+    inits: Vec<u32>,
+    pub(crate) bandwidth: Option<u64>,
+}
+
+/// One thing to fetch.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    pub(crate) url: Url,
+    pub(crate) range: Option<ByteRange>,
+    pub(crate) cipher: Option<Cipher>,
+    pub(crate) is_init: bool,
+    /// Number among the segments of the track, from 0.
+    pub(crate) number: u64,
+    pub(crate) sequence: u64,
+    pub(crate) duration: Duration,
+    pub(crate) identity: u128,
+}
+
+/// How a unit is encrypted.
+#[derive(Clone, Debug)]
+pub(crate) struct Cipher {
+    pub(crate) key: Url,
+    pub(crate) iv: [u8; 16],
+}
+
+impl Track {
+    /// Plans a media playlist.
+    ///
+    /// # Errors
+    /// Nothing to download, gaps, or encryption that is not supported: refused before any segment is fetched.
+    pub(crate) fn new(label: String, media: Media, bandwidth: Option<u64>) -> Result<Self, Error> {
+        if media.segments().len() == 0 {
+            return Err(Error::new(Kind::Playlist, "playlist.empty", "the playlist has no segments"));
+        }
+        if media.skipped_segments > 0 {
+            return Err(Error::new(
+                Kind::Playlist,
+                "playlist.delta",
+                "the playlist leaves out its beginning (EXT-X-SKIP)",
+            ));
+        }
+        for encryption in media.encryptions().chain(media.maps().iter().map(|m| &m.encryption)) {
+            if let Encryption::Unsupported { method, keyformats, .. } = encryption {
+                let formats = hls_fetch::escaped(&keyformats.join(", "), 120);
+                let message = format!(
+                    "encrypted with {}, which is not supported",
+                    hls_fetch::escaped(method.as_str(), 40)
+                );
+                return Err(Error::new(Kind::Playlist, "playlist.encryption", message)
+                    .why(format!("key format {formats}"))
+                    .next("this needs a player that is licensed for it"));
+            }
+        }
+        let mut units = Vec::with_capacity(media.segments().len() + media.maps().len());
+        let mut inits = Vec::new();
+        let mut last = None;
+        for (n, segment) in (0..INIT).zip(media.segments()) {
+            if segment.is_gap() {
+                let message = format!("the playlist says that segment {n} is missing (EXT-X-GAP)");
+                return Err(Error::new(Kind::Refused, "segment.gap", message)
+                    .at(format!("line {}", segment.line()))
+                    .next("try another variant with -s"));
+            }
+            let map = segment.map();
+            if map.is_some() && map != last {
+                inits.push(n);
+                units.push(n | INIT);
+            }
+            last = map;
+            units.push(n);
+        }
+        Ok(Self { label, media, units, inits, bandwidth })
+    }
+
+    pub(crate) fn units(&self) -> u64 {
+        self.units.len() as u64
+    }
+
+    pub(crate) fn segments(&self) -> u64 {
+        (self.units.len() - self.inits.len()) as u64
+    }
+
+    /// Segments among the first `units` units.
+    pub(crate) fn segments_before(&self, units: u64) -> u64 {
+        let inits =
+            self.inits.iter().zip(0_u64..).filter(|(n, before)| u64::from(**n) + before < units).count();
+        units - inits as u64
+    }
+
+    pub(crate) fn has_several_inits(&self) -> bool {
+        self.inits.len() > 1
+    }
+
+    pub(crate) fn unit(&self, index: u64) -> Option<Unit> {
+        let code = *self.units.get(usize::try_from(index).ok()?)?;
+        let number = code & !INIT;
+        let segment = self.media.segment(number as usize)?;
+        let is_init = code & INIT != 0;
+        let map = segment.map();
+        let (url, range, encryption) = match map.filter(|_| is_init) {
+            Some(map) => (map.url.clone(), map.byte_range, &map.encryption),
+            None => (segment.url().ok()?, segment.byte_range(), segment.encryption()),
+        };
+        let cipher = match encryption {
+            Encryption::Aes128 { url, iv, .. } => {
+                let implicit = || u128::from(segment.media_sequence()).to_be_bytes();
+                let iv = iv.unwrap_or_else(implicit);
+                Some(Cipher { key: Url::clone(url), iv })
+            }
+            _ => None,
+        };
+        let range = range.and_then(|r| ByteRange::new(r.offset, r.length));
+        let mut unit = Unit {
+            url,
+            range,
+            cipher,
+            is_init,
+            number: u64::from(number),
+            sequence: segment.media_sequence(),
+            duration: if is_init { Duration::ZERO } else { segment.duration() },
+            identity: 0,
+        };
+        let map = map.map(|m| (m.url.path().to_owned(), m.byte_range.map(|r| (r.offset, r.length))));
+        unit.identity = unit.identify(segment.discontinuity_sequence(), map.as_ref());
+        Some(unit)
+    }
+
+    pub(crate) fn duration(&self) -> Duration {
+        self.media.duration()
+    }
+
+    pub(crate) fn estimated_bytes(&self) -> Option<u64> {
+        let seconds = self.duration().as_secs_f64();
+        let ranges = self.media.segments().map(|s| s.byte_range().map(|r| r.length)).sum::<Option<u64>>();
+        ranges.or_else(|| self.bandwidth.map(|b| (b as f64 * seconds / 8.0) as u64))
+    }
+
+    /// How a unit is called in messages.
+    pub(crate) fn name(&self, unit: &Unit) -> String {
+        match unit.is_init {
+            true => "the initialization section".to_owned(),
+            false => format!("segment {} (sequence {})", unit.number, unit.sequence),
+        }
+    }
+}
+
+impl Unit {
+    /// What tells this unit from every other, without host and query: a stream may move, and tokens change.
+    fn identify(&self, discontinuity: u64, map: Option<&(String, Option<(u64, u64)>)>) -> u128 {
+        let mut hasher = Hasher::default();
+        let mut add = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        let range = |range: Option<(u64, u64)>| {
+            range.map_or([0; 16], |(a, b)| (u128::from(a) << 64 | u128::from(b)).to_le_bytes())
+        };
+        add(&[u8::from(self.is_init)]);
+        // The epoch: a playlist that never ends before its end has only one.
+        add(&0_u64.to_le_bytes());
+        add(&discontinuity.to_le_bytes());
+        add(&self.sequence.to_le_bytes());
+        add(self.url.path().as_bytes());
+        add(&range(self.range.and_then(|r| Some((r.start, r.length()?)))));
+        if let Some((path, bytes)) = map {
+            add(path.as_bytes());
+            add(&range(*bytes));
+        }
+        if let Some(cipher) = &self.cipher {
+            add(b"AES-128");
+            add(cipher.key.path().as_bytes());
+            add(&cipher.iv);
+        }
+        hasher.finish().0
+    }
+}
+
+/// All tracks of a job.
+#[derive(Debug)]
+pub(crate) struct Tracks(pub(crate) Vec<Track>);
+
+impl Tracks {
+    pub(crate) fn at(&self, place: Place) -> Option<(&Track, Unit)> {
+        let track = self.0.get(usize::from(place.track))?;
+        Some((track, track.unit(place.index)?))
+    }
+
+    pub(crate) fn segments(&self) -> u64 {
+        self.0.iter().map(Track::segments).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track(text: &str) -> Result<Track, Error> {
+        let base: Url = "https://h/v/index.m3u8?token=1".parse().unwrap();
+        let hls_parse::Playlist::Media(media) = hls_parse::parse(text, &base).unwrap().playlist else {
+            panic!("a media playlist")
+        };
+        Track::new("t".into(), media, None)
+    }
+
+    const MAPS: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"a.mp4\"\n#EXTINF:4,\n1.m4s\n\
+        #EXTINF:4,\n2.m4s\n#EXT-X-MAP:URI=\"b.mp4\"\n#EXTINF:4,\n3.m4s\n#EXT-X-MAP:URI=\"a.mp4\"\n#EXTINF:4,\n4.m4s\n#EXT-X-ENDLIST\n";
+
+    #[test]
+    fn each_segment_after_the_section_it_needs() {
+        let track = track(MAPS).unwrap();
+        let paths: Vec<_> =
+            (0..track.units()).map(|n| track.unit(n).unwrap().url.path().to_owned()).collect();
+        assert_eq!(
+            paths,
+            ["/v/a.mp4", "/v/1.m4s", "/v/2.m4s", "/v/b.mp4", "/v/3.m4s", "/v/a.mp4", "/v/4.m4s"]
+        );
+        assert_eq!((0..=7).map(|n| track.segments_before(n)).collect::<Vec<_>>(), [0, 0, 1, 2, 2, 3, 3, 4]);
+        assert!(track.has_several_inits());
+        assert!(track.unit(7).is_none());
+    }
+
+    #[test]
+    fn identity_is_what_the_unit_is_and_not_where_it_lies() {
+        let same = MAPS.replace("1.m4s", "https://other/v/1.m4s?token=2");
+        let moved = MAPS.replace("1.m4s", "/w/1.m4s");
+        let keyed =
+            MAPS.replace("#EXTINF:4,\n1", "#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXTINF:4,\n1");
+        let identity = |text: &str| track(text).unwrap().unit(1).unwrap().identity;
+        assert_eq!(identity(MAPS), identity(&same));
+        assert_ne!(identity(MAPS), identity(&moved));
+        assert_ne!(identity(MAPS), identity(&keyed));
+    }
+
+    #[test]
+    fn what_can_not_be_right_is_refused_before_the_first_byte() {
+        let drm = MAPS.replace("#EXTINF:4,\n1", "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:4,\n1");
+        let gap = MAPS.replace("#EXTINF:4,\n3", "#EXT-X-GAP\n#EXTINF:4,\n3");
+        for (text, code) in [(drm, "playlist.encryption"), (gap, "segment.gap")] {
+            assert_eq!(track(&text).unwrap_err().code(), code);
+        }
+        assert_eq!(
+            track("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-ENDLIST\n").unwrap_err().code(),
+            "playlist.empty"
+        );
+    }
+}

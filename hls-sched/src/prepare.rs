@@ -1,0 +1,262 @@
+//! From a URL to a plan: playlists loaded, a variant chosen, outputs named, an earlier run compared.
+
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use hls_media::Container;
+use hls_parse::{Media, Parsed, Playlist};
+use hls_state::{DiskStore, Options, Recovered, ResumeStore};
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::attempt::Transport;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Retry};
+use crate::job::{Config, Format, Input, Output};
+use crate::pipe::PipeStore;
+use crate::plan::Track;
+use crate::{load, name, select};
+
+/// A track with what its name depends on.
+pub(crate) struct Chosen {
+    pub(crate) track: Track,
+    pub(crate) container: Container,
+    has_pictures: bool,
+    height: Option<u32>,
+    language: Option<String>,
+}
+
+/// Loads the playlists and chooses what to take: the main track first.
+pub(crate) async fn choose(
+    config: &Config,
+    transport: &Transport,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Result<Vec<Chosen>, Error> {
+    let report = |retry: Retry| {
+        let _ = events.send(Event::Retry(retry));
+    };
+    let policy = load::policy(&config.policy);
+    let load = async |url: &Url, parent: Option<&Url>, import: &[(String, String)]| {
+        load::playlist(&*transport.fetch, url, parent, import, &policy, &report).await
+    };
+    let parsed = match &config.input {
+        Input::Url(url) => load(url, None, &[]).await?,
+        Input::Text(text, base) => load::read(text, base, &[])?,
+    };
+    warn(&parsed, events);
+    let playlist = match parsed.playlist {
+        Playlist::Media(media) => {
+            let label = String::new();
+            let track = Track::new(label, ended(media)?, None)?;
+            let container = name::expected_container(&track.media);
+            let has_pictures = !config.audio_only;
+            return Ok(vec![Chosen { track, container, has_pictures, height: None, language: None }]);
+        }
+        Playlist::Multivariant(playlist) => playlist,
+    };
+    let variant = config.select.choose(&playlist)?;
+    let audio = select::audio_of(&playlist, variant);
+    let base = playlist.base();
+    let chosen = |parsed: Parsed, label: String, bandwidth, has_pictures, height, language| {
+        warn(&parsed, events);
+        let Playlist::Media(media) = parsed.playlist else {
+            let nested =
+                Error::new(Kind::Playlist, "playlist.nested", "a variant leads to another list of variants");
+            return Err(nested.at(hls_fetch::redacted(base)));
+        };
+        let track = Track::new(label, ended(media)?, bandwidth)?;
+        let container = name::expected_container(&track.media);
+        Ok(Chosen { track, container, has_pictures, height, language })
+    };
+    let variables = &playlist.variables;
+    let main = async || {
+        let parsed = load(&variant.url, Some(base), variables).await?;
+        let (height, pictures) = (variant.resolution.map(|r| r.height), select::has_pictures(variant));
+        chosen(parsed, select::label(variant), variant.bandwidth, pictures, height, None)
+    };
+    let side = async || {
+        let Some((rendition, url)) = audio.and_then(|r| Some((r, r.url.as_ref()?))) else { return Ok(None) };
+        let parsed = load(url, Some(base), variables).await?;
+        let language = rendition.language.clone().unwrap_or_else(|| rendition.name.clone());
+        let label = format!("audio {}", hls_fetch::escaped(&language, 40));
+        chosen(parsed, label, None, false, None, Some(language)).map(Some)
+    };
+    if config.audio_only {
+        if let Some(alone) = side().await? {
+            return Ok(vec![alone]);
+        }
+        if select::has_pictures(variant) {
+            let mut sound = playlist.clone();
+            sound.variants.retain(|v| !select::has_pictures(v));
+            let Ok(variant) = config.select.choose(&sound) else {
+                let none = Error::new(Kind::Usage, "select.no_match", "the stream has no audio of its own");
+                return Err(none.why("audio and video are in the same segments"));
+            };
+            let parsed = load(&variant.url, Some(base), variables).await?;
+            let label = select::label(variant);
+            return Ok(vec![chosen(parsed, label, variant.bandwidth, false, None, None)?]);
+        }
+    }
+    let (main, side) = tokio::join!(main(), side());
+    Ok(std::iter::once(main?).chain(side?).collect())
+}
+
+fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
+    for warning in &parsed.warnings {
+        let _ = events.send(Event::Warning { kind: "playlist", message: warning.to_string() });
+    }
+}
+
+fn ended(media: Media) -> Result<Media, Error> {
+    if media.ended {
+        return Ok(media);
+    }
+    let place = hls_fetch::redacted(media.base());
+    Err(Error::new(Kind::Playlist, "playlist.live", "live: not in this version")
+        .at(place)
+        .why("the playlist has no end (EXT-X-ENDLIST): more segments will come"))
+}
+
+/// Says early what would only be found out at the end: outputs that exist, a folder that can't be written to, another
+/// process at work. Nothing has been requested yet.
+pub(crate) fn probe(config: &Config) -> Result<(), Error> {
+    let candidates = match &config.output {
+        Output::File(path) => vec![path.clone()],
+        Output::Template(template) if !template.contains('{') || template.contains("{name}") => {
+            let stem = template.replace("{name}", &config.suggested_name());
+            name::EXTENSIONS.iter().map(|extension| PathBuf::from(format!("{stem}.{extension}"))).collect()
+        }
+        _ => return Ok(()),
+    };
+    for path in &candidates {
+        hls_state::probe(path, config.force).map_err(Error::state)?;
+    }
+    Ok(())
+}
+
+/// The names of the outputs, checked against what is in them.
+pub(crate) fn outputs(config: &Config, chosen: &[Chosen]) -> Result<Vec<PathBuf>, Error> {
+    let Some((main, sides)) = chosen.split_first() else { return Ok(Vec::new()) };
+    check_format(config, chosen)?;
+    let path = match &config.output {
+        Output::File(path) => {
+            if config.format != Format::Join {
+                name::check(path, main.container, main.has_pictures)?;
+            }
+            path.clone()
+        }
+        Output::Template(template) => {
+            let path = filled(template, config, main);
+            match template.contains('{') && Path::new(&path).extension().is_some() && !template.ends_with('}')
+            {
+                true => {
+                    let path = PathBuf::from(path);
+                    if config.format != Format::Join {
+                        name::check(&path, main.container, main.has_pictures)?;
+                    }
+                    path
+                }
+                false => {
+                    PathBuf::from(format!("{path}.{}", name::extension(main.container, main.has_pictures)))
+                }
+            }
+        }
+        Output::Writer(_) if sides.is_empty() => return Ok(Vec::new()),
+        Output::Writer(_) => {
+            let url = config.shown_url();
+            return Err(Error::new(
+                Kind::Usage,
+                "output.tracks",
+                "audio and video are separate, and a pipe takes one stream",
+            )
+            .why("joining them in one stream is not in this version")
+            .next(format!(
+                "use -o FILE for both, or hls get --audio-only -o - '{url}' for the audio alone"
+            )));
+        }
+    };
+    let mut all = vec![path];
+    for side in sides {
+        let extension = name::extension(side.container, side.has_pictures);
+        let label = format!("audio-{}", side.language.as_deref().unwrap_or("1"));
+        all.push(name::beside(&all[0], &label, extension));
+    }
+    Ok(all)
+}
+
+fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {
+    let wanted = match config.format {
+        Format::Auto | Format::Join => return Ok(()),
+        Format::Ts => Container::MpegTs,
+        Format::Mp4 => Container::Fmp4,
+    };
+    match chosen.iter().find(|c| c.container != wanted) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("the stream is {}, and {wanted} was asked for", other.container);
+            let error = Error::new(Kind::Usage, "output.container", message);
+            Err(error
+                .why("changing the container is not in this version")
+                .next("leave --format out, or use --format join"))
+        }
+    }
+}
+
+fn filled(template: &str, config: &Config, main: &Chosen) -> String {
+    let height = main.height.map(|h| h.to_string()).unwrap_or_default();
+    let host = config.host();
+    template
+        .replace("{name}", &config.suggested_name())
+        .replace("{height}", &height)
+        .replace("{lang}", &name::sanitise(main.language.as_deref().unwrap_or("und")))
+        .replace("{host}", &name::sanitise(&host))
+}
+
+/// Opens the store of the job and finds out what an earlier run left.
+pub(crate) async fn open(
+    config: &Config,
+    outputs: &[PathBuf],
+    tracks: usize,
+) -> Result<(Box<dyn ResumeStore>, Recovered), Error> {
+    if let Output::Writer(out) = &config.output {
+        let out = out.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let out = out.ok_or_else(|| Error::new(Kind::Internal, "internal", "the output was used before"))?;
+        let mut recovered = Recovered::default();
+        recovered.outputs = vec![Vec::new(); tracks];
+        return Ok((Box::new(PipeStore::new(out)), recovered));
+    }
+    let mut options = Options::new(outputs.to_vec());
+    options.durability = config.durability;
+    options.force = config.force;
+    options.restart = config.restart;
+    // Everything an earlier run left is hashed again, which takes a while for large files.
+    let opened = tokio::task::spawn_blocking(move || DiskStore::open(options)).await;
+    let opened =
+        opened.map_err(|_| Error::new(Kind::Internal, "internal", "the store could not be opened"))?;
+    let (store, recovered) = opened.map_err(Error::state)?;
+    Ok((Box::new(store), recovered))
+}
+
+/// Compares what an earlier run left with the plan: a stream may have moved, but it may not be another one.
+pub(crate) fn compare(tracks: &[Track], recovered: &Recovered) -> Result<(), Error> {
+    for (track, placed) in tracks.iter().zip(&recovered.outputs) {
+        let same = |p: &&hls_state::Placed| track.unit(p.index).is_some_and(|u| u.identity == p.identity);
+        if let Some(other) = placed.iter().find(|p| !same(p)) {
+            return Err(changed(
+                track.segments_before(other.index),
+                "it names other segments than the earlier run",
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn changed(number: u64, why: &str) -> Error {
+    Error::new(
+        Kind::Content,
+        "playlist.changed",
+        format!("the stream changed at segment {number} since the earlier run"),
+    )
+    .why(why)
+    .next("--restart discards what is there and starts over, -o gives another name")
+}

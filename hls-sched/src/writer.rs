@@ -1,0 +1,217 @@
+//! The one thread that writes: it carries out the assembler's commands in order.
+
+use std::io::IoSlice;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hls_state::{Error, ResumeStore};
+use tokio::sync::{Notify, mpsc};
+
+use crate::assemble::{Command, Place};
+
+/// Attempts wait while more than this has been handed over and not written.
+const MOST_IN_FLIGHT: u64 = 4 << 20;
+/// Pieces written in one call.
+const MOST_PIECES: usize = 64;
+const MAINTAIN_EVERY: Duration = Duration::from_millis(50);
+
+/// What the thread has to say.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// A unit that had been set aside is in its output, or turned out to be damaged.
+    Placed(Place, bool),
+    Failed(Error),
+    Finished(Result<Vec<PathBuf>, Error>),
+    Closed(Result<(), Error>),
+}
+
+#[derive(Debug)]
+enum Message {
+    Do(Command),
+    Finish,
+    Close,
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    messages: Sender<Message>,
+    in_flight: Arc<InFlight>,
+}
+
+#[derive(Debug, Default)]
+struct InFlight {
+    bytes: AtomicU64,
+    fewer: Notify,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        store: Box<dyn ResumeStore>,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> std::io::Result<Self> {
+        let (messages, inbox) = channel();
+        let in_flight = Arc::new(InFlight::default());
+        let mut worker = Worker { store, reports, in_flight: Arc::clone(&in_flight), failed: false };
+        std::thread::Builder::new().name("hls-write".into()).spawn(move || worker.run(&inbox))?;
+        Ok(Self { messages, in_flight })
+    }
+
+    /// Hands over a command; a thread that is gone has said why.
+    pub(crate) fn carry_out(&self, command: Command) {
+        self.in_flight.bytes.fetch_add(size(&command), Ordering::Relaxed);
+        let _ = self.messages.send(Message::Do(command));
+    }
+
+    pub(crate) fn finish(&self) {
+        let _ = self.messages.send(Message::Finish);
+    }
+
+    pub(crate) fn close(&self) {
+        let _ = self.messages.send(Message::Close);
+    }
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the thread has caught up enough.
+    pub(crate) async fn ready(&self) {
+        while self.in_flight() > MOST_IN_FLIGHT {
+            let fewer = self.in_flight.fewer.notified();
+            tokio::pin!(fewer);
+            fewer.as_mut().enable();
+            if self.in_flight() <= MOST_IN_FLIGHT {
+                return;
+            }
+            fewer.await;
+        }
+    }
+}
+
+fn size(command: &Command) -> u64 {
+    match command {
+        Command::Write { data, .. } | Command::SetAside(_, data) => data.len() as u64,
+        _ => 0,
+    }
+}
+
+struct Worker {
+    store: Box<dyn ResumeStore>,
+    reports: mpsc::UnboundedSender<Report>,
+    in_flight: Arc<InFlight>,
+    failed: bool,
+}
+
+impl Worker {
+    fn run(&mut self, inbox: &Receiver<Message>) {
+        let mut maintained = Instant::now();
+        let mut waiting = None;
+        loop {
+            let message = match waiting.take() {
+                Some(message) => Ok(message),
+                None => inbox.recv_timeout(MAINTAIN_EVERY),
+            };
+            match message {
+                Ok(Message::Do(Command::Write { output, offset, data })) => {
+                    waiting = self.write(output, offset, data, inbox);
+                }
+                Ok(Message::Do(command)) => {
+                    let bytes = size(&command);
+                    let result = if self.failed { Ok(()) } else { self.carry_out(command) };
+                    self.note(result);
+                    self.written(bytes);
+                }
+                Ok(Message::Finish) => {
+                    let _ = self.reports.send(Report::Finished(self.store.finish()));
+                    return;
+                }
+                Ok(Message::Close) => {
+                    let _ = self.reports.send(Report::Closed(self.store.close()));
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    // The job was dropped: what is here is kept for the next run.
+                    let _ = self.store.close();
+                    return;
+                }
+            }
+            if maintained.elapsed() >= MAINTAIN_EVERY && !self.failed {
+                let result = self.store.maintain();
+                self.note(result);
+                maintained = Instant::now();
+            }
+        }
+    }
+
+    /// Writes what follows on from `data` in the same call; returns the first message that does not.
+    fn write(&mut self, output: u8, offset: u64, data: Bytes, inbox: &Receiver<Message>) -> Option<Message> {
+        let mut end = offset + data.len() as u64;
+        let mut pieces = vec![data];
+        let mut other = None;
+        while pieces.len() < MOST_PIECES && end - offset < MOST_IN_FLIGHT {
+            match inbox.try_recv() {
+                Ok(Message::Do(Command::Write { output: o, offset: at, data }))
+                    if o == output && at == end =>
+                {
+                    end += data.len() as u64;
+                    pieces.push(data);
+                }
+                Ok(message) => {
+                    other = Some(message);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        if !self.failed {
+            let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            let result = self.store.write(output, offset, &slices);
+            self.note(result);
+        }
+        drop(pieces);
+        self.written(end - offset);
+        other
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<(), Error> {
+        let store = &mut self.store;
+        match command {
+            Command::Write { output, offset, data } => store.write(output, offset, &[IoSlice::new(&data)]),
+            Command::Cut { output, offset } => store.cut(output, offset),
+            Command::Record(placed) => store.record(placed),
+            Command::SetAside(unit, data) => store.set_aside(unit, &[IoSlice::new(&data)]),
+            Command::KeepAside(unit, hash) => store.keep_aside(unit, hash),
+            Command::DropAside(unit) => {
+                store.drop_aside(unit);
+                Ok(())
+            }
+            Command::PlaceAside(unit, offset) => {
+                let place = Place { track: unit.output, index: unit.index };
+                let right = store.place_aside(unit, offset)?.is_some();
+                let _ = self.reports.send(Report::Placed(place, right));
+                Ok(())
+            }
+        }
+    }
+
+    fn note(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result
+            && !self.failed
+        {
+            self.failed = true;
+            let _ = self.reports.send(Report::Failed(error));
+        }
+    }
+
+    fn written(&self, bytes: u64) {
+        let before = self.in_flight.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before > MOST_IN_FLIGHT && before - bytes <= MOST_IN_FLIGHT {
+            self.in_flight.fewer.notify_waiters();
+        }
+    }
+}
