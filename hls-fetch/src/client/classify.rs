@@ -46,15 +46,21 @@ pub(super) fn cut(error: reqwest::Error, url: &Url, got: u64, want: Option<u64>)
         || find::<hyper::Error>(&error).is_some_and(hyper::Error::is_incomplete_message);
     let kind = match io_kind {
         _ if ended_early => Kind::Truncated { got, want },
+        // Damage under TLS says nothing about the HTTP inside it.
+        _ if find::<rustls::Error>(&error).is_some() => Kind::Reset,
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Kind::Protocol,
         _ => Kind::Reset,
     };
     Error::new(kind).at(url).caused_by(error)
 }
 
-/// Alerts and cut handshakes come and go with the network; a certificate does not.
+/// Damage and a server in trouble come and go; a certificate, or a version that is not spoken, does not.
 fn is_trust(error: &rustls::Error) -> bool {
-    use rustls::Error as Tls;
+    use rustls::{AlertDescription as Alert, Error as Tls};
+    if let Tls::AlertReceived(alert) = error {
+        let passing = [Alert::InternalError, Alert::CloseNotify, Alert::UserCanceled, Alert::BadRecordMac];
+        return !passing.contains(alert);
+    }
     matches!(
         error,
         Tls::InvalidCertificate(_)
@@ -62,7 +68,6 @@ fn is_trust(error: &rustls::Error) -> bool {
             | Tls::UnsupportedNameType
             | Tls::InvalidCertRevocationList(_)
             | Tls::PeerIncompatible(_)
-            | Tls::AlertReceived(_)
     )
 }
 

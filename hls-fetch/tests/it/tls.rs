@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hls_fetch::{Class, Client, Kind};
 use hls_testkit::Origin;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -24,17 +25,12 @@ struct Secure {
 
 impl Secure {
     async fn start(name: &str) -> Result<Self, Box<dyn std::error::Error>> {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()])?;
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der())?;
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)?;
+        let (acceptor, pem) = acceptor(name)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let origin = Origin::start();
-        let task = tokio::spawn(relay(listener, TlsAcceptor::from(Arc::new(config)), origin.address()));
-        Ok(Self { origin, address, pem: cert.pem(), task })
+        let task = tokio::spawn(relay(listener, acceptor, origin.address()));
+        Ok(Self { origin, address, pem, task })
     }
 
     fn url(&self, path: &str) -> String {
@@ -46,6 +42,17 @@ impl Drop for Secure {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// A server's side of TLS under this name, and its certificate.
+fn acceptor(name: &str) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()])?;
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)?;
+    Ok((TlsAcceptor::from(Arc::new(config)), cert.pem()))
 }
 
 async fn relay(listener: TcpListener, acceptor: TlsAcceptor, origin: SocketAddr) {
@@ -131,6 +138,26 @@ async fn plain_text_on_a_secure_port_is_an_error_that_is_classified() -> TestRes
     let error =
         failure(&quick().first_byte_timeout(std::time::Duration::from_millis(500)).build()?, &url).await;
     assert!(matches!(error.class(), Class::Network | Class::Security), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn damage_in_the_encrypted_stream_passes_for_the_network() -> TestResult {
+    let (acceptor, pem) = acceptor("localhost")?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("https://localhost:{}/a", listener.local_addr()?.port());
+    let server = async {
+        let mut stream = acceptor.accept(listener.accept().await?.0).await?;
+        stream.read_buf(&mut Vec::with_capacity(4096)).await?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").await?;
+        stream.flush().await?;
+        // A record of the right form that nobody with the keys has written.
+        stream.get_mut().0.write_all(&[&[23, 3, 3, 0, 40][..], &[7; 40]].concat()).await?;
+        stream.get_mut().0.read_to_end(&mut Vec::new()).await
+    };
+    let client = quick().trust(pem.as_bytes())?.build()?;
+    let (error, _) = tokio::join!(failure(&client, &url), server);
+    assert_eq!((error.kind(), error.class()), (&Kind::Reset, Class::Network), "{error:?}");
     Ok(())
 }
 
