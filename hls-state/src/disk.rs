@@ -16,8 +16,14 @@ use crate::segment::{Growing, Waiting};
 use crate::sync::{Syncer, sync};
 use crate::{Error, Fingerprint, Kind, Layout, Placed, Recovered, ResumeStore, Unit, recover, sys};
 
-/// Syncs are at least this far apart.
+/// A job shorter than this is synced once, at its end.
+const FIRST_SYNC: Duration = Duration::from_secs(2);
+/// Syncs are at least this far apart, and take up at most a fifth of the time: each one makes the file system write in
+/// smaller pieces, and a loss of power costs no more than what a few seconds of transfer bring.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
+const SYNC_SHARE: u32 = 4;
+/// What is written is sent to the disk in steps of this size, or the sync at the end would wait for all of it.
+const WRITE_OUT: u64 = 32 << 20;
 /// Records reach the log at least this often.
 const LOG_EVERY: Duration = Duration::from_millis(50);
 /// A job shorter than this never needs the index.
@@ -67,7 +73,7 @@ pub struct DiskStore {
     log: Option<Arc<Mutex<Log>>>,
     earlier: Vec<Record>,
     syncer: Option<Syncer>,
-    last_sync: Instant,
+    next_sync: Instant,
     started: Instant,
     growing: HashMap<Unit, Growing>,
     aside: HashMap<Unit, Waiting>,
@@ -83,6 +89,8 @@ struct Part {
     file: Arc<File>,
     path: PathBuf,
     end: u64,
+    /// Up to here the system has been asked to write out.
+    written_out: u64,
 }
 
 impl DiskStore {
@@ -163,7 +171,7 @@ impl DiskStore {
             log: None,
             earlier,
             syncer: None,
-            last_sync: now,
+            next_sync: now + FIRST_SYNC,
             started: now,
             growing: HashMap::new(),
             aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
@@ -191,7 +199,7 @@ impl DiskStore {
             log: None,
             earlier: Vec::new(),
             syncer: None,
-            last_sync: now,
+            next_sync: now + FIRST_SYNC,
             started: now,
             growing: HashMap::new(),
             aside: HashMap::new(),
@@ -243,22 +251,30 @@ impl DiskStore {
 
     fn group_sync(&mut self) -> Result<(), Error> {
         if let Some(ended) = self.syncer.as_mut().and_then(Syncer::ended) {
-            ended?;
+            self.next_sync = Instant::now() + (ended? * SYNC_SHARE).max(SYNC_EVERY);
             remove_files(self.placed_syncing.drain(..));
         }
-        if self.last_sync.elapsed() < SYNC_EVERY {
+        if Instant::now() < self.next_sync {
             return Ok(());
         }
-        let Some(log) = self.log.clone() else { return Ok(()) };
-        if self.syncer.is_none() {
-            let folder = self.layout.folder();
-            self.syncer = Some(Syncer::start(self.part_files(), log).at("can't start syncing", folder)?);
-        }
-        if self.syncer.as_mut().is_some_and(Syncer::request) {
-            self.last_sync = Instant::now();
+        // What is placed may be unlinked once its record is synced, so its record goes first.
+        self.flush()?;
+        if self.syncer()?.request() {
             self.placed_syncing.append(&mut self.placed);
         }
         Ok(())
+    }
+
+    fn syncer(&mut self) -> Result<&mut Syncer, Error> {
+        if self.syncer.is_none() {
+            self.flush()?;
+            let log = self.log.clone();
+            let missing = || Error::new(Kind::Contract, "no log in", self.layout.folder());
+            let syncer = Syncer::start(self.part_files(), log.ok_or_else(missing)?);
+            self.syncer = Some(syncer.at("can't start syncing", self.layout.folder())?);
+        }
+        let missing = || Error::new(Kind::Contract, "no thread to sync for", Path::new("the job"));
+        self.syncer.as_mut().ok_or_else(missing)
     }
 
     fn rename_outputs(&self, some_done: bool) -> Result<(), Error> {
@@ -305,9 +321,16 @@ impl ResumeStore for DiskStore {
     }
 
     fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        let safe = self.is_safe();
         let part = self.part_mut(output)?;
         sys::write_all_vectored_at(&part.file, data, offset).at("can't write", &part.path)?;
         part.end = part.end.max(offset + data.iter().map(|d| d.len() as u64).sum::<u64>());
+        let begin = part.written_out;
+        let len = part.end.saturating_sub(begin);
+        if len >= WRITE_OUT && safe {
+            part.written_out = part.end;
+            self.syncer()?.write_out(usize::from(output), begin, len);
+        }
         Ok(())
     }
 
@@ -444,7 +467,7 @@ impl Part {
         if meta.len() != end {
             file.set_len(end).at("can't cut", &path)?;
         }
-        Ok(Self { file: Arc::new(file), path, end })
+        Ok(Self { file: Arc::new(file), path, end, written_out: end })
     }
 }
 

@@ -5,29 +5,47 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::error::Context as _;
 use crate::log::Log;
 use crate::record::Record;
-use crate::{Error, Kind};
+use crate::{Error, Kind, sys};
+
+#[derive(Debug)]
+enum Request {
+    /// Begin to write out this part of an output, and do not wait for it.
+    WriteOut { output: usize, offset: u64, len: u64 },
+    Sync,
+}
 
 /// A thread that syncs the outputs and the log while the writer goes on.
 #[derive(Debug)]
 pub(crate) struct Syncer {
-    requests: Option<Sender<()>>,
-    results: Receiver<Result<(), Error>>,
+    requests: Option<Sender<Request>>,
+    results: Receiver<Result<Duration, Error>>,
     thread: Option<JoinHandle<()>>,
     busy: bool,
 }
 
 impl Syncer {
     pub(crate) fn start(parts: Vec<(Arc<File>, PathBuf)>, log: Arc<Mutex<Log>>) -> std::io::Result<Self> {
-        let (requests, wanted) = channel::<()>();
+        let (requests, wanted) = channel();
         let (done, results) = channel();
         let work = move || {
-            for () in wanted {
-                if done.send(sync(&parts, &log)).is_err() {
-                    break;
+            for request in wanted {
+                let started = Instant::now();
+                match request {
+                    Request::WriteOut { output, offset, len } => {
+                        if let Some((part, _)) = parts.get(output) {
+                            sys::begin_write_out(part, offset, len);
+                        }
+                    }
+                    Request::Sync => {
+                        if done.send(sync(&parts, &log).map(|()| started.elapsed())).is_err() {
+                            break;
+                        }
+                    }
                 }
             }
         };
@@ -37,13 +55,20 @@ impl Syncer {
 
     /// Asks for a sync of all that has been written and recorded; `false` while one is under way.
     pub(crate) fn request(&mut self) -> bool {
-        let asked = !self.busy && self.requests.as_ref().is_some_and(|r| r.send(()).is_ok());
+        let asked = !self.busy && self.requests.as_ref().is_some_and(|r| r.send(Request::Sync).is_ok());
         self.busy |= asked;
         asked
     }
 
-    /// Whether a sync that was asked for has ended since, and how.
-    pub(crate) fn ended(&mut self) -> Option<Result<(), Error>> {
+    /// Has a part of an output written out early, so that the sync at the end has little left to wait for.
+    pub(crate) fn write_out(&self, output: usize, offset: u64, len: u64) {
+        if let Some(requests) = &self.requests {
+            let _ = requests.send(Request::WriteOut { output, offset, len });
+        }
+    }
+
+    /// Whether a sync that was asked for has ended since, and how long it took.
+    pub(crate) fn ended(&mut self) -> Option<Result<Duration, Error>> {
         let result = match self.results.try_recv() {
             Ok(result) => result,
             Err(TryRecvError::Empty) => return None,

@@ -130,6 +130,18 @@ pub(crate) fn rename_new_plainly(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Asks the system to begin writing a part of a file to the disk; nobody waits for it, and nothing depends on it.
+pub(crate) fn begin_write_out(file: &File, offset: u64, len: u64) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // Linux starts to write out what is dirty before it forgets what is clean.
+        let len = std::num::NonZeroU64::new(len);
+        let _ = rustix::fs::fadvise(file, offset, len, rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (file, offset, len);
+}
+
 /// Makes the names in a folder durable, where the system can.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
