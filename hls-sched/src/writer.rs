@@ -17,7 +17,9 @@ use crate::assemble::{Command, Place};
 const MOST_IN_FLIGHT: u64 = 4 << 20;
 /// Pieces written in one call.
 const MOST_PIECES: usize = 64;
-const MAINTAIN_EVERY: Duration = Duration::from_millis(50);
+/// Records and syncs are seen to this soon after something was written, and this often while nothing is.
+const MAINTAIN_SOON: Duration = Duration::from_millis(10);
+const MAINTAIN_IDLE: Duration = Duration::from_millis(250);
 
 /// What the thread has to say.
 #[derive(Debug)]
@@ -110,11 +112,13 @@ impl Worker {
     fn run(&mut self, inbox: &Receiver<Message>) {
         let mut maintained = Instant::now();
         let mut waiting = None;
+        let mut idle = true;
         loop {
             let message = match waiting.take() {
                 Some(message) => Ok(message),
-                None => inbox.recv_timeout(MAINTAIN_EVERY),
+                None => inbox.recv_timeout(if idle { MAINTAIN_IDLE } else { MAINTAIN_SOON }),
             };
+            idle &= message.is_err();
             match message {
                 Ok(Message::Do(Command::Write { output, offset, data })) => {
                     waiting = self.write(output, offset, data, inbox);
@@ -140,10 +144,11 @@ impl Worker {
                     return;
                 }
             }
-            if maintained.elapsed() >= MAINTAIN_EVERY && !self.failed {
+            if maintained.elapsed() >= MAINTAIN_SOON && !self.failed {
                 let result = self.store.maintain();
                 self.note(result);
                 maintained = Instant::now();
+                idle = true;
             }
         }
     }

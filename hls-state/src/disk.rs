@@ -25,7 +25,7 @@ const SYNC_SHARE: u32 = 4;
 /// What is written is sent to the disk in steps of this size, or the sync at the end would wait for all of it.
 const WRITE_OUT: u64 = 32 << 20;
 /// Records reach the log at least this often.
-const LOG_EVERY: Duration = Duration::from_millis(50);
+const LOG_EVERY: Duration = Duration::from_millis(10);
 /// A job shorter than this never needs the index.
 const INDEX_AFTER: Duration = Duration::from_secs(2);
 
