@@ -60,6 +60,7 @@ pub use event::{Event, Finished, Plan, Progress, Retry, Segment};
 pub use hls_fetch as fetch;
 pub use hls_state::Durability;
 pub use job::{Format, Job, JobBuilder, JobHandle, Reader};
+pub use load::{load_playlist, read_playlist};
 pub use name::{sanitise, suggest};
 pub use planner::{Action, Planner, Verdict};
 pub use select::{Condition, Select};

@@ -1,7 +1,7 @@
 //! Playlists: fetched, tried again where that helps, and read.
 
 use hls_fetch::{Decision, Fetch, Request, RetryPolicy, Rule};
-use hls_parse::{Options, Parsed, Playlist, PlaylistType};
+use hls_parse::{Multivariant, Options, Parsed, Playlist, PlaylistType};
 use url::Url;
 
 use crate::error::{Error, Kind};
@@ -10,6 +10,29 @@ use crate::event::Retry;
 /// A playlist larger than this is an attack (RFC 8216bis names no limit).
 const LARGEST: u64 = 64 << 20;
 const TRIES: u32 = 4;
+
+/// Loads a playlist as a job does, tried again where that helps; `within` is the playlist that names it, whose variables it
+/// may import.
+///
+/// # Errors
+/// What failed last, and what is no playlist.
+pub async fn load_playlist(
+    fetch: &dyn Fetch,
+    url: &Url,
+    within: Option<&Multivariant>,
+) -> Result<Parsed, Error> {
+    let import = within.map_or(&[][..], |parent| &parent.variables);
+    let policy = policy(&RetryPolicy::default());
+    playlist(fetch, url, within.map(Multivariant::base), import, &policy, &|_| ()).await
+}
+
+/// Reads a playlist that is here already, as a job does; `base` is where it came from.
+///
+/// # Errors
+/// What is no playlist, or one that can't be read without guessing.
+pub fn read_playlist(text: &[u8], base: &Url) -> Result<Parsed, Error> {
+    read(text, base, &[])
+}
 
 /// The policy for playlists: the same classes, fewer attempts.
 pub(crate) fn policy(of: &RetryPolicy) -> RetryPolicy {
