@@ -202,7 +202,7 @@ impl Transport {
         let mut body = answer.body;
         let mut pipeline = Pipeline::new(decryptor, unit.is_init, name.clone());
         let mut bytes = 0;
-        let mut flow = async |account: &mut Account| {
+        let mut flow = async |account: &mut Account<'_>| {
             loop {
                 if self.pacer.is_limited() {
                     self.pacer.pay(account.before_read()).await;
@@ -210,9 +210,6 @@ impl Transport {
                 let Some(chunk) = body.next().await.map_err(failed)? else { return Ok(()) };
                 self.meters.receive(chunk.len() as u64);
                 account.received(chunk.len() as u64);
-                if self.pacer.is_limited() {
-                    self.pacer.note_read(chunk.len() as u64);
-                }
                 if let Some(plain) = pipeline.push(chunk).map_err(at)? {
                     bytes += plain.len() as u64;
                     sink.take(plain).await?;
