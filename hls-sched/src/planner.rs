@@ -88,6 +88,8 @@ impl Planner {
     pub fn head_at(&mut self, track: u8, head: u64) {
         if let Some(lane) = self.lanes.get_mut(usize::from(track)) {
             lane.head = lane.head.max(head);
+            // What was there already was never fetched, and is not to be fetched once it is written.
+            lane.next = lane.next.max(lane.head);
             lane.have = lane.have.split_off(&lane.head);
         }
     }
@@ -238,6 +240,25 @@ mod tests {
             next = last.1;
         }
         assert_eq!(next, 3 + WINDOW * 2 - 1);
+    }
+
+    #[test]
+    fn what_was_there_is_not_fetched_once_it_is_written() {
+        let (mut planner, now) = (Planner::new(&[(0, 4)], 1, RetryPolicy::default()), Instant::now());
+        for index in 1..4 {
+            planner.have(place(0, index));
+        }
+        assert_eq!(all(&mut planner, now), [(0, 0)]);
+        planner.verified(place(0, 0));
+        for head in 1..=4 {
+            planner.head_at(0, head);
+            assert_eq!(all(&mut planner, now), []);
+        }
+        // One that turned out to be damaged is.
+        let mut planner = Planner::new(&[(0, 4)], 1, RetryPolicy::default());
+        planner.have(place(0, 0));
+        planner.lost(place(0, 0), now);
+        assert_eq!(all(&mut planner, now), [(0, 0)]);
     }
 
     #[test]
