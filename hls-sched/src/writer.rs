@@ -57,7 +57,7 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (messages, inbox) = channel();
         let in_flight = Arc::new(InFlight::default());
-        let mut worker = Worker { store, reports, in_flight: Arc::clone(&in_flight), failed: false };
+        let worker = Worker { store, reports, in_flight: Arc::clone(&in_flight), failed: false };
         std::thread::Builder::new().name("hls-write".into()).spawn(move || worker.run(&inbox))?;
         Ok(Self { messages, in_flight })
     }
@@ -109,7 +109,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(&mut self, inbox: &Receiver<Message>) {
+    fn run(mut self, inbox: &Receiver<Message>) {
         let mut maintained = Instant::now();
         let mut waiting = None;
         let mut idle = true;
@@ -129,12 +129,17 @@ impl Worker {
                     self.note(result);
                     self.written(bytes);
                 }
+                // Whoever hears of the end may start anew at once, so the lock is gone by then.
                 Ok(Message::Finish) => {
-                    let _ = self.reports.send(Report::Finished(self.store.finish()));
+                    let finished = self.store.finish();
+                    drop(self.store);
+                    let _ = self.reports.send(Report::Finished(finished));
                     return;
                 }
                 Ok(Message::Close) => {
-                    let _ = self.reports.send(Report::Closed(self.store.close()));
+                    let closed = self.store.close();
+                    drop(self.store);
+                    let _ = self.reports.send(Report::Closed(closed));
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
