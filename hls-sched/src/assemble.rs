@@ -289,6 +289,13 @@ impl Assembler {
         self.advance(place.track);
     }
 
+    /// Bytes of a unit that came so far.
+    #[must_use]
+    pub fn received(&self, place: Place) -> u64 {
+        let lane = self.lanes.get(usize::from(place.track));
+        lane.and_then(|lane| lane.slots.get(&place.index)).map_or(0, |slot| slot.len)
+    }
+
     /// Answers [`Command::PlaceAside`]. `false`: the file was not what it had been, and the unit has to be had again.
     pub fn placed(&mut self, place: Place, right: bool) {
         let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return };

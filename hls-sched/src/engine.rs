@@ -18,7 +18,7 @@ use crate::job::{Config, Control, DRAIN, End, Format, Input, Output};
 use crate::keys::Keys;
 use crate::meter::{Meters, Rate};
 use crate::pace::Pacer;
-use crate::plan::Tracks;
+use crate::plan::{Tracks, Unit};
 use crate::planner::{Action, Planner, Verdict};
 use crate::prepare;
 use crate::writer::{Report, Writer};
@@ -64,7 +64,7 @@ pub(crate) async fn run(
     let tracks = Tracks(tracks);
     let _ = events.send(Event::Plan(plan(&outputs, &tracks, &recovered)));
     let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
-    let resumed_segments = resumed(&tracks, &recovered);
+    let (resumed_segments, resumed_bytes) = resumed(&tracks, &recovered);
     let finished = |bytes: u64, transport: &Transport, segments| Finished {
         outputs: outputs.clone(),
         tracks: labels,
@@ -91,9 +91,8 @@ pub(crate) async fn run(
     );
     let mut assembler = Assembler::new(&lanes, store.takes_unverified(), BUDGET);
     for &(unit, len) in &recovered.aside {
-        let place = Place { track: unit.output, index: unit.index };
-        if tracks.at(place).is_some_and(|(_, planned)| planned.identity == unit.identity) {
-            planner.have(place);
+        if waiting(&tracks, &unit).is_some() {
+            planner.have(Place { track: unit.output, index: unit.index });
             assembler.found_aside(unit, len);
         } else {
             store.drop_aside(unit);
@@ -114,7 +113,6 @@ pub(crate) async fn run(
         events,
     });
     shared.assemble(|_| ());
-    let bytes = ends.iter().map(|(_, offset)| offset).sum();
     let mut engine = Engine {
         shared,
         planner,
@@ -123,7 +121,7 @@ pub(crate) async fn run(
         running: JoinSet::new(),
         handles: HashMap::new(),
         attempts: 0,
-        bytes,
+        bytes: resumed_bytes,
         segments_done: resumed_segments,
         rate: Rate::default(),
         started,
@@ -157,22 +155,33 @@ fn end_of(placed: &[Placed]) -> u64 {
     placed.last().map_or(0, |last| last.offset + last.len)
 }
 
-fn resumed(tracks: &Tracks, recovered: &Recovered) -> u64 {
+/// Segments and bytes that an earlier run has left, in the outputs and beside them.
+fn resumed(tracks: &Tracks, recovered: &Recovered) -> (u64, u64) {
     let counts = tracks.0.iter().zip(&recovered.outputs);
-    counts.map(|(track, placed)| track.segments_before(placed.len() as u64)).sum()
+    let placed: u64 = counts.map(|(track, placed)| track.segments_before(placed.len() as u64)).sum();
+    let bytes: u64 = recovered.outputs.iter().map(|placed| end_of(placed)).sum();
+    let aside = recovered.aside.iter().filter_map(|(unit, len)| Some((waiting(tracks, unit)?, len)));
+    aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
+}
+
+/// The unit of the plan that an earlier run has set aside, if it still is one.
+fn waiting(tracks: &Tracks, unit: &hls_state::Unit) -> Option<Unit> {
+    let (_, planned) = tracks.at(Place { track: unit.output, index: unit.index })?;
+    (planned.identity == unit.identity).then_some(planned)
 }
 
 fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered) -> Plan {
     let estimates = tracks.0.iter().map(|t| t.estimated_bytes()).collect::<Vec<_>>();
     let known: u64 = estimates.iter().flatten().sum();
+    let (resumed_segments, resumed_bytes) = resumed(tracks, recovered);
     let parent = outputs.first().and_then(|o| o.parent());
     let parent = parent.map(|p| if p.as_os_str().is_empty() { std::path::Path::new(".") } else { p });
     Plan {
         outputs: outputs.to_vec(),
         tracks: tracks.0.iter().map(|t| t.label.clone()).collect(),
         segments: tracks.segments(),
-        resumed_segments: resumed(tracks, recovered),
-        resumed_bytes: recovered.bytes(),
+        resumed_segments,
+        resumed_bytes,
         duration: tracks.0.iter().map(|t| t.duration()).max().unwrap_or_default(),
         estimated_bytes: estimates.first().copied().flatten().map(|_| known),
         free_bytes: parent.and_then(hls_state::free_space),
@@ -252,7 +261,8 @@ impl Engine {
             {
                 self.act(action);
             }
-            if self.shared.assemble(|assembler| assembler.is_complete()) {
+            // The last bytes may be handed over before their attempts are heard of.
+            if self.handles.is_empty() && self.shared.assemble(|assembler| assembler.is_complete()) {
                 return Ok(());
             }
             if self.drain_until.is_some_and(|until| self.running.is_empty() || Instant::now() >= until) {
@@ -353,9 +363,16 @@ impl Engine {
     fn heard(&mut self, report: Report) -> Result<(), Error> {
         match report {
             Report::Placed(place, right) => {
-                self.shared.assemble(|assembler| assembler.placed(place, right));
+                let bytes = self.shared.assemble(|assembler| {
+                    let bytes = assembler.received(place);
+                    assembler.placed(place, right);
+                    bytes
+                });
                 self.shared.room.notify_waiters();
                 if !right {
+                    self.bytes = self.bytes.saturating_sub(bytes);
+                    let is_init = self.shared.tracks.at(place).is_none_or(|(_, unit)| unit.is_init);
+                    self.segments_done = self.segments_done.saturating_sub(u64::from(!is_init));
                     self.planner.lost(place, Instant::now().into_std());
                 }
                 self.heads();
