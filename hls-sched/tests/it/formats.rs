@@ -1,0 +1,129 @@
+//! Every kind of stream, byte for byte.
+
+use hls_testkit::{Iv, Media, Origin, Vod};
+
+use crate::support::{KEY, Outcome, exact};
+
+async fn check(vod: Vod, extension: &str) -> Outcome {
+    let origin = Origin::start();
+    let vod = vod.publish(&origin);
+    let done = exact(&vod, extension).await?;
+    assert_eq!(done.retries, 0, "{}", vod.playlist);
+    Ok(())
+}
+
+fn ts() -> Vod {
+    Vod::from_media(Media::Ts)
+}
+
+fn fmp4() -> Vod {
+    Vod::from_media(Media::Fmp4)
+}
+
+#[tokio::test]
+async fn transport_stream() -> Outcome {
+    check(ts(), "ts").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transport_stream_on_many_threads() -> Outcome {
+    check(Vod::synthetic(60, 100_000), "ts").await
+}
+
+#[tokio::test]
+async fn packed_audio() -> Outcome {
+    check(Vod::from_media(Media::AudioAdts), "aac").await
+}
+
+#[tokio::test]
+async fn aes_with_implicit_iv() -> Outcome {
+    check(ts().aes128(KEY).media_sequence(77), "ts").await
+}
+
+#[tokio::test]
+async fn aes_with_explicit_iv() -> Outcome {
+    check(ts().aes128(KEY).iv(Iv::Explicit), "ts").await
+}
+
+#[tokio::test]
+async fn aes_with_an_iv_for_each_segment() -> Outcome {
+    check(ts().aes128(KEY).iv(Iv::PerSegment), "ts").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aes_with_rotation() -> Outcome {
+    check(Vod::synthetic(40, 20_000).aes128(KEY).rotate_every(3), "ts").await
+}
+
+#[tokio::test]
+async fn aes_that_ends_midway() -> Outcome {
+    check(ts().aes128(KEY).none_from(3), "ts").await
+}
+
+#[tokio::test]
+async fn fragmented_mp4() -> Outcome {
+    check(fmp4(), "mp4").await
+}
+
+#[tokio::test]
+async fn fragmented_mp4_encrypted_with_its_section() -> Outcome {
+    check(fmp4().aes128(KEY).iv(Iv::Explicit).encrypted_map(), "mp4").await
+}
+
+#[tokio::test]
+async fn a_section_has_the_key_in_effect_at_its_tag() -> Outcome {
+    check(fmp4().aes128(KEY).own_map_key(), "mp4").await
+}
+
+#[tokio::test]
+async fn two_sections_of_one_configuration() -> Outcome {
+    check(fmp4().two_maps(), "mp4").await?;
+    check(fmp4().two_maps().aes128(KEY).own_map_key().discontinuity_at(3), "mp4").await
+}
+
+#[tokio::test]
+async fn byte_ranges_with_implied_offsets() -> Outcome {
+    check(ts().byterange(), "ts").await?;
+    check(ts().byterange().aes128(KEY), "ts").await
+}
+
+#[tokio::test]
+async fn byte_ranges_of_fragmented_mp4() -> Outcome {
+    check(fmp4().byterange(), "mp4").await?;
+    check(fmp4().byterange().two_maps().aes128(KEY).iv(Iv::PerSegment).encrypted_map(), "mp4").await
+}
+
+#[tokio::test]
+async fn a_playlist_behind_a_redirect() -> Outcome {
+    check(ts().redirected().query("token=a&x=1"), "ts").await
+}
+
+#[tokio::test]
+async fn absolute_urls_with_queries() -> Outcome {
+    check(ts().absolute().query("token=a%2Fb").aes128(KEY), "ts").await
+}
+
+#[tokio::test]
+async fn redirected_segments_and_keys() -> Outcome {
+    let origin = Origin::start();
+    let vod = ts().aes128(KEY).publish(&origin);
+    origin.put("/moved/key", KEY.to_vec());
+    origin.redirect(&vod.key_paths[0], "/moved/key?signed=1");
+    exact(&vod, "ts").await?;
+    let vod = ts().prefix("/clear").publish(&origin);
+    let second = Media::Ts.segments()[1];
+    origin.put("/moved/second.ts", second);
+    origin.redirect(&vod.segment_paths[1], "../moved/second.ts");
+    exact(&vod, "ts").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_tiny_segments() -> Outcome {
+    check(Vod::synthetic(500, 1 << 10), "ts").await
+}
+
+#[tokio::test]
+async fn one_segment() -> Outcome {
+    check(Vod::synthetic(1, 3 << 20), "ts").await
+}

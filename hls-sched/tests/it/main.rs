@@ -1,0 +1,9 @@
+//! Whole jobs over real sockets, against an origin that does what it is told.
+
+mod control;
+mod ends;
+mod faults;
+mod formats;
+mod outputs;
+mod resume;
+mod support;

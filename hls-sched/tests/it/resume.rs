@@ -1,0 +1,267 @@
+//! A job that ended early goes on where it was, and never joins what does not belong together.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hls_sched::{Durability, Error, Event, Job, Kind};
+use hls_testkit::{Gate, Master, Media, Origin, Published, Reply, Step, Vod};
+
+use crate::support::{Folder, KEY, Outcome, exact, fetched, job, same};
+
+const SIZE: u64 = 60_000;
+
+/// Holds segment `n` half way until the gate is opened.
+fn hold(origin: &Origin, vod: &Published, n: usize) -> Gate {
+    let gate = Gate::new();
+    let held = Reply::resource().steps([Step::UpTo(50), Step::Wait(gate.clone()), Step::Rest]);
+    origin.script(&vod.segment_paths[n], [held]);
+    gate
+}
+
+/// Listens until this many segments are whole.
+async fn segments(job: &mut Job, n: usize) {
+    let mut seen = 0;
+    while seen < n {
+        match job.next().await {
+            Some(Event::Segment(_)) => seen += 1,
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+/// Cancels a job that can't get past segment 10 of 20, once all others are whole.
+async fn interrupted(origin: &Origin, vod: &Published, out: &Path) -> Outcome {
+    let gate = hold(origin, vod, 10);
+    let mut job = job(&vod.url).output(out).start();
+    segments(&mut job, 19).await;
+    job.handle().cancel();
+    let Err(error) = job.finish().await else { return Err("it can't have ended well".into()) };
+    gate.open();
+    assert_eq!(error.kind(), Kind::Stopped);
+    assert!(!out.exists());
+    origin.script(&vod.segment_paths[10], []);
+    origin.reset_log();
+    Ok(())
+}
+
+async fn ends_in(job: hls_sched::JobBuilder, out: &Path) -> Result<Error, Box<dyn std::error::Error>> {
+    match job.output(out).start().finish().await {
+        Ok(done) => Err(format!("a failure was expected, got {done:?}").into()),
+        Err(error) => Ok(error),
+    }
+}
+
+#[tokio::test]
+async fn only_the_rest_is_fetched() -> Outcome {
+    for vod in [Vod::synthetic(20, SIZE as usize), Vod::synthetic(20, SIZE as usize).aes128(KEY)] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = vod.publish(&origin);
+        let out = folder.file("out.ts");
+        interrupted(&origin, &vod, &out).await?;
+        let done = job(&vod.url).output(&out).start().finish().await?;
+        same(&out, &vod.expected)?;
+        // One for the probe, one that was missing.
+        assert!(fetched(&origin, &vod).len() <= 2, "{:?}", fetched(&origin, &vod));
+        assert!(origin.body_bytes_sent() < 3 * SIZE);
+        assert_eq!((done.segments, folder.names().len()), (20, 1));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn durability_changes_nothing_about_it() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let out = folder.file("out.ts");
+    interrupted(&origin, &vod, &out).await?;
+    job(&vod.url).durability(Durability::Safe).output(&out).start().finish().await?;
+    same(&out, &vod.expected)
+}
+
+#[tokio::test]
+async fn many_interruptions() -> Outcome {
+    let (origin, folder) = (Origin::builder().latency(5).start(), Folder::new()?);
+    let vod = Vod::synthetic(40, SIZE as usize).publish(&origin);
+    let out = folder.file("out.ts");
+    let mut runs = 0;
+    while !out.exists() {
+        let mut job = job(&vod.url).output(&out).start();
+        segments(&mut job, 3 + runs % 3).await;
+        job.handle().cancel();
+        let _ = job.finish().await;
+        runs += 1;
+        assert!(runs < 30, "no progress");
+    }
+    same(&out, &vod.expected)?;
+    assert!(runs > 3 && origin.body_bytes_sent() < 2 * 40 * SIZE, "{runs} runs");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stop_lets_the_last_ones_end() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let (out, gate) = (folder.file("out.ts"), hold(&origin, &vod, 10));
+    let mut stopping = job(&vod.url).output(&out).start();
+    segments(&mut stopping, 10).await;
+    stopping.handle().stop();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.open();
+    let ended = tokio::time::timeout(Duration::from_secs(4), stopping.finish()).await?;
+    assert_eq!(ended.err().map(|e| e.kind()), Some(Kind::Stopped));
+    origin.reset_log();
+    job(&vod.url).output(&out).start().finish().await?;
+    same(&out, &vod.expected)?;
+    assert_eq!(fetched(&origin, &vod).iter().filter(|n| **n == 10).count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dropped_job_goes_on() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let (out, gate) = (folder.file("out.ts"), hold(&origin, &vod, 10));
+    let mut dropped = job(&vod.url).output(&out).start();
+    segments(&mut dropped, 15).await;
+    drop(dropped);
+    gate.open();
+    origin.script(&vod.segment_paths[10], []);
+    origin.reset_log();
+    // The thread that writes lets go of the lock a little later.
+    let mut tries = 0;
+    loop {
+        match job(&vod.url).output(&out).start().finish().await {
+            Err(error) if error.kind() == Kind::InUse && tries < 100 => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            ended => {
+                ended?;
+                break;
+            }
+        }
+    }
+    same(&out, &vod.expected)?;
+    let again = fetched(&origin, &vod);
+    assert!(again.iter().filter(|n| **n < 8).count() <= 1, "what was written is kept: {again:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_audio_track_goes_on_too() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let master = Master::new("/m")
+        .variant(900_000, 320, 180, Vod::synthetic(20, SIZE as usize))
+        .audio("en", true, Vod::from_media(Media::AudioAdts))
+        .publish(&origin);
+    let (out, video) = (folder.file("out.ts"), &master.variants[0]);
+    let gate = hold(&origin, video, 10);
+    let mut first = job(&master.url).output(&out).start();
+    segments(&mut first, 19 + 6).await;
+    first.handle().cancel();
+    assert!(first.finish().await.is_err());
+    gate.open();
+    assert!(!folder.names().contains(&"out.audio-en.aac".to_owned()));
+    origin.script(&video.segment_paths[10], []);
+    origin.reset_log();
+    job(&master.url).output(&out).start().finish().await?;
+    same(&out, &video.expected)?;
+    same(&folder.file("out.audio-en.aac"), &master.audio[0].expected)?;
+    assert!(fetched(&origin, video).len() <= 2 && fetched(&origin, &master.audio[0]).len() <= 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_token_is_the_same_stream() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let stream = |token: &str| Vod::synthetic(20, SIZE as usize).aes128(KEY).query(token).publish(&origin);
+    let out = folder.file("out.ts");
+    interrupted(&origin, &stream("token=a"), &out).await?;
+    let vod = stream("token=b");
+    job(&vod.url).output(&out).start().finish().await?;
+    same(&out, &vod.expected)?;
+    assert!(fetched(&origin, &vod).len() <= 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_stream_is_not_joined_to_it() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let other = Vod::synthetic(20, SIZE as usize).prefix("/other").publish(&origin);
+    let out = folder.file("out.ts");
+    interrupted(&origin, &vod, &out).await?;
+    let error = ends_in(job(&other.url), &out).await?;
+    assert_eq!((error.kind(), error.code()), (Kind::Content, "playlist.changed"));
+    assert!(!out.exists());
+    // What was there is there still, and can be thrown away on demand.
+    let error = ends_in(job(&other.url), &out).await?;
+    assert_eq!(error.code(), "playlist.changed");
+    job(&other.url).restart(true).output(&out).start().finish().await?;
+    same(&out, &other.expected)
+}
+
+#[tokio::test]
+async fn other_bytes_under_the_same_names_are_not_joined_to_it() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let out = folder.file("out.ts");
+    interrupted(&origin, &vod, &out).await?;
+    let size = vod.expected.len() / 20;
+    for (n, path) in vod.segment_paths.iter().enumerate() {
+        let from = (19 - n) * size;
+        origin.put(path, vod.expected.slice(from..from + size));
+    }
+    let error = ends_in(job(&vod.url), &out).await?;
+    assert_eq!((error.kind(), error.code()), (Kind::Content, "playlist.changed"));
+    assert!(!out.exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_damaged_part_is_fetched_again() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let out = folder.file("out.ts");
+    interrupted(&origin, &vod, &out).await?;
+    let part = folder.file("out.ts.part");
+    let mut bytes = std::fs::read(&part)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&part, bytes)?;
+    job(&vod.url).output(&out).start().finish().await?;
+    same(&out, &vod.expected)
+}
+
+#[tokio::test]
+async fn two_jobs_never_share_an_output() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let (out, gate) = (folder.file("out.ts"), hold(&origin, &vod, 10));
+    let mut first = job(&vod.url).output(&out).start();
+    segments(&mut first, 3).await;
+    let error = ends_in(job(&vod.url), &out).await?;
+    assert_eq!(error.kind(), Kind::InUse);
+    gate.open();
+    first.finish().await?;
+    same(&out, &vod.expected)
+}
+
+#[tokio::test]
+async fn after_a_failure_the_rest_is_fetched() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let out = folder.file("out.ts");
+    origin.script(&vod.segment_paths[15], [Reply::status(404).forever()]);
+    let error = ends_in(job(&vod.url), &out).await?;
+    assert!(error.kept().is_some(), "{error}");
+    origin.script(&vod.segment_paths[15], []);
+    origin.reset_log();
+    job(&vod.url).output(&out).start().finish().await?;
+    same(&out, &vod.expected)?;
+    assert!(origin.body_bytes_sent() < 10 * SIZE, "{}", origin.body_bytes_sent());
+    // And another folder has nothing to do with it.
+    exact(&vod, "ts").await?;
+    Ok(())
+}
