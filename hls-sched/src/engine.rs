@@ -17,7 +17,7 @@ use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
 use crate::job::{Config, Control, DRAIN, End, Format, Input, Output};
 use crate::keys::Keys;
 use crate::meter::{Meters, Rate};
-use crate::pace::Pacer;
+use crate::pace::{Pacer, Width};
 use crate::plan::{Tracks, Unit};
 use crate::planner::{Action, Planner, Verdict};
 use crate::prepare;
@@ -124,11 +124,13 @@ pub(crate) async fn run(
         bytes: resumed_bytes,
         segments_done: resumed_segments,
         rate: Rate::default(),
+        width: Width::new(config.concurrency),
         started,
         drain_until: None,
         to_reader: matches!(config.output, Output::Writer(_)),
         local: matches!(config.input, Input::Text(..)),
     };
+    engine.widen(Instant::now().into_std());
     match engine.transfer().await {
         Ok(()) => {
             let bytes = engine.bytes;
@@ -244,6 +246,7 @@ struct Engine {
     bytes: u64,
     segments_done: u64,
     rate: Rate,
+    width: Width,
     started: Instant,
     drain_until: Option<Instant>,
     to_reader: bool,
@@ -397,6 +400,7 @@ impl Engine {
         let now = Instant::now();
         self.shared.assemble(|assembler| assembler.tick(now.into_std()));
         self.shared.room.notify_waiters();
+        self.widen(now.into_std());
         let received = self.shared.transport.meters.received();
         let bytes_per_second = self.rate.sample(now.into_std(), received);
         let segments = self.shared.tracks.segments();
@@ -420,9 +424,15 @@ impl Engine {
         let _ = self.shared.events.send(Event::Progress(progress));
     }
 
+    fn widen(&mut self, now: std::time::Instant) {
+        let (rate, granted) = self.shared.transport.pacer.state();
+        self.planner.set_limit(self.width.update(now, rate, granted));
+    }
+
     fn ordered(&mut self) -> Result<(), Error> {
         let control = *self.orders.borrow_and_update();
         self.shared.transport.pacer.set_rate(control.rate);
+        self.widen(Instant::now().into_std());
         match control.end {
             End::None => Ok(()),
             End::Stop => {

@@ -165,7 +165,8 @@ impl JobBuilder {
         self
     }
 
-    /// Caps the rate of all connections together, in bytes per second.
+    /// Caps the rate of all connections together, in bytes per second. No more segments are fetched at once than it takes to
+    /// reach it.
     pub fn limit_rate(mut self, bytes_per_second: Option<u64>) -> Self {
         self.0.rate = bytes_per_second;
         self

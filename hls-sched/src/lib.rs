@@ -64,3 +64,7 @@ pub use load::{load_playlist, read_playlist};
 pub use name::{sanitise, suggest};
 pub use planner::{Action, Planner, Verdict};
 pub use select::{Condition, Select};
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

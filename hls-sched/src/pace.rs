@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
@@ -23,6 +24,8 @@ pub(crate) struct Pacer {
     rate: AtomicU64,
     /// The sizes of the first reads of a transfer, as they were last seen.
     reads: [AtomicU64; FORESEEN],
+    /// Bytes let through so far.
+    granted: AtomicU64,
     gate: Mutex<Gate>,
 }
 
@@ -36,7 +39,7 @@ struct Gate {
 impl Pacer {
     pub(crate) fn new(rate: Option<u64>) -> Self {
         let rate = AtomicU64::new(rate.unwrap_or(0));
-        Self { rate, reads: Default::default(), gate: Mutex::default() }
+        Self { rate, reads: Default::default(), granted: AtomicU64::new(0), gate: Mutex::default() }
     }
 
     pub(crate) fn set_rate(&self, rate: Option<u64>) {
@@ -47,12 +50,19 @@ impl Pacer {
         self.rate.load(Ordering::Relaxed) > 0
     }
 
+    /// The cap, and the bytes let through so far.
+    pub(crate) fn state(&self) -> (Option<u64>, u64) {
+        let rate = self.rate.load(Ordering::Relaxed);
+        ((rate > 0).then_some(rate), self.granted.load(Ordering::Relaxed))
+    }
+
     /// Waits until `bytes` more may be taken.
     pub(crate) async fn pay(&self, bytes: u64) {
         if bytes == 0 || !self.is_limited() {
             return;
         }
         let mut gate = self.gate.lock().await;
+        self.granted.fetch_add(bytes, Ordering::Relaxed);
         let from_credit = gate.credit.min(bytes);
         gate.credit -= from_credit;
         let owed = bytes - from_credit;
@@ -81,6 +91,7 @@ impl Pacer {
     /// Gives back what was paid for and not used.
     pub(crate) async fn refund(&self, bytes: u64) {
         if bytes > 0 && self.is_limited() {
+            self.granted.fetch_sub(bytes, Ordering::Relaxed);
             self.gate.lock().await.credit += bytes;
         }
     }
@@ -106,6 +117,45 @@ impl Gate {
             Some((_, limiter)) => limiter,
             None => unreachable!("made just above"),
         }
+    }
+}
+
+/// How many transfers a cap needs at once.
+///
+/// Under a cap, more transfers than it takes to reach it only hold connections idle, each with a buffer that empties in one
+/// burst. So a capped job begins with one and takes more while they don't reach the cap together.
+#[derive(Debug)]
+pub(crate) struct Width {
+    most: usize,
+    width: usize,
+    since: Option<(Instant, u64)>,
+    below: u32,
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+impl Width {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, width: 1, since: None, below: 0 }
+    }
+
+    /// The width from now on, for a cap and a counter of bytes let through.
+    pub(crate) fn update(&mut self, now: Instant, rate: Option<u64>, granted: u64) -> usize {
+        let Some(rate) = rate else { return self.most };
+        let (since, before) = *self.since.get_or_insert((now, granted));
+        let elapsed = now.saturating_duration_since(since);
+        if elapsed < LOOK_EVERY || granted == 0 {
+            return self.width;
+        }
+        self.since = Some((now, granted));
+        let reached = granted.saturating_sub(before) as f64 / elapsed.as_secs_f64();
+        // One look may fall between two segments.
+        self.below = if reached < 0.97 * rate as f64 { self.below + 1 } else { 0 };
+        if self.below >= 2 {
+            self.below = 0;
+            self.width = (self.width + self.width.div_ceil(2)).min(self.most);
+        }
+        self.width
     }
 }
 
@@ -219,6 +269,21 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(20)).await;
         pacer.set_rate(None);
         tokio::time::timeout(Duration::from_secs(2), paying).await.expect("set free").expect("paid");
+    }
+
+    #[test]
+    fn a_cap_gets_the_transfers_it_needs() {
+        let start = Instant::now();
+        // Each transfer brings 300 bytes per second.
+        let run = |rate: Option<u64>, most: usize| {
+            let (mut width, mut granted, mut n) = (Width::new(most), 1, 0);
+            for step in 0..200 {
+                n = width.update(start + LOOK_EVERY * step / 5, rate, granted);
+                granted += (30 * n as u64).min(rate.unwrap_or(u64::MAX) / 10);
+            }
+            n
+        };
+        assert_eq!([run(None, 8), run(Some(200), 8), run(Some(1000), 8), run(Some(9000), 8)], [8, 1, 5, 8]);
     }
 
     proptest! {

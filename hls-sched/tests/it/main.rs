@@ -1,4 +1,5 @@
 //! Whole jobs over real sockets, against an origin that does what it is told.
+#![cfg(feature = "client")]
 
 mod control;
 mod ends;
