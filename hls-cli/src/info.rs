@@ -22,7 +22,7 @@ const STALL: Duration = Duration::from_secs(30);
 
 /// What is known of a stream.
 struct Found {
-    /// Where the playlist came from, without secrets.
+    /// Where the playlist came from, without secrets; a file as it was given.
     url: String,
     /// What stands for the stream in a command, without secrets.
     name: String,
@@ -84,12 +84,16 @@ async fn look(args: &Info) -> Result<Found, Failure> {
         Input::Url(url) => load_playlist(&*fetch, url, None).await?,
         Input::Text { text, base, .. } => read_playlist(text, base)?,
     };
-    let url = hls_fetch::redacted(input.url());
+    let mut url = hls_fetch::redacted(input.url());
     let (name, name_is_whole) = match (&input, argument.as_str()) {
         (Input::Url(typed), _) => (url.clone(), url == typed.as_str()),
         (_, "-") => ("FILE".to_owned(), false),
         (_, file) => (hls_fetch::escaped(file, usize::MAX), true),
     };
+    if let Input::Text { folder: Some(_), .. } = input {
+        // Its base is only the folder that its files have to be in.
+        url = hls_fetch::escaped(argument, usize::MAX);
+    }
     let mut found =
         Found { url, name, name_is_whole, multivariant: None, best: None, media: None, notes: Vec::new() };
     found.take(parsed, &*fetch).await;
@@ -248,6 +252,6 @@ mod tests {
         std::fs::write(&file, "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n").unwrap();
         let found = of(&[file.to_str().unwrap()]).await.ok().expect("is found");
         assert_eq!(found.media.map(|m| m.ended), Some(false));
-        assert!(found.name_is_whole && found.name.ends_with("list.m3u8"));
+        assert!(found.name_is_whole && found.name == found.url && found.url.ends_with("list.m3u8"));
     }
 }
