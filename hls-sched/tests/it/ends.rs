@@ -71,10 +71,7 @@ async fn a_wrong_key() -> Outcome {
     let origin = Origin::start();
     let vod = Vod::synthetic(12, 60_000).aes128(KEY).publish(&origin);
     origin.put(&vod.key_paths[0], &b"another key, but"[..]);
-    let error = match fails(job(&vod.url), Kind::Content, "content.not_media").await {
-        Ok(error) => error,
-        Err(error) => return Err(error),
-    };
+    let error = fails(job(&vod.url), Kind::Content, "content.not_media").await?;
     assert!(error.reason().is_some_and(|why| why.contains("key")), "{:?}", error.reason());
     Ok(())
 }

@@ -64,7 +64,8 @@ async fn only_the_rest_is_fetched() -> Outcome {
         // One for the probe, one that was missing.
         assert!(fetched(&origin, &vod).len() <= 2, "{:?}", fetched(&origin, &vod));
         assert!(origin.body_bytes_sent() < 3 * SIZE);
-        assert_eq!((done.segments, folder.names().len()), (20, 1));
+        assert_eq!((done.segments, done.resumed_segments, folder.names().len()), (20, 19, 1));
+        assert_eq!(done.bytes, vod.expected.len() as u64);
     }
     Ok(())
 }
@@ -232,6 +233,27 @@ async fn a_damaged_part_is_fetched_again() -> Outcome {
     std::fs::write(&part, bytes)?;
     job(&vod.url).output(&out).start().finish().await?;
     same(&out, &vod.expected)
+}
+
+#[tokio::test]
+async fn a_damaged_segment_that_waits_is_fetched_again() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
+    let out = folder.file("out.ts");
+    interrupted(&origin, &vod, &out).await?;
+    for entry in std::fs::read_dir(folder.file("out.ts.hls"))? {
+        let path = entry?.path();
+        if path.to_string_lossy().contains("/0-13-") {
+            let mut bytes = std::fs::read(&path)?;
+            bytes[1000] ^= 1;
+            std::fs::write(&path, bytes)?;
+        }
+    }
+    let done = job(&vod.url).output(&out).start().finish().await?;
+    same(&out, &vod.expected)?;
+    assert_eq!(done.bytes, vod.expected.len() as u64);
+    assert_eq!(fetched(&origin, &vod).iter().filter(|n| **n > 9).copied().collect::<Vec<_>>(), [10, 13]);
+    Ok(())
 }
 
 #[tokio::test]
