@@ -188,25 +188,17 @@ impl Transport {
         };
         let failed = |e| Error::fetch(what, &name, e);
         let mut account = self.pacer.account();
-        self.pacer.pay(if self.pacer.is_limited() { account.before_request() } else { 0 }).await;
+        account.before_request().await;
         let request =
             Request::get(unit.url.clone()).range(unit.range).found_in(parent).at_most(limit(track, unit));
-        let answer = match self.fetch.fetch(request).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.pacer.refund(account.unused()).await;
-                return Err(failed(error));
-            }
-        };
+        let answer = self.fetch.fetch(request).await.map_err(failed)?;
         account.answered(answer.length);
         let mut body = answer.body;
         let mut pipeline = Pipeline::new(decryptor, unit.is_init, name.clone());
         let mut bytes = 0;
         let mut flow = async |account: &mut Account<'_>| {
             loop {
-                if self.pacer.is_limited() {
-                    self.pacer.pay(account.before_read()).await;
-                }
+                account.before_read().await;
                 let Some(chunk) = body.next().await.map_err(failed)? else { return Ok(()) };
                 self.meters.receive(chunk.len() as u64);
                 account.received(chunk.len() as u64);
@@ -217,7 +209,7 @@ impl Transport {
             }
         };
         let ended = flow(&mut account).await;
-        self.pacer.refund(account.unused()).await;
+        drop(account);
         let finished = match ended {
             Ok(()) => pipeline.finish().map_err(at),
             Err(error) => Err(error),
