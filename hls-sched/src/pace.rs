@@ -19,7 +19,7 @@ const CELL: u64 = 1024;
 const MOST_CELLS: u32 = 64;
 
 /// No second may bring more than this many hundredths of the cap.
-const WINDOW_PERCENT: u64 = 115;
+const WINDOW_PERCENT: u64 = 125;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Lets bytes through at a rate; first come, first served, or large reads would starve behind small ones.
@@ -215,7 +215,7 @@ impl Width {
         self.since = Some((now, granted));
         let reached = granted.saturating_sub(before) as f64 / elapsed.as_secs_f64();
         // One look may fall between two segments.
-        self.below = if reached < 0.97 * rate as f64 { self.below + 1 } else { 0 };
+        self.below = if reached < 0.9 * rate as f64 { self.below + 1 } else { 0 };
         if self.below >= 2 {
             self.below = 0;
             self.width = (self.width + self.width.div_ceil(2)).min(self.most);
@@ -343,7 +343,7 @@ mod tests {
             }
             n
         };
-        assert_eq!([run(None, 8), run(Some(200), 8), run(Some(1000), 8), run(Some(9000), 8)], [8, 1, 5, 8]);
+        assert_eq!([run(None, 8), run(Some(200), 8), run(Some(1000), 8), run(Some(9000), 8)], [8, 1, 3, 8]);
     }
 
     proptest! {
