@@ -19,7 +19,7 @@ const CELL: u64 = 1024;
 const MOST_CELLS: u32 = 64;
 
 /// No second may bring more than this many hundredths of the cap.
-const WINDOW_PERCENT: u64 = 125;
+const WINDOW_PERCENT: u64 = 120;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Lets bytes through at a rate; first come, first served, or large reads would starve behind small ones.
@@ -298,25 +298,25 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[tokio::test]
-    async fn a_cap_holds_for_many_readers_at_once() {
+    async fn a_cap_holds_for_all_readers_together() {
         let pacer = std::sync::Arc::new(Pacer::new(Some(4 << 20)));
         let start = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..8 {
+        for _ in 0..3 {
             let pacer = std::sync::Arc::clone(&pacer);
             tasks.spawn(async move {
                 let mut account = pacer.account();
                 account.before_request().await;
-                for n in 0..10_u64 {
+                for n in 0..30_u64 {
                     account.before_read().await;
                     account.received((n % 3 + 1) * (30 << 10));
                 }
             });
         }
         tasks.join_all().await;
-        let bytes = 8.0 * 570.0 * 1024.0;
+        let bytes = 3.0 * 1800.0 * 1024.0;
         let rate = bytes / start.elapsed().as_secs_f64() / f64::from(4 << 20);
-        assert!((0.7..1.15).contains(&rate), "{rate} of the cap");
+        assert!((0.8..1.15).contains(&rate), "{rate} of the cap");
     }
 
     #[tokio::test]
