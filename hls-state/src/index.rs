@@ -20,6 +20,7 @@ pub(crate) struct Index {
 }
 
 #[cfg(not(feature = "sled"))]
+#[allow(clippy::needless_pass_by_ref_mut, reason = "the signatures are those of the index with the feature")]
 impl Index {
     pub(crate) fn open_later(path: PathBuf) -> (Self, Option<String>) {
         (Self { path }, None)
@@ -103,13 +104,15 @@ mod owner {
     use std::path::{Path, PathBuf};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::thread::JoinHandle;
+    use std::time::{Duration, Instant};
 
     use crate::{Fingerprint, Placed};
 
-    /// Notes written in one batch, at most.
-    const BATCH: usize = 256;
+    /// Notes written in one batch, at most; each batch costs the database pages many times its size.
+    const BATCH: usize = 4096;
+    const BATCH_EVERY: Duration = Duration::from_secs(5);
     /// The database's own default would be a gibibyte.
-    const CACHE: u64 = 8 << 20;
+    const CACHE: u64 = 1 << 20;
     const DIGEST: &str = "closed";
 
     #[derive(Debug)]
@@ -149,13 +152,18 @@ mod owner {
     fn run(path: &Path, inbox: &Receiver<Placed>) -> bool {
         // From here on the files change: the mark of the last clean close is void.
         let _ = std::fs::remove_file(path.join(DIGEST));
-        let config = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(500));
+        let config = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(2000));
         let Ok(db) = config.open() else { return false };
         let Ok(units) = db.open_tree("units") else { return false };
         while let Ok(first) = inbox.recv() {
             let mut batch = sled::Batch::default();
-            for placed in std::iter::once(first).chain(inbox.try_iter().take(BATCH)) {
+            let (until, mut next, mut notes) = (Instant::now() + BATCH_EVERY, Some(first), 0);
+            while let Some(placed) = next.take() {
                 batch.insert(key(&placed).as_slice(), value(&placed).as_slice());
+                notes += 1;
+                if notes < BATCH {
+                    next = inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+                }
             }
             if units.apply_batch(batch).is_err() {
                 return false;
