@@ -15,7 +15,11 @@ use crate::{Error, Kind, sys};
 #[derive(Debug)]
 enum Request {
     /// Begin to write out this part of an output, and do not wait for it.
-    WriteOut { output: usize, offset: u64, len: u64 },
+    WriteOut {
+        output: usize,
+        offset: u64,
+        len: u64,
+    },
     Sync,
 }
 
