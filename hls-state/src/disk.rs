@@ -399,7 +399,7 @@ impl ResumeStore for DiskStore {
             self.group_sync()?;
         }
         if self.started.elapsed() >= INDEX_AFTER {
-            self.index.open_now();
+            self.index.keep();
         }
         Ok(())
     }

@@ -1,8 +1,15 @@
 //! The index: what can be computed again, kept at hand. Whatever happens to it, the job goes on.
 
+#[cfg(feature = "sled")]
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+#[cfg(feature = "sled")]
+use std::time::{Duration, Instant};
 
 use crate::Placed;
+
+#[cfg(feature = "sled")]
+const NOTE_EVERY: Duration = Duration::from_secs(5);
 
 /// Notes about the job in a database that may vanish.
 ///
@@ -12,11 +19,21 @@ use crate::Placed;
 pub(crate) struct Index {
     path: PathBuf,
     #[cfg(feature = "sled")]
+    tallies: BTreeMap<u8, Tally>,
+    #[cfg(feature = "sled")]
     owner: Option<owner::Owner>,
     #[cfg(feature = "sled")]
-    early: Vec<Placed>,
+    noted: Option<Instant>,
     #[cfg(feature = "sled")]
     failed: bool,
+}
+
+/// How far an output is. The log has every unit; a database entry for each would cost ten times what it says.
+#[cfg(feature = "sled")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    units: u64,
+    bytes: u64,
 }
 
 #[cfg(not(feature = "sled"))]
@@ -28,7 +45,7 @@ impl Index {
 
     pub(crate) fn note(&mut self, _: &Placed) {}
 
-    pub(crate) fn open_now(&mut self) {}
+    pub(crate) fn keep(&mut self) {}
 
     pub(crate) fn close(&mut self) {}
 
@@ -51,37 +68,34 @@ impl Index {
             warning = (!moved).then(|| "the index of the earlier run could not be moved away".to_owned());
         }
         let failed = warning.is_some();
-        (Self { path, owner: None, early: Vec::new(), failed }, warning)
+        (Self { path, tallies: BTreeMap::new(), owner: None, noted: None, failed }, warning)
     }
 
     /// Notes a unit that is in its output.
     pub(crate) fn note(&mut self, placed: &Placed) {
-        match &self.owner {
-            Some(owner) => owner.note(*placed),
-            // Short jobs end before these are ever needed, and long ones open the index soon.
-            None if !self.failed && self.early.len() < 1 << 16 => self.early.push(*placed),
-            None => {}
-        }
+        let tally = Tally { units: placed.index + 1, bytes: placed.offset + placed.len };
+        self.tallies.insert(placed.output, tally);
     }
 
-    /// Opens the database, once.
-    pub(crate) fn open_now(&mut self) {
-        if self.owner.is_some() || self.failed {
+    /// Has what was noted written from time to time; the first call opens the database.
+    pub(crate) fn keep(&mut self) {
+        if self.failed || self.noted.is_some_and(|at| at.elapsed() < NOTE_EVERY) {
             return;
         }
-        match owner::Owner::start(self.path.clone()) {
-            Some(owner) => {
-                self.early.drain(..).for_each(|p| owner.note(p));
-                self.owner = Some(owner);
-            }
+        self.noted = Some(Instant::now());
+        if self.owner.is_none() {
+            self.owner = owner::Owner::start(self.path.clone());
+        }
+        match &self.owner {
+            Some(owner) => owner.note(self.tallies.clone()),
             None => self.failed = true,
         }
-        self.early = Vec::new();
     }
 
     /// Closes the database so that the next run may open it.
     pub(crate) fn close(&mut self) {
         if let Some(owner) = self.owner.take() {
+            owner.note(self.tallies.clone());
             owner.close(&self.path);
         }
     }
@@ -101,37 +115,37 @@ impl Index {
 mod owner {
     //! One thread owns the database: it deadlocks under concurrent flushes.
 
+    use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::thread::JoinHandle;
-    use std::time::{Duration, Instant};
 
-    use crate::{Fingerprint, Placed};
+    use super::Tally;
+    use crate::Fingerprint;
 
-    /// Notes written in one batch, at most; each batch costs the database pages many times its size.
-    const BATCH: usize = 4096;
-    const BATCH_EVERY: Duration = Duration::from_secs(5);
+    type Notes = BTreeMap<u8, Tally>;
+
     /// The database's own default would be a gibibyte.
     const CACHE: u64 = 1 << 20;
     const DIGEST: &str = "closed";
 
     #[derive(Debug)]
     pub(super) struct Owner {
-        notes: SyncSender<Placed>,
+        notes: SyncSender<Notes>,
         thread: JoinHandle<bool>,
     }
 
     impl Owner {
         pub(super) fn start(path: PathBuf) -> Option<Self> {
-            let (notes, inbox) = sync_channel(4096);
+            let (notes, inbox) = sync_channel(4);
             let work = move || std::panic::catch_unwind(|| run(&path, &inbox)).unwrap_or(false);
             let thread = std::thread::Builder::new().name("hls-index".into()).spawn(work).ok()?;
             Some(Self { notes, thread })
         }
 
         /// Never waits: a note that does not fit is a note that is computed again.
-        pub(super) fn note(&self, placed: Placed) {
-            let _ = self.notes.try_send(placed);
+        pub(super) fn note(&self, notes: Notes) {
+            let _ = self.notes.try_send(notes);
         }
 
         /// Ends the thread; says whether all went well.
@@ -149,44 +163,25 @@ mod owner {
         }
     }
 
-    fn run(path: &Path, inbox: &Receiver<Placed>) -> bool {
+    fn run(path: &Path, inbox: &Receiver<Notes>) -> bool {
         // From here on the files change: the mark of the last clean close is void.
         let _ = std::fs::remove_file(path.join(DIGEST));
         let config = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(Some(2000));
         let Ok(db) = config.open() else { return false };
-        let Ok(units) = db.open_tree("units") else { return false };
-        while let Ok(first) = inbox.recv() {
+        let Ok(outputs) = db.open_tree("outputs") else { return false };
+        for notes in inbox {
             let mut batch = sled::Batch::default();
-            let (until, mut next, mut notes) = (Instant::now() + BATCH_EVERY, Some(first), 0);
-            while let Some(placed) = next.take() {
-                batch.insert(key(&placed).as_slice(), value(&placed).as_slice());
-                notes += 1;
-                if notes < BATCH {
-                    next = inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
-                }
+            for (output, tally) in notes {
+                let mut value = [0; 16];
+                value[..8].copy_from_slice(&tally.units.to_be_bytes());
+                value[8..].copy_from_slice(&tally.bytes.to_be_bytes());
+                batch.insert(&[output][..], &value[..]);
             }
-            if units.apply_batch(batch).is_err() {
+            if outputs.apply_batch(batch).is_err() {
                 return false;
             }
         }
         db.flush().is_ok()
-    }
-
-    /// Output, then place, big-endian so that ranges are in order.
-    fn key(placed: &Placed) -> [u8; 9] {
-        let mut key = [0; 9];
-        key[0] = placed.output;
-        key[1..].copy_from_slice(&placed.index.to_be_bytes());
-        key
-    }
-
-    fn value(placed: &Placed) -> [u8; 48] {
-        let mut value = [0; 48];
-        value[..16].copy_from_slice(&placed.identity.to_be_bytes());
-        value[16..24].copy_from_slice(&placed.offset.to_be_bytes());
-        value[24..32].copy_from_slice(&placed.len.to_be_bytes());
-        value[32..].copy_from_slice(&placed.hash.0.to_be_bytes());
-        value
     }
 
     pub(super) fn was_closed_cleanly(path: &Path) -> bool {
@@ -225,10 +220,9 @@ mod owner {
         fn opened_only_after_a_clean_close() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("index");
-            let hash = Fingerprint(1);
-            let placed = Placed { output: 0, index: 1, identity: 2, offset: 3, len: 4, hash };
+            let notes: Notes = [(0, Tally { units: 1, bytes: 2 })].into();
             let owner = Owner::start(path.clone()).unwrap();
-            owner.note(placed);
+            owner.note(notes);
             owner.close(&path);
             assert!(was_closed_cleanly(&path));
             let owner = Owner::start(path.clone()).unwrap();
