@@ -23,7 +23,7 @@ const FIRST_SYNC: Duration = Duration::from_secs(2);
 const SYNC_EVERY: Duration = Duration::from_millis(500);
 const SYNC_SHARE: u32 = 4;
 /// What is written is sent to the disk in steps of this size, or the sync at the end would wait for all of it.
-const WRITE_OUT: u64 = 32 << 20;
+const WRITE_OUT: u64 = 128 << 20;
 /// Records reach the log at least this often.
 const LOG_EVERY: Duration = Duration::from_millis(10);
 /// A job shorter than this never needs the index.
