@@ -38,6 +38,7 @@ async fn all(args: &Get) -> Result<End, String> {
     let (jobs, stall) = (args.network.jobs, args.network.stall_timeout);
     let client = request::client(&args.request, jobs, stall, args.talk.verbose)?;
     let mut signals = Signals::listen().map_err(|e| format!("signals can't be listened to: {e}"))?;
+    Target::make_folder(args.output.output.as_deref());
     let mut codes = Vec::new();
     for (number, input) in (1..).zip(inputs) {
         match one(args, &target, number, input, &client, &mut signals).await? {

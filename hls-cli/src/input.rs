@@ -35,7 +35,12 @@ impl Input {
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             return Self::text(text, base, folder);
         }
-        let url: Url = argument.parse().map_err(|_| format!("'{argument}' is neither a URL nor a file"))?;
+        let url: Url = argument.parse().map_err(|_| {
+            // What follows a ? may be secret, and what precedes an @ too.
+            let shown = argument.split('?').next().unwrap_or_default();
+            let shown = shown.rsplit('@').next().unwrap_or_default();
+            format!("'{shown}' is neither a URL nor a file")
+        })?;
         match url.scheme() {
             "http" | "https" if url.has_host() => Ok(Self::Url(url)),
             other => Err(format!("scheme {other} is not supported, only http and https")),

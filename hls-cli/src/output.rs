@@ -54,6 +54,14 @@ impl Target {
         *self == Self::Stdout
     }
 
+    /// Makes the folder that `option` names as one. What keeps it from being made, the job finds out and says.
+    pub(crate) fn make_folder(option: Option<&str>) {
+        let folder = option.filter(|o| o.ends_with(['/', MAIN_SEPARATOR]) && !o.contains('{'));
+        if let Some(folder) = folder {
+            let _ = std::fs::create_dir_all(folder);
+        }
+    }
+
     /// Applies it to a job.
     pub(crate) fn apply(&self, job: JobBuilder) -> Result<JobBuilder, String> {
         Ok(match self {

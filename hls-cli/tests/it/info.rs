@@ -1,0 +1,79 @@
+//! `hls info`.
+
+use hls_testkit::{Master, Media, Origin, Vod};
+use serde_json::{Value, json};
+
+use crate::support::{Folder, Outcome};
+
+fn master(origin: &Origin) -> hls_testkit::PublishedMaster {
+    Master::new("/film")
+        .variant(300_000, 320, 180, Vod::from_media(Media::Ts))
+        .variant(900_000, 640, 360, Vod::from_media(Media::Ts))
+        .audio("en", true, Vod::from_media(Media::AudioTs))
+        .audio("fr", false, Vod::from_media(Media::AudioTs))
+        .publish(origin)
+}
+
+#[test]
+fn for_people() -> Outcome {
+    let origin = Origin::start();
+    let master = master(&origin);
+    let run = Folder::new()?.run(&["info", &master.url])?.ok();
+    let page = run.out();
+    assert!(page.starts_with("2 variants, VOD, 12 s, 6 segments, not encrypted\n"), "{page}");
+    for n in 1..=2 {
+        assert!(page.contains(&format!("hls get '{}' -s {n}\n", master.url)), "{page}");
+    }
+    assert!(page.contains("640x360") && page.contains("(best)"), "{page}");
+    assert!(page.lines().all(|line| line.starts_with("hls get") || line.chars().count() <= 80), "{page}");
+    assert_eq!(run.err, "");
+    Ok(())
+}
+
+#[test]
+fn for_programs() -> Outcome {
+    let origin = Origin::start();
+    let master = master(&origin);
+    let run = Folder::new()?.run(&["info", "--json", &master.url])?.ok();
+    let found: Value = serde_json::from_str(&run.out())?;
+    assert_eq!((&found["schema"], &found["kind"]), (&json!(1), &json!("multivariant")));
+    let numbers =
+        |field: &str| found["variants"].as_array().map(|v| v.iter().map(|v| v[field].clone()).collect());
+    assert_eq!(numbers("height"), Some(vec![json!(180), json!(360)]));
+    assert_eq!(numbers("bandwidth"), Some(vec![json!(300_000), json!(900_000)]));
+    let languages: Vec<_> =
+        found["renditions"].as_array().into_iter().flatten().map(|r| &r["language"]).collect();
+    assert_eq!(languages, ["en", "fr"]);
+    for field in ["url", "n_segments", "duration_s", "target_duration", "live", "encryption", "warnings"] {
+        assert!(found.get(field).is_some(), "{field}");
+    }
+    assert_eq!((&found["live"], &found["n_segments"]), (&json!(false), &json!(6)));
+    Ok(())
+}
+
+#[test]
+fn the_number_that_is_shown_is_the_one_that_is_taken() -> Outcome {
+    let origin = Origin::start();
+    let master = Master::new("/film")
+        .variant(900_000, 640, 360, Vod::synthetic(2, 30_000))
+        .variant(300_000, 320, 180, Vod::synthetic(2, 10_000))
+        .publish(&origin);
+    let folder = Folder::new()?;
+    let found: Value = serde_json::from_str(&folder.run(&["info", "--json", &master.url])?.ok().out())?;
+    for (n, variant) in (1..).zip(&master.variants) {
+        assert_eq!(found["variants"][n - 1]["index"], json!(n));
+        let name = format!("{n}.ts");
+        folder.run(&["get", &master.url, "-s", &n.to_string(), "-o", &name])?.ok();
+        assert_eq!(folder.read(&name)?.len(), variant.expected.len());
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_playlist() -> Outcome {
+    let origin = Origin::start();
+    origin.put("/page.html", "<!DOCTYPE html><html></html>");
+    let run = Folder::new()?.run(&["info", &origin.url("/page.html?token=sesame")])?;
+    run.fails(7, "playlist.not_a_playlist");
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The program as its users meet it: arguments in; bytes, words, requests and exit codes out.
+
+mod choose;
+mod content;
+mod ends;
+mod events;
+mod headers;
+mod info;
+mod local;
+mod names;
+mod readme;
+mod resume;
+#[cfg(unix)]
+mod signals;
+mod support;
+mod talk;

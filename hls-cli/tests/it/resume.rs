@@ -1,0 +1,84 @@
+//! Going on after whatever ended the last run, and one process at a time.
+
+use hls_testkit::{Origin, Vod};
+
+use crate::support::{Folder, LIMIT, Outcome, gated, media_requests, part_length, until};
+
+const SEGMENT: usize = 50_000;
+
+/// A run that has placed five of ten segments, and waits for the rest.
+fn half_way(origin: &Origin, folder: &Folder) -> Result<Half, Box<dyn std::error::Error>> {
+    let (stream, gate) = gated(origin, &Vod::synthetic(10, SEGMENT), 5);
+    let args = ["get", stream.url.as_str(), "-o", "out.ts", "-j", "3"];
+    let first = folder.spawn(&args)?;
+    until("five segments", || part_length(folder, "out.ts") >= stream.expected.len() as u64 / 2);
+    assert!(origin.wait_until(LIMIT, |o| o.in_flight() == 3));
+    // What is recorded of them follows the bytes by a moment.
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    Ok(Half { stream, gate, first })
+}
+
+struct Half {
+    stream: hls_testkit::Published,
+    gate: hls_testkit::Gate,
+    first: crate::support::Running,
+}
+
+#[test]
+fn after_a_kill_it_goes_on() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let Half { stream, gate, first } = half_way(&origin, &folder)?;
+    first.kill()?;
+    assert!(!folder.file("out.ts").exists());
+    gate.open();
+    origin.reset_log();
+    let run = folder.run(&["get", &stream.url, "-o", "out.ts"])?.ok();
+    folder.holds_only("out.ts", &stream.expected)?;
+    assert!(run.err.contains("going on: 5 segments and 243 KiB are there already"), "{}", run.err);
+    // Five that are missing, and one to see whether the others are still the same.
+    assert_eq!(media_requests(&origin), 6);
+    Ok(())
+}
+
+#[test]
+fn restart_begins_anew() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let Half { stream, gate, first } = half_way(&origin, &folder)?;
+    first.kill()?;
+    gate.open();
+    origin.reset_log();
+    let run = folder.run(&["get", &stream.url, "-o", "out.ts", "--restart"])?.ok();
+    folder.holds_only("out.ts", &stream.expected)?;
+    assert!(!run.err.contains("going on"), "{}", run.err);
+    assert_eq!(media_requests(&origin), 10);
+    Ok(())
+}
+
+#[test]
+fn content_that_changed_is_not_mixed() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let Half { stream, first, .. } = half_way(&origin, &folder)?;
+    first.kill()?;
+    let other = Vod::synthetic(10, SEGMENT + 188).publish(&origin);
+    for path in &other.segment_paths {
+        origin.script(path, []);
+    }
+    let run = folder.run(&["get", &stream.url, "-o", "out.ts"])?;
+    assert_eq!(run.status.code(), Some(8), "{}", run.err);
+    assert!(run.err.contains("--restart"), "{}", run.err);
+    assert!(!folder.file("out.ts").exists());
+    folder.run(&["get", &stream.url, "-o", "out.ts", "--restart"])?.ok();
+    folder.holds_only("out.ts", &other.expected)
+}
+
+#[test]
+fn a_second_process_is_sent_away() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let Half { stream, gate, first } = half_way(&origin, &folder)?;
+    let second = folder.run(&["get", &stream.url, "-o", "out.ts"])?;
+    second.fails(11, "job.in_use").has("why", &["process"]).has("next", &["wait"]);
+    gate.open();
+    let (status, said) = first.wait()?;
+    assert!(status.success(), "{said}");
+    folder.holds_only("out.ts", &stream.expected)
+}
