@@ -11,6 +11,8 @@ use super::resolve::SystemResolver;
 use super::{CONNECT_TIMEOUT, Client, Shared};
 use crate::{Error, HeaderRules, Kind, tls};
 
+const PROXIES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
 /// Configuration of a [`Client`]. It reads neither environment nor files.
 #[derive(Debug)]
 #[must_use]
@@ -117,6 +119,12 @@ impl ClientBuilder {
         url: &str,
         except: Option<&str>,
     ) -> Result<Self, Error> {
+        // The transport passes by a proxy of a kind it does not know, and asks the server itself.
+        let scheme =
+            url.split_once("://").map_or("http".to_owned(), |(scheme, _)| scheme.to_ascii_lowercase());
+        if !PROXIES.contains(&scheme.as_str()) {
+            return Err(Error::new(Kind::Configuration("the proxy is of an unknown kind".into())));
+        }
         let proxy = proxy.map_err(|e| {
             Error::new(Kind::Configuration("the proxy can't be used".into())).caused_by(e.without_url())
         })?;

@@ -129,6 +129,17 @@ async fn a_proxy_gets_the_absolute_target() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn a_proxy_of_an_unknown_kind_is_not_passed_by() {
+    for bad in ["nonsense://127.0.0.1:1", "ftp://127.0.0.1", "http://"] {
+        assert!(quick().proxy(bad, None).is_err(), "{bad}");
+        assert!(quick().proxy_for(true, bad, None).is_err(), "{bad}");
+    }
+    assert!(
+        quick().proxy("127.0.0.1:3128", None).is_ok() && quick().proxy("SOCKS5h://127.0.0.1", None).is_ok()
+    );
+}
+
 #[tokio::test]
 async fn a_proxy_has_exceptions() -> TestResult {
     let (origin, proxy) = (Origin::start(), Origin::start());
