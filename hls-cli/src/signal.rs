@@ -14,7 +14,8 @@ pub(crate) enum Asked {
 /// The signals a download listens to.
 #[cfg(unix)]
 pub(crate) struct Signals {
-    ends: [(i32, tokio::signal::unix::Signal); 3],
+    ends: [(i32, tokio::signal::unix::Signal); 2],
+    hangup: Option<tokio::signal::unix::Signal>,
     status: tokio::signal::unix::Signal,
 }
 
@@ -24,24 +25,40 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind: SignalKind| signal(kind).map(|s| (kind.as_raw_value(), s));
         Ok(Self {
-            ends: [
-                listen(SignalKind::interrupt())?,
-                listen(SignalKind::terminate())?,
-                listen(SignalKind::hangup())?,
-            ],
+            ends: [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?],
+            // A download that was started under nohup stays when the terminal goes.
+            hangup: if is_ignored(HANGUP) { None } else { Some(signal(SignalKind::hangup())?) },
             status: signal(SignalKind::user_defined1())?,
         })
     }
 
     pub(crate) async fn next(&mut self) -> Asked {
-        let [(int, a), (term, b), (hup, c)] = &mut self.ends;
+        let [(int, a), (term, b)] = &mut self.ends;
+        let hangup = async {
+            match &mut self.hangup {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = a.recv() => Asked::End(*int),
             _ = b.recv() => Asked::End(*term),
-            _ = c.recv() => Asked::End(*hup),
+            _ = hangup => Asked::End(HANGUP),
             _ = self.status.recv() => Asked::Status,
         }
     }
+}
+
+#[cfg(unix)]
+const HANGUP: i32 = 1;
+
+/// Whether the signal was ignored from the start. Only Linux tells without a change of what it asks about.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Dies by the signal, so that shell loops stop and supervisors understand.

@@ -22,6 +22,10 @@ fn half_way(
 #[test]
 fn an_end_by_signal_is_one_by_that_signal() -> Outcome {
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        if name == "HUP" && hangups_are_ignored() {
+            judge::skip("these tests run under nohup");
+            continue;
+        }
         let (origin, folder) = (Origin::start(), Folder::new()?);
         let (stream, gate, run) = half_way(&origin, &folder)?;
         run.signal(name)?;
@@ -98,4 +102,28 @@ fn a_loop_in_a_shell_stops() -> Outcome {
     assert!(origin.requests().iter().all(|r| r.path.starts_with("/one")), "{said}");
     assert!(!folder.file("after").exists(), "the loop went on");
     Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn under_nohup_it_outlives_the_terminal() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let (stream, gate) = gated(&origin, &Vod::synthetic(4, 20_000), 2);
+    let mut shell = folder.command("sh");
+    shell.args(["-c", r#"trap "" HUP; exec "$HLS" get "$URL" -o out.ts"#]);
+    shell.env("HLS", env!("CARGO_BIN_EXE_hls")).env("URL", &stream.url);
+    let run = Running::of(&mut shell, &folder.file("log"))?;
+    assert!(origin.wait_until(LIMIT, |o| o.in_flight() == 2));
+    run.signal("HUP")?;
+    gate.open();
+    let (status, said) = run.wait()?;
+    assert!(status.success() && !said.contains("stopping"), "{said}");
+    folder.holds_only("out.ts", &stream.expected)
+}
+
+/// What runs under nohup hands that on.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
