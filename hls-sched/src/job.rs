@@ -178,7 +178,7 @@ impl JobBuilder {
         self
     }
 
-    /// Says what has to survive; the loss of power too unless told.
+    /// Says what has to survive; for a job that takes over ten seconds the loss of power too, unless told.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.0.durability = durability;
         self

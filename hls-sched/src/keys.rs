@@ -14,7 +14,7 @@ use crate::event::Retry;
 type Cell = Arc<OnceCell<Arc<Key>>>;
 
 /// A page instead of a key is larger than a key; nothing needs more of it than this to say so.
-const LARGEST_ANSWER: u64 = 64 << 10;
+const LARGEST_ANSWER: u64 = 1 << 20;
 
 /// The keys of a job.
 #[derive(Debug)]

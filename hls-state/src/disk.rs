@@ -24,6 +24,8 @@ const SYNC_EVERY: Duration = Duration::from_millis(500);
 const SYNC_SHARE: u32 = 4;
 /// What is written is sent to the disk in steps of this size, or the sync at the end would wait for all of it.
 const WRITE_OUT: u64 = 128 << 20;
+/// With [`Durability::Auto`], a job that has taken this long is worth the time that a sync takes.
+const WORTH_SYNCING: Duration = Duration::from_secs(10);
 /// Records reach the log at least this often.
 const LOG_EVERY: Duration = Duration::from_millis(10);
 /// A job shorter than this never needs the index.
@@ -32,10 +34,13 @@ const INDEX_AFTER: Duration = Duration::from_secs(2);
 /// What has to survive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
+    /// As [`Safe`](Self::Safe) for a job that has taken ten seconds or goes on from an earlier run, and as
+    /// [`Fast`](Self::Fast) until then: what took less is had again in less.
+    #[default]
+    Auto,
     /// A kill of the process: the same records, no syncs.
     Fast,
-    /// A loss of power too: all but the last half second is on the disk.
-    #[default]
+    /// A loss of power too: all but the last seconds of a job that runs, and everything once it has finished.
     Safe,
 }
 
@@ -54,7 +59,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Safe, and nothing is replaced or discarded.
+    /// Nothing is replaced or discarded.
     #[must_use]
     pub fn new(outputs: Vec<PathBuf>) -> Self {
         Self { outputs, durability: Durability::default(), force: false, restart: false }
@@ -75,6 +80,8 @@ pub struct DiskStore {
     syncer: Option<Syncer>,
     next_sync: Instant,
     started: Instant,
+    /// An earlier run has left something.
+    resumed: bool,
     growing: HashMap<Unit, Growing>,
     aside: HashMap<Unit, Waiting>,
     /// In their output, but not yet under a record that is as durable as asked for.
@@ -158,6 +165,7 @@ impl DiskStore {
         }
         let waiting = recover::still_waiting(layout.folder(), &claims)?;
         let earlier = claims.iter().flatten().map(|p| Record::Placed(*p)).collect();
+        let resumed = kept > 0 || !waiting.is_empty();
         let aside: Vec<_> = waiting.iter().map(|w| (w.unit, w.len)).collect();
         let (index, index_warning) = Index::open_later(layout.index());
         warnings.extend(index_warning);
@@ -173,6 +181,7 @@ impl DiskStore {
             syncer: None,
             next_sync: now + FIRST_SYNC,
             started: now,
+            resumed,
             growing: HashMap::new(),
             aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
             placed: Vec::new(),
@@ -201,6 +210,7 @@ impl DiskStore {
             syncer: None,
             next_sync: now + FIRST_SYNC,
             started: now,
+            resumed: true,
             growing: HashMap::new(),
             aside: HashMap::new(),
             placed: Vec::new(),
@@ -216,7 +226,11 @@ impl DiskStore {
     }
 
     fn is_safe(&self) -> bool {
-        self.options.durability == Durability::Safe
+        match self.options.durability {
+            Durability::Fast => false,
+            Durability::Safe => true,
+            Durability::Auto => self.resumed || self.started.elapsed() >= WORTH_SYNCING,
+        }
     }
 
     fn part_mut(&mut self, output: u8) -> Result<&mut Part, Error> {
@@ -360,7 +374,7 @@ impl ResumeStore for DiskStore {
     fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error> {
         let missing = || Error::new(Kind::Contract, "nothing was set aside in", self.layout.folder());
         let growing = self.growing.remove(&unit).ok_or_else(missing)?;
-        let waiting = growing.commit(unit, hash, self.options.durability == Durability::Safe)?;
+        let waiting = growing.commit(unit, hash, self.is_safe())?;
         self.aside.insert(unit, waiting);
         Ok(())
     }
@@ -441,7 +455,7 @@ impl ResumeStore for DiskStore {
         if let Some(log) = &self.log {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.append(&[Record::Complete(self.parts.iter().map(|p| p.end).collect())])?;
-            if self.options.durability == Durability::Safe {
+            if self.is_safe() {
                 log.sync()?;
             }
         }

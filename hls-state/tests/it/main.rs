@@ -260,8 +260,8 @@ fn several_outputs_finish_together_even_after_a_kill_between_the_renames() {
 }
 
 #[test]
-fn both_durabilities_end_the_same() {
-    for durability in [Durability::Fast, Durability::Safe] {
+fn all_durabilities_end_the_same() {
+    for durability in [Durability::Auto, Durability::Fast, Durability::Safe] {
         let mut job = Job::new(&["a.ts"]);
         job.options.durability = durability;
         let (mut store, _) = job.open();
