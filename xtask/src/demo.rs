@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: a download that is killed half way, and ends right.
 
+use std::io::{IsTerminal as _, stderr};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -28,9 +29,9 @@ pub(crate) fn run() -> Result<()> {
         Download { program: &program, url, output: &output, connections: CONNECTIONS, quiet: false };
     download.clear()?;
     println!(
-        "A stream of {} encrypted segments, {:.1} MB, is served at {url}",
+        "A stream of {} encrypted segments, {}, served by this machine.",
         published.segment_paths.len(),
-        total as f64 / 1e6
+        mib(total)
     );
     println!("\n$ hls get {url} -j {CONNECTIONS} -o {}", output.display());
     let start = Instant::now();
@@ -38,22 +39,18 @@ pub(crate) fn run() -> Result<()> {
     ensure!(killed, "the download ended before it could be killed");
     ensure!(!output.exists(), "{} is there, and the download is not complete", output.display());
     let before = origin.body_bytes_sent();
-    println!(
-        "\n\n-- killed (SIGKILL) after {:.1} s and {:.1} MB",
-        start.elapsed().as_secs_f64(),
-        before as f64 / 1e6
-    );
+    if stderr().is_terminal() {
+        // The bar is where it was left.
+        eprintln!();
+    }
+    println!("-- killed after {:.1} s, {} fetched", start.elapsed().as_secs_f64(), mib(before));
 
     println!("\n$ hls get {url} -j {CONNECTIONS} -o {}", output.display());
     let start = Instant::now();
     let status = download.run()?;
     let after = origin.body_bytes_sent() - before;
     ensure!(status.success(), "the second run failed: {status}");
-    println!(
-        "\n-- complete after {:.1} s more; {:.1} MB were left to fetch",
-        start.elapsed().as_secs_f64(),
-        after as f64 / 1e6
-    );
+    println!("-- complete after {:.1} s more, {} fetched", start.elapsed().as_secs_f64(), mib(after));
 
     download.verify(&published.sha256)?;
     println!("-- every byte is right: SHA-256 {}", published.sha256);
@@ -64,4 +61,8 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("-- play it: {}", output.display());
     Ok(())
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
