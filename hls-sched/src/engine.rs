@@ -14,7 +14,7 @@ use crate::assemble::{Assembler, Place};
 use crate::attempt::{Done, Shared, TrackChecks, Transport};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
-use crate::job::{Config, Control, DRAIN, End, Format, Input, Output};
+use crate::job::{Config, Control, DRAIN, End, Format};
 use crate::keys::Keys;
 use crate::meter::{Meters, Rate};
 use crate::pace::{Pacer, Width};
@@ -127,8 +127,7 @@ pub(crate) async fn run(
         width: Width::new(config.concurrency),
         started,
         drain_until: None,
-        to_reader: matches!(config.output, Output::Writer(_)),
-        local: matches!(config.input, Input::Text(..)),
+        output: outputs.first().cloned(),
     };
     engine.widen(Instant::now().into_std());
     match engine.transfer().await {
@@ -249,8 +248,8 @@ struct Engine {
     width: Width,
     started: Instant,
     drain_until: Option<Instant>,
-    to_reader: bool,
-    local: bool,
+    /// The main output; none where the bytes go to a reader.
+    output: Option<std::path::PathBuf>,
 }
 
 impl Engine {
@@ -390,7 +389,7 @@ impl Engine {
         let gone = std::error::Error::source(&error)
             .and_then(|e| e.downcast_ref::<std::io::Error>())
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-        if self.to_reader && gone {
+        if self.output.is_none() && gone {
             return Error::new(Kind::ReaderGone, "output.closed", "whoever read the output has gone");
         }
         Error::state(error)
@@ -478,17 +477,20 @@ impl Engine {
                 _ => {}
             }
         }
-        if self.to_reader || self.segments_done == 0 {
-            return error;
-        }
+        let Some(output) = &self.output else { return error };
+        let name = hls_fetch::escaped(&output.display().to_string(), 300);
         let (done, all) = (self.segments_done, self.shared.tracks.segments());
-        let kept = format!("{done} of {all} segments verified; the output was not created");
-        let error = error.keeping(kept);
-        match error.advice() {
-            None if self.local || error.kind() != Kind::Internal => {
-                error.next("run the same command again to go on")
+        let error = match done {
+            0 => error.keeping(format!("nothing; {name} was not created")),
+            _ => error
+                .keeping(format!("{done} of {all} segments verified in {name}.part; {name} was not created")),
+        };
+        match (error.advice(), error.kind()) {
+            (Some(_), _) | (None, Kind::Internal) => error,
+            (None, Kind::Refused) => {
+                error.next("give a link that has it, or another variant with -s; what is kept is used again")
             }
-            _ => error,
+            (None, _) => error.next("run the same command again to go on"),
         }
     }
 }

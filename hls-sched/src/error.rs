@@ -146,6 +146,7 @@ impl Error {
             Cause::Exists => {
                 Some("--force replaces it, --skip-existing keeps it, -o gives another name".to_owned())
             }
+            Cause::Io => Some("check that the folder exists and may be written to".to_owned()),
             Cause::Newer { .. } => Some("use the newer version, or another output name".to_owned()),
             _ => None,
         };

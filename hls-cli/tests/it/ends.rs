@@ -27,7 +27,7 @@ fn a_segment_that_is_gone() -> Outcome {
     fails(&stream.url, FEW_TRIES, 3, "segment.status")?
         .has("where", &["GET http://127.0.0.1", &stream.segment_paths[2], "token=…", "(try 2 of 2)"])
         .has("kept", &["5 of 6 segments verified", "not created"])
-        .has("next", &["run"]);
+        .has("next", &["give a link that has it"]);
     Ok(())
 }
 
