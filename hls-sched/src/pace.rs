@@ -19,7 +19,7 @@ const CELL: u64 = 1024;
 const MOST_CELLS: u32 = 64;
 
 /// No second may bring more than this many hundredths of the cap.
-const WINDOW_PERCENT: u64 = 120;
+const WINDOW_PERCENT: u64 = 125;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Lets bytes through at a rate; first come, first served, or large reads would starve behind small ones.
