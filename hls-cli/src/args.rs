@@ -177,8 +177,8 @@ pub(crate) struct RareArgs {
     /// Discard a partial download (an output that exists is replaced by --force)
     #[arg(long)]
     pub(crate) restart: bool,
-    /// What has to survive: fast, a kill of the process; safe, a loss of power too; auto, safe for what took over 10 s
-    #[arg(long, value_enum, default_value_t = DurabilityArg::Auto, value_name = "HOW")]
+    /// What has to survive: safe, a loss of power; fast, only a kill of the process
+    #[arg(long, value_enum, default_value_t = DurabilityArg::Safe, value_name = "HOW")]
     pub(crate) durability: DurabilityArg,
 }
 
@@ -203,7 +203,6 @@ impl From<FormatArg> for Format {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum DurabilityArg {
-    Auto,
     Fast,
     Safe,
 }
@@ -211,7 +210,6 @@ pub(crate) enum DurabilityArg {
 impl From<DurabilityArg> for Durability {
     fn from(arg: DurabilityArg) -> Self {
         match arg {
-            DurabilityArg::Auto => Self::Auto,
             DurabilityArg::Fast => Self::Fast,
             DurabilityArg::Safe => Self::Safe,
         }

@@ -6,16 +6,13 @@ use aes::Aes128;
 use cbc::cipher::{
     BlockModeDecrypt, InnerIvInit, IvState, KeyInit,
     array::{Array, sizes::U16},
+    inout::InOutBuf,
 };
 use thiserror::Error;
 
 use crate::{Iv, Key};
 
 const BLOCK: usize = 16;
-
-// Decrypting right after the copy finds the bytes still in the first or second cache; on whole
-// segments of many megabytes the same work takes three times as long.
-const PIECE: usize = 32 * 1024;
 
 /// Decrypts one AES-128-CBC unit as its bytes arrive.
 ///
@@ -43,24 +40,43 @@ impl CbcDecryptor {
     ///
     /// Chunks may end anywhere. The last full block stays behind, because it may be padding.
     pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + self.releases(input.len()), 0);
+        self.release(input, &mut out[start..]);
+    }
+
+    /// As [`update`](Self::update), into memory that is there already; returns what was filled, from the front.
+    ///
+    /// Returns `None`, and takes nothing, where `out` is shorter than [`releases`](Self::releases) says.
+    pub fn update_into<'a>(&mut self, input: &[u8], out: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        let filled = out.get_mut(..self.releases(input.len()))?;
+        self.release(input, filled);
+        Some(filled)
+    }
+
+    /// Returns how many bytes of plaintext so many more bytes of ciphertext make certain: a multiple of sixteen.
+    pub fn releases(&self, ciphertext_len: usize) -> usize {
+        (self.held_len + ciphertext_len).saturating_sub(1) / BLOCK * BLOCK
+    }
+
+    /// Fills `out`, which is as long as what the input releases.
+    fn release(&mut self, input: &[u8], out: &mut [u8]) {
         self.ciphertext_len = self.ciphertext_len.saturating_add(input.len() as u64);
-        let mut input = input;
-        if self.held_len + input.len() <= BLOCK {
+        if out.is_empty() {
             self.hold(input);
             return;
         }
-        if self.held_len > 0 {
-            let (head, rest) = input.split_at((BLOCK - self.held_len).min(input.len()));
+        let held = self.held_len > 0;
+        let (head, rest) = input.split_at(if held { BLOCK - self.held_len } else { 0 });
+        let (first, others) = out.split_at_mut(if held { BLOCK } else { 0 });
+        let (body, tail) = rest.split_at(others.len());
+        if held {
             self.hold(head);
-            input = rest;
-            self.held_len = 0;
-            let block = self.held;
-            self.append(&block, out);
+            first.copy_from_slice(&self.held);
+            self.decrypt(first);
         }
-        let (body, tail) = input.split_at(input.len().saturating_sub(1) / BLOCK * BLOCK);
-        for piece in body.chunks(PIECE) {
-            self.append(piece, out);
-        }
+        self.decrypt_into(body, others);
+        self.held_len = 0;
         self.hold(tail);
     }
 
@@ -73,8 +89,8 @@ impl CbcDecryptor {
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), DecryptError> {
         check_length(self.ciphertext_len)?;
         let start = out.len();
-        let block = self.held;
-        self.append(&block, out);
+        out.extend_from_slice(&self.held);
+        self.decrypt(&mut out[start..]);
         match padding(&block_at(out, start)) {
             Some(padding) => {
                 out.truncate(out.len() - padding);
@@ -106,10 +122,14 @@ impl CbcDecryptor {
         self.held_len = end;
     }
 
-    fn append(&mut self, whole_blocks: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(whole_blocks);
-        self.decrypt(&mut out[start..]);
+    /// Both are whole blocks of the same number.
+    fn decrypt_into(&mut self, ciphertext: &[u8], plaintext: &mut [u8]) {
+        let (blocks, _) = Array::<u8, U16>::slice_as_chunks(ciphertext);
+        let (out, _) = Array::<u8, U16>::slice_as_chunks_mut(plaintext);
+        let Ok(blocks) = InOutBuf::new(blocks, out) else { return };
+        let mut mode = cbc::Decryptor::inner_iv_init(&self.cipher, self.chain.as_bytes().into());
+        mode.decrypt_blocks_inout(blocks);
+        self.chain = Iv::from_bytes(mode.iv_state().into());
     }
 
     fn decrypt(&mut self, whole_blocks: &mut [u8]) {
@@ -256,6 +276,18 @@ mod tests {
             }
             chunks.push(rest);
             prop_assert_eq!(decrypt(key, iv, &chunks), Ok(plaintext.clone()));
+
+            let mut decryptor = CbcDecryptor::new(&Key::from_bytes(&key).unwrap(), &Iv::from_bytes(iv));
+            let (mut memory, mut into) = ([0xee; 400], Vec::new());
+            for chunk in &chunks {
+                let releases = decryptor.releases(chunk.len());
+                if let Some(shorter) = releases.checked_sub(1) {
+                    prop_assert_eq!(decryptor.update_into(chunk, &mut memory[..shorter]), None);
+                }
+                into.extend_from_slice(decryptor.update_into(chunk, &mut memory).unwrap());
+            }
+            decryptor.finish(&mut into).unwrap();
+            prop_assert_eq!(&into, &plaintext);
 
             let mut buffer = ciphertext;
             let whole = decrypt_in_place(&Key::from_bytes(&key).unwrap(), &Iv::from_bytes(iv), &mut buffer);

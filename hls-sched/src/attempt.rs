@@ -12,6 +12,7 @@ use hls_state::Fingerprint;
 use tokio::sync::{Notify, mpsc};
 
 use crate::assemble::{Assembler, Offer, Place};
+use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
 use crate::keys::Keys;
@@ -43,6 +44,7 @@ pub(crate) struct Transport {
     pub(crate) keys: Keys,
     pub(crate) pacer: Pacer,
     pub(crate) meters: Meters,
+    pub(crate) buffers: Buffers,
 }
 
 impl std::fmt::Debug for Transport {
@@ -194,7 +196,7 @@ impl Transport {
         let answer = self.fetch.fetch(request).await.map_err(failed)?;
         account.answered(answer.length);
         let mut body = answer.body;
-        let mut pipeline = Pipeline::new(decryptor, unit.is_init, name.clone());
+        let mut pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
         let mut bytes = 0;
         let mut flow = async |account: &mut Account<'_>| {
             loop {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::assemble::{Assembler, Place};
 use crate::attempt::{Done, Shared, TrackChecks, Transport};
+use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
 use crate::job::{Config, Control, DRAIN, End, Format};
@@ -43,6 +44,7 @@ pub(crate) async fn run(
         keys: Keys::new(config.policy.clone()),
         pacer: Pacer::new(config.rate),
         meters: Meters::default(),
+        buffers: Buffers::default(),
     });
     let prepared = prepare::choose(&config, &transport, &events);
     let chosen = tokio::select! {

@@ -37,6 +37,7 @@
 
 mod assemble;
 mod attempt;
+mod buffers;
 mod engine;
 mod error;
 mod event;

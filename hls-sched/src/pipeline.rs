@@ -5,7 +5,8 @@ use hls_crypto::{CbcDecryptor, DecryptError};
 use hls_media::{MediaError, Summary, Verifier};
 use hls_state::{Fingerprint, Hasher};
 
-use crate::error::Error;
+use crate::buffers::Buffers;
+use crate::error::{Error, Kind};
 
 /// Initialisation sections are kept for comparison up to this size.
 const LARGEST_INIT: usize = 4 << 20;
@@ -29,12 +30,18 @@ pub(crate) struct Pipeline {
     hasher: Hasher,
     copy: Option<Vec<u8>>,
     subject: String,
+    buffers: Buffers,
 }
 
 impl Pipeline {
-    pub(crate) fn new(decryptor: Option<CbcDecryptor>, keep_copy: bool, subject: String) -> Self {
+    pub(crate) fn new(
+        decryptor: Option<CbcDecryptor>,
+        keep_copy: bool,
+        subject: String,
+        buffers: Buffers,
+    ) -> Self {
         let copy = keep_copy.then(Vec::new);
-        Self { decryptor, verifier: Verifier::new(), hasher: Hasher::default(), copy, subject }
+        Self { decryptor, verifier: Verifier::new(), hasher: Hasher::default(), copy, subject, buffers }
     }
 
     /// Takes a chunk and returns what is ready for the output.
@@ -42,9 +49,10 @@ impl Pipeline {
         let plain = match &mut self.decryptor {
             None => chunk,
             Some(decryptor) => {
-                let mut plain = Vec::with_capacity(chunk.len() + 16);
-                decryptor.update(&chunk, &mut plain);
-                plain.into()
+                let len = decryptor.releases(chunk.len());
+                let fill = |plain: &mut [u8]| decryptor.update_into(&chunk, plain).is_some();
+                let plain = self.buffers.filled(len, fill);
+                plain.ok_or_else(|| Error::new(Kind::Internal, "internal", "plaintext does not fit"))?
             }
         };
         self.verify(plain)

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clean::{discard, remove_contents, remove_files};
 use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
 use crate::log::Log;
+use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::segment::{Growing, Waiting};
 use crate::sync::{Syncer, sync};
@@ -22,10 +24,6 @@ const FIRST_SYNC: Duration = Duration::from_secs(2);
 /// smaller pieces, and a loss of power costs no more than what a few seconds of transfer bring.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
 const SYNC_SHARE: u32 = 4;
-/// What is written is sent to the disk in steps of this size, or the sync at the end would wait for all of it.
-const WRITE_OUT: u64 = 128 << 20;
-/// With [`Durability::Auto`], a job that has taken this long is worth the time that a sync takes.
-const WORTH_SYNCING: Duration = Duration::from_secs(10);
 /// Records reach the log at least this often.
 const LOG_EVERY: Duration = Duration::from_millis(10);
 /// A job shorter than this never needs the index.
@@ -34,13 +32,10 @@ const INDEX_AFTER: Duration = Duration::from_secs(2);
 /// What has to survive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// As [`Safe`](Self::Safe) for a job that has taken ten seconds or goes on from an earlier run, and as
-    /// [`Fast`](Self::Fast) until then: what took less is had again in less.
-    #[default]
-    Auto,
     /// A kill of the process: the same records, no syncs.
     Fast,
     /// A loss of power too: all but the last seconds of a job that runs, and everything once it has finished.
+    #[default]
     Safe,
 }
 
@@ -80,8 +75,6 @@ pub struct DiskStore {
     syncer: Option<Syncer>,
     next_sync: Instant,
     started: Instant,
-    /// An earlier run has left something.
-    resumed: bool,
     growing: HashMap<Unit, Growing>,
     aside: HashMap<Unit, Waiting>,
     /// In their output, but not yet under a record that is as durable as asked for.
@@ -89,15 +82,6 @@ pub struct DiskStore {
     placed_syncing: Vec<PathBuf>,
     index: Index,
     lock: Option<Lock>,
-}
-
-#[derive(Debug)]
-struct Part {
-    file: Arc<File>,
-    path: PathBuf,
-    end: u64,
-    /// Up to here the system has been asked to write out.
-    written_out: u64,
 }
 
 impl DiskStore {
@@ -165,7 +149,6 @@ impl DiskStore {
         }
         let waiting = recover::still_waiting(layout.folder(), &claims)?;
         let earlier = claims.iter().flatten().map(|p| Record::Placed(*p)).collect();
-        let resumed = kept > 0 || !waiting.is_empty();
         let aside: Vec<_> = waiting.iter().map(|w| (w.unit, w.len)).collect();
         let (index, index_warning) = Index::open_later(layout.index());
         warnings.extend(index_warning);
@@ -181,7 +164,6 @@ impl DiskStore {
             syncer: None,
             next_sync: now + FIRST_SYNC,
             started: now,
-            resumed,
             growing: HashMap::new(),
             aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
             placed: Vec::new(),
@@ -210,7 +192,6 @@ impl DiskStore {
             syncer: None,
             next_sync: now + FIRST_SYNC,
             started: now,
-            resumed: true,
             growing: HashMap::new(),
             aside: HashMap::new(),
             placed: Vec::new(),
@@ -226,11 +207,7 @@ impl DiskStore {
     }
 
     fn is_safe(&self) -> bool {
-        match self.options.durability {
-            Durability::Fast => false,
-            Durability::Safe => true,
-            Durability::Auto => self.resumed || self.started.elapsed() >= WORTH_SYNCING,
-        }
+        self.options.durability == Durability::Safe
     }
 
     fn part_mut(&mut self, output: u8) -> Result<&mut Part, Error> {
@@ -255,6 +232,14 @@ impl DiskStore {
         }
         if !self.is_safe() {
             remove_files(self.placed.drain(..));
+        }
+        Ok(())
+    }
+
+    /// Has what was written sent to the disk beside the writing. The thread for it is started by the first step that is due.
+    fn send_out(&mut self, output: u8, behind: Option<Behind>) -> Result<(), Error> {
+        if let Some(behind) = behind {
+            self.syncer()?.send_out(usize::from(output), behind);
         }
         Ok(())
     }
@@ -335,26 +320,12 @@ impl ResumeStore for DiskStore {
     }
 
     fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
-        let safe = self.is_safe();
-        let part = self.part_mut(output)?;
-        sys::write_all_vectored_at(&part.file, data, offset).at("can't write", &part.path)?;
-        part.end = part.end.max(offset + data.iter().map(|d| d.len() as u64).sum::<u64>());
-        let begin = part.written_out;
-        let len = part.end.saturating_sub(begin);
-        if len >= WRITE_OUT && safe {
-            part.written_out = part.end;
-            self.syncer()?.write_out(usize::from(output), begin, len);
-        }
-        Ok(())
+        let behind = self.part_mut(output)?.write(offset, data)?;
+        self.send_out(output, behind)
     }
 
     fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
-        let part = self.part_mut(output)?;
-        if part.end > offset {
-            part.file.set_len(offset).at("can't cut", &part.path)?;
-            part.end = offset;
-        }
-        Ok(())
+        self.part_mut(output)?.cut(offset)
     }
 
     fn record(&mut self, placed: Placed) -> Result<(), Error> {
@@ -392,7 +363,8 @@ impl ResumeStore for DiskStore {
         let Some(waiting) = self.aside.remove(&unit) else { return Ok(None) };
         let part = self.part_mut(unit.output)?;
         let right = waiting.copy_into(&part.file, &part.path, offset)?;
-        part.end = part.end.max(offset + waiting.len);
+        let behind = part.grown_to(offset + waiting.len);
+        self.send_out(unit.output, behind)?;
         if !right {
             self.cut(unit.output, offset)?;
             remove_files([waiting.path]);
@@ -449,7 +421,7 @@ impl ResumeStore for DiskStore {
         }
         if self.is_safe() {
             for part in &self.parts {
-                part.file.sync_data().at("can't sync", &part.path)?;
+                Part::sync(&part.file, &part.path)?;
             }
         }
         if let Some(log) = &self.log {
@@ -462,26 +434,6 @@ impl ResumeStore for DiskStore {
         self.rename_outputs(false)?;
         self.remove_state()?;
         Ok(self.layout.outputs().to_vec())
-    }
-}
-
-impl Part {
-    /// Opens a part file, cuts it at the end of the last claim that holds, and drops the claims behind it.
-    fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<Self, Error> {
-        let mut options = sys::open_options(false);
-        let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.at("can't open", &path)?;
-        let meta = file.metadata().at("can't read", &path)?;
-        if !meta.is_file() {
-            return Err(Error::new(Kind::Io, "not a regular file:", &path));
-        }
-        let holding = recover::verify(&mut file, &path, claims)?;
-        claims.truncate(holding);
-        let end = claims.last().map_or(0, |last| last.offset + last.len);
-        if meta.len() != end {
-            file.set_len(end).at("can't cut", &path)?;
-        }
-        Ok(Self { file: Arc::new(file), path, end, written_out: end })
     }
 }
 
@@ -504,40 +456,4 @@ pub fn probe(output: &Path, force: bool) -> Result<(), Error> {
     }
     let parent = Layout::parent(output);
     sys::can_write(parent).at("can't write to the folder", parent)
-}
-
-/// Removes what an earlier run left: the log first, so that a crash in between leaves nothing that lies.
-fn discard(layout: &Layout) -> Result<(), Error> {
-    let log = layout.log();
-    match std::fs::remove_file(&log) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::from_io("can't remove", &log, e));
-        }
-        _ => {}
-    }
-    sys::sync_folder(layout.folder()).at("can't sync", layout.folder())?;
-    remove_contents(layout.folder(), false);
-    for n in 0..layout.outputs().len() {
-        remove_files([layout.part(n)]);
-    }
-    Ok(())
-}
-
-/// Removes the files in a job's folder that this crate makes, the log last; never the lock.
-fn remove_contents(folder: &Path, with_log: bool) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let ours =
-        |name: &str| name.ends_with(".seg") || name.starts_with("tmp-") || name.starts_with("written.");
-    let paths = entries.filter_map(Result::ok).map(|e| e.path());
-    remove_files(paths.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(ours)));
-    if with_log {
-        remove_files([folder.join("written")]);
-    }
-}
-
-/// Removes files that no longer matter; one that stays is found and removed at the next start.
-fn remove_files(paths: impl IntoIterator<Item = PathBuf>) {
-    for path in paths {
-        let _ = std::fs::remove_file(path);
-    }
 }

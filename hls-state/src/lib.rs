@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod clean;
 mod disk;
 mod error;
 mod fingerprint;
@@ -38,6 +39,7 @@ mod index;
 mod layout;
 mod lock;
 mod log;
+mod part;
 mod record;
 mod recover;
 mod segment;

@@ -7,19 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::error::Context as _;
 use crate::log::Log;
+use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::{Error, Kind, sys};
 
 #[derive(Debug)]
 enum Request {
     /// Begin to write out this part of an output, and do not wait for it.
-    WriteOut {
-        output: usize,
-        offset: u64,
-        len: u64,
-    },
+    SendOut(usize, Behind),
     Sync,
 }
 
@@ -40,9 +36,9 @@ impl Syncer {
             for request in wanted {
                 let started = Instant::now();
                 match request {
-                    Request::WriteOut { output, offset, len } => {
+                    Request::SendOut(output, behind) => {
                         if let Some((part, _)) = parts.get(output) {
-                            sys::begin_write_out(part, offset, len);
+                            sys::send_out(part, behind.offset, behind.len);
                         }
                     }
                     Request::Sync => {
@@ -65,9 +61,9 @@ impl Syncer {
     }
 
     /// Has a part of an output written out early, so that the sync at the end has little left to wait for.
-    pub(crate) fn write_out(&self, output: usize, offset: u64, len: u64) {
+    pub(crate) fn send_out(&self, output: usize, behind: Behind) {
         if let Some(requests) = &self.requests {
-            let _ = requests.send(Request::WriteOut { output, offset, len });
+            let _ = requests.send(Request::SendOut(output, behind));
         }
     }
 
@@ -98,7 +94,7 @@ impl Drop for Syncer {
 /// Syncs the outputs, then says so in the log, then syncs the log. A failed sync is never tried again.
 pub(crate) fn sync(parts: &[(Arc<File>, PathBuf)], log: &Mutex<Log>) -> Result<(), Error> {
     for (part, path) in parts {
-        part.sync_data().at("can't sync", path)?;
+        Part::sync(part, path)?;
     }
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
     log.append(&[Record::Synced])?;

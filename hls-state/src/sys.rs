@@ -130,11 +130,12 @@ pub(crate) fn rename_new_plainly(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Asks the system to begin writing a part of a file to the disk; nobody waits for it, and nothing depends on it.
-pub(crate) fn begin_write_out(file: &File, offset: u64, len: u64) {
+/// Asks the system to begin writing a part of a file to the disk, and to drop from its cache what is on the disk already;
+/// nobody waits for it, and nothing depends on it.
+pub(crate) fn send_out(file: &File, offset: u64, len: u64) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        // Linux starts to write out what is dirty before it forgets what is clean.
+        // Linux starts to write out what is dirty, then drops what is clean.
         let len = std::num::NonZeroU64::new(len);
         let _ = rustix::fs::fadvise(file, offset, len, rustix::fs::Advice::DontNeed);
     }

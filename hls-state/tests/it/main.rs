@@ -261,7 +261,7 @@ fn several_outputs_finish_together_even_after_a_kill_between_the_renames() {
 
 #[test]
 fn all_durabilities_end_the_same() {
-    for durability in [Durability::Auto, Durability::Fast, Durability::Safe] {
+    for durability in [Durability::Fast, Durability::Safe] {
         let mut job = Job::new(&["a.ts"]);
         job.options.durability = durability;
         let (mut store, _) = job.open();

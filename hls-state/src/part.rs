@@ -1,0 +1,111 @@
+//! An output as it grows: `OUT.part`.
+
+use std::fs::File;
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::Context as _;
+use crate::{Error, Kind, Placed, recover, sys};
+
+/// What is written goes to the disk in steps of this size, or the sync at the end would wait for all of it.
+const STEP: u64 = 16 << 20;
+/// So much of what was written last stays in the system's cache; what lies before makes room. A download of many GiB would
+/// push out what other programs need, and fresh memory for each of its pages costs more than writing them.
+const CACHED: u64 = 128 << 20;
+/// Steps end at multiples of this, the largest unit that a page cache holds: one that was sent out half full is sent twice.
+const ALIGN: u64 = 2 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) file: Arc<File>,
+    pub(crate) path: PathBuf,
+    /// Where the next byte goes.
+    pub(crate) end: u64,
+    /// Up to here the system has been asked to write out.
+    sent: u64,
+}
+
+/// A part of an output that the system is asked to send to the disk, and to forget where it has done so already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
+impl Part {
+    /// Opens a part file, cuts it at the end of the last claim that holds, and drops the claims behind it.
+    pub(crate) fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<Self, Error> {
+        let mut options = sys::open_options(false);
+        let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = opened.at("can't open", &path)?;
+        let meta = file.metadata().at("can't read", &path)?;
+        if !meta.is_file() {
+            return Err(Error::new(Kind::Io, "not a regular file:", &path));
+        }
+        let holding = recover::verify(&mut file, &path, claims)?;
+        claims.truncate(holding);
+        let end = claims.last().map_or(0, |last| last.offset + last.len);
+        if meta.len() != end {
+            file.set_len(end).at("can't cut", &path)?;
+        }
+        Ok(Self { file: Arc::new(file), path, end, sent: end })
+    }
+
+    /// Writes, and says what may leave memory now.
+    pub(crate) fn write(&mut self, offset: u64, data: &[IoSlice<'_>]) -> Result<Option<Behind>, Error> {
+        sys::write_all_vectored_at(&self.file, data, offset).at("can't write", &self.path)?;
+        Ok(self.grown_to(offset + data.iter().map(|d| d.len() as u64).sum::<u64>()))
+    }
+
+    /// Takes note of what was written up to `end`.
+    pub(crate) fn grown_to(&mut self, end: u64) -> Option<Behind> {
+        self.end = self.end.max(end);
+        let to = self.end - self.end % ALIGN;
+        if to < self.sent.saturating_add(STEP) {
+            return None;
+        }
+        let offset = self.sent.saturating_sub(CACHED);
+        self.sent = to;
+        Some(Behind { offset, len: to - offset })
+    }
+
+    pub(crate) fn cut(&mut self, offset: u64) -> Result<(), Error> {
+        if self.end > offset {
+            self.file.set_len(offset).at("can't cut", &self.path)?;
+            self.end = offset;
+            self.sent = self.sent.min(offset);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync(file: &File, path: &Path) -> Result<(), Error> {
+        file.sync_data().at("can't sync", path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_far_behind_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::open(folder.path().join("p"), &mut Vec::new()).unwrap();
+        let mut grown = |mib: u64, and: u64| {
+            part.grown_to((mib << 20) + and)
+                .map(|b| (b.offset as f64 / 1_048_576.0, b.len as f64 / 1_048_576.0))
+        };
+        for (end, expect) in [
+            ((15, 0), None),
+            ((17, 5), Some((0.0, 16.0))),
+            ((31, 0), None),
+            ((32, 0), Some((0.0, 32.0))),
+            ((200, 1), Some((0.0, 200.0))),
+            ((217, 0), Some((72.0, 144.0))),
+            ((100, 0), None),
+        ] {
+            assert_eq!(grown(end.0, end.1), expect, "{end:?}");
+        }
+    }
+}
