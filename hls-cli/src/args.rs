@@ -230,6 +230,15 @@ pub(crate) struct Info {
     /// Where a local playlist came from
     #[arg(long, value_name = "URL")]
     pub(crate) base: Option<Url>,
+    /// Write how the playlist itself was read, as JSON: each segment with its URL, byte range, key, vector and map
+    ///
+    /// Nothing else is fetched. URLs are whole, with their queries. A text that is no playlist gives an
+    /// object of the kind "error", and exit code 7.
+    #[arg(long, hide_short_help = true, conflicts_with = "json")]
+    pub(crate) reading: bool,
+    /// With --reading: the multivariant playlist, for the variables that the media playlist imports
+    #[arg(long, value_name = "FILE", hide_short_help = true, requires = "reading")]
+    pub(crate) master: Option<PathBuf>,
 }
 
 /// Reads the command line; a first word that is no command belongs to `get`.

@@ -2,6 +2,8 @@
 
 mod human;
 mod json;
+mod reading;
+mod reference;
 mod symbol;
 
 use std::io::{ErrorKind, Write as _};
@@ -62,21 +64,55 @@ impl From<Error> for Failure {
 
 /// Looks at one stream.
 pub(crate) async fn run(args: Info) -> ExitCode {
+    if args.reading {
+        return match read(&args).await {
+            Ok((line, true)) => print(&line),
+            Ok((line, false)) => match print(&line) {
+                ExitCode::SUCCESS => ExitCode::from(exit_code(Kind::Playlist)),
+                other => other,
+            },
+            Err(failure) => failed(failure),
+        };
+    }
     match look(&args).await {
         Ok(found) => print(&if args.json { json::line(&found) } else { human::page(&found) }),
-        Err(Failure::Usage(message)) => plain(2, "usage", &message),
-        Err(Failure::Job(error)) => {
+        Err(failure) => failed(failure),
+    }
+}
+
+fn failed(failure: Failure) -> ExitCode {
+    match failure {
+        Failure::Usage(message) => plain(2, "usage", &message),
+        Failure::Job(error) => {
             say(&block(&error));
             ExitCode::from(exit_code(error.kind()))
         }
     }
 }
 
-async fn look(args: &Info) -> Result<Found, Failure> {
+fn argument(args: &Info) -> Result<&String, Failure> {
     let mut inputs = args.input.iter().chain(&args.request.url);
-    let (Some(argument), None) = (inputs.next(), inputs.next()) else {
-        return Err("one stream at a time".to_owned().into());
+    match (inputs.next(), inputs.next()) {
+        (Some(argument), None) => Ok(argument),
+        _ => Err("one stream at a time".to_owned().into()),
+    }
+}
+
+/// Reads the playlist itself, and nothing that it leads to.
+async fn read(args: &Info) -> Result<(String, bool), Failure> {
+    let master = args.master.as_ref().map(|path| {
+        std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))
+    });
+    let master = master.transpose()?;
+    let input = Input::read(argument(args)?, args.base.as_ref())?;
+    let Input::Text { text, base, .. } = &input else {
+        return Err("--reading is for a file or standard input".to_owned().into());
     };
+    Ok(reading::line(text, base, master.as_deref()))
+}
+
+async fn look(args: &Info) -> Result<Found, Failure> {
+    let argument = argument(args)?;
     let input = Input::read(argument, args.base.as_ref())?;
     let client = request::client(&args.request, CONNECTIONS, STALL, false)?;
     let fetch = request::transport(&client, &input)?;

@@ -281,6 +281,8 @@ pub struct Map {
     pub byte_range: Option<ByteRange>,
     /// The encryption by the key in effect *at the tag*, not at the segment; its vector is always explicit.
     pub encryption: Encryption,
+    /// The keys in effect at the tag, one for each key format (section 4.4.4.5).
+    pub keys: Vec<Arc<Key>>,
     /// The line, counted from 1.
     pub line: u32,
 }

@@ -212,7 +212,8 @@ impl<'t> MediaReader<'t> {
         if matches!(encryption, Encryption::Unsupported { reason: Reason::MapWithoutIv, .. }) {
             self.reader.warn(line, || WarningKind::MapWithoutIv);
         }
-        let map = Map { url, byte_range, encryption, line: line.number };
+        let keys = self.keys.in_effect().to_vec();
+        let map = Map { url, byte_range, encryption, keys, line: line.number };
         let repeats = (self.map as usize).checked_sub(1).and_then(|index| self.media.maps.get(index));
         if repeats.is_some_and(|last| **last == map) {
             return Ok(());

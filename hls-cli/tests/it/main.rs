@@ -8,6 +8,7 @@ mod headers;
 mod info;
 mod local;
 mod names;
+mod reading;
 mod readme;
 mod resume;
 #[cfg(unix)]
