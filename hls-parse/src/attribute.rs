@@ -54,6 +54,12 @@ impl<'t> Attributes<'t> {
         self.0.iter().rev().find(|attribute| attribute.name == name).map(|attribute| &*attribute.value)
     }
 
+    /// Takes the value that [`get`](Self::get) returns.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Cow<'t, str>> {
+        let found = self.0.iter_mut().rev().find(|attribute| attribute.name == name);
+        found.map(|attribute| std::mem::take(&mut attribute.value))
+    }
+
     pub(crate) fn owned(&self, name: &str) -> Option<String> {
         self.get(name).map(str::to_owned)
     }

@@ -26,6 +26,13 @@ pub(crate) struct KeyScope {
 }
 
 impl KeyScope {
+    /// Begins with the keys in effect at the end of an older copy; `set` is counted from 1.
+    pub(crate) fn resume(set: u32, sets: &[KeySet]) -> Self {
+        let keys = (set as usize).checked_sub(1).and_then(|index| sets.get(index));
+        let in_effect = keys.map(|set| set.keys.clone()).unwrap_or_default();
+        Self { set: keys.map(|_| set), in_effect, ..Self::default() }
+    }
+
     pub(crate) fn in_effect(&self) -> &[Arc<Key>] {
         &self.in_effect
     }
@@ -98,15 +105,7 @@ impl KeyScope {
                 None
             }
         };
-        let iv_text = attributes.get("IV");
-        let iv = iv_text.and_then(scalar::hex128);
-        let iv_is_bad = iv_text.is_some() && iv.is_none();
-        if iv_is_bad {
-            reader.warn(line, || bad_value("IV", iv_text.unwrap_or("")));
-        }
-        let keyformat = attributes.get("KEYFORMAT").filter(|format| *format != IDENTITY).map(Arc::from);
-        let keyformat_versions = attributes.get("KEYFORMATVERSIONS").map(Box::from);
-        let key = Key { method, url, iv, iv_is_bad, keyformat, keyformat_versions, line: line.number };
+        let key = read_key(reader, line, method, url, attributes);
         match self.in_effect.iter_mut().find(|other| other.format() == key.format()) {
             Some(other) => *other = Arc::new(key),
             None => self.in_effect.push(Arc::new(key)),
@@ -131,4 +130,23 @@ impl KeyScope {
         self.last_url = Some((uri.to_owned(), Arc::clone(&url)));
         Ok(url)
     }
+}
+
+/// Reads what is left of a key once its method and URL are known.
+pub(crate) fn read_key(
+    reader: &mut Reader<'_>,
+    line: Line<'_>,
+    method: Method,
+    url: Option<Arc<Url>>,
+    attributes: &Attributes<'_>,
+) -> Key {
+    let iv_text = attributes.get("IV");
+    let iv = iv_text.and_then(scalar::hex128);
+    let iv_is_bad = iv_text.is_some() && iv.is_none();
+    if iv_is_bad {
+        reader.warn(line, || bad_value("IV", iv_text.unwrap_or("")));
+    }
+    let keyformat = attributes.get("KEYFORMAT").filter(|format| *format != IDENTITY).map(Arc::from);
+    let keyformat_versions = attributes.get("KEYFORMATVERSIONS").map(Box::from);
+    Key { method, url, iv, iv_is_bad, keyformat, keyformat_versions, line: line.number }
 }

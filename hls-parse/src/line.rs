@@ -2,6 +2,8 @@
 
 use memchr::memchr;
 
+use crate::tag;
+
 /// One line of a playlist, as it stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,6 +33,13 @@ pub enum Content<'t> {
     },
     /// Any other line, without blanks around it.
     Uri(&'t str),
+}
+
+impl Line<'_> {
+    /// Tells whether it is a tag that this crate does not know; no other line is.
+    pub fn is_unknown_tag(&self) -> bool {
+        matches!(self.content, Content::Tag { name, .. } if !tag::is_known(name))
+    }
 }
 
 impl<'t> Content<'t> {

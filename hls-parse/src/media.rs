@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use url::Url;
 
-use crate::{Encryption, Error, ErrorKind, Key, Lines, Quote, Start, key::KeySet, span::Span};
+use crate::{
+    DateRange, DateTime, Encryption, Error, ErrorKind, Key, Line, Lines, Marker, Options, Part, Prefetch,
+    PreloadHint, Quote, RenditionReport, ServerControl, Skip, Start, Tiles, key::KeySet, part::PartRecord,
+    span::Span,
+};
 
 /// A media playlist: segments in order, each resolved.
 #[derive(Clone)]
@@ -29,14 +33,40 @@ pub struct Media {
     /// `EXT-X-START`.
     pub start: Option<Start>,
     /// How many of the oldest segments a delta update leaves out (section 4.4.5.2); they are not in
-    /// [`segments`](Self::segments), so that such a playlist alone is not the whole.
+    /// [`segments`](Self::segments), so that such a playlist alone is not the whole: keys, initialisation
+    /// sections and byte ranges may go on from segments that are skipped.
     pub skipped_segments: u64,
+    /// What else a delta update says about what it leaves out (section 4.4.5.2).
+    pub skip: Option<Skip>,
+    /// PART-TARGET: no part is longer (section 4.4.3.7).
+    pub part_target: Option<Duration>,
+    /// What the server offers to those who reload (section 4.4.3.8).
+    pub server_control: Option<ServerControl>,
+    /// What will be needed soon (section 4.4.5.3).
+    pub preload_hints: Vec<PreloadHint>,
+    /// How far other renditions are (section 4.4.5.4).
+    pub rendition_reports: Vec<RenditionReport>,
+    /// Date ranges, each once, in the order of their first tags (section 4.4.5.1).
+    pub date_ranges: Vec<DateRange>,
+    /// Tags around advertisements that no draft has, in order.
+    pub markers: Vec<Marker>,
+    /// Segments to come, by a tag that no draft has.
+    pub prefetch: Vec<Prefetch>,
+    /// Layouts of thumbnails, by a tag that no draft has.
+    pub tiles: Vec<Tiles>,
+    /// Whether each segment is an image, by `EXT-X-IMAGES-ONLY`, which no draft has.
+    pub images_only: bool,
+    /// `EXT-X-ALLOW-CACHE`, which protocol version 7 removed.
+    pub allow_cache: Option<bool>,
     pub(crate) base: Url,
     pub(crate) buffer: Arc<str>,
     pub(crate) text_len: usize,
     pub(crate) records: Vec<Record>,
     pub(crate) key_sets: Vec<KeySet>,
     pub(crate) maps: Vec<Arc<Map>>,
+    pub(crate) parts: Vec<PartRecord>,
+    /// How it was read, so that a delta update can be read again on top of an older copy.
+    pub(crate) options: Options,
 }
 
 /// The kind of a media playlist that says so (section 4.4.3.5).
@@ -81,6 +111,65 @@ impl Media {
         &self.maps
     }
 
+    /// Returns the parts of the segment that is not complete yet, at the live edge (section 4.4.4.9).
+    pub fn open_parts(&self) -> impl ExactSizeIterator<Item = Part<'_>> + Clone {
+        self.parts_at(self.records.len())
+    }
+
+    /// Returns the media sequence number behind the last segment: that of the one to come.
+    pub fn end_sequence(&self) -> u64 {
+        // Reading fails where this would not fit, see `MediaReader::finish`.
+        self.media_sequence.saturating_add(self.skipped_segments).saturating_add(self.records.len() as u64)
+    }
+
+    /// Returns the least distance from the end of a live stream where playback may begin: HOLD-BACK, or three
+    /// target durations where the server names none (section 4.4.3.8).
+    pub fn hold_back(&self) -> Option<Duration> {
+        let named = self.server_control.and_then(|control| control.hold_back);
+        named.or_else(|| self.target_duration?.checked_mul(3))
+    }
+
+    /// Returns where `EXT-X-START` says to begin, counted from the beginning: a negative offset counts from the
+    /// end, and what is beyond either end is that end (section 4.4.2.2).
+    pub fn start_offset(&self) -> Option<Duration> {
+        let offset = self.start?.time_offset;
+        let length = Duration::try_from_secs_f64(offset.abs()).unwrap_or(Duration::MAX);
+        let whole = self.duration();
+        Some(if offset < 0.0 { whole.saturating_sub(length) } else { length.min(whole) })
+    }
+
+    /// Returns the lines with tags that this crate does not know, in order.
+    pub fn unknown_tags(&self) -> impl Iterator<Item = Line<'_>> {
+        self.lines().filter(Line::is_unknown_tag)
+    }
+
+    pub(crate) fn encryption_at(&self, keys: u32) -> &Encryption {
+        let set = (keys as usize).checked_sub(1).and_then(|index| self.key_sets.get(index));
+        set.map_or(&Encryption::Clear, |set| &set.encryption)
+    }
+
+    pub(crate) fn map_at(&self, map: u32) -> Option<&Arc<Map>> {
+        self.maps.get((map as usize).checked_sub(1)?)
+    }
+
+    pub(crate) fn sequence_at(&self, index: usize) -> u64 {
+        self.media_sequence.saturating_add(self.skipped_segments).saturating_add(index as u64)
+    }
+
+    fn parts_at(&self, index: usize) -> impl ExactSizeIterator<Item = Part<'_>> + Clone {
+        let ends_at =
+            |index: usize| self.records.get(index).map_or(self.parts.len(), |r| r.parts_end as usize);
+        let begin = index.checked_sub(1).map_or(0, ends_at);
+        let parts = self.parts.get(begin..ends_at(index)).unwrap_or_default();
+        let media_sequence = self.sequence_at(index);
+        parts.iter().enumerate().map(move |(index, record)| Part {
+            media: self,
+            record,
+            index,
+            media_sequence,
+        })
+    }
+
     /// Returns the different encryptions of the segments, in the order of their first use.
     pub fn encryptions(&self) -> impl Iterator<Item = &Encryption> {
         let clear = self.records.iter().any(|record| record.keys == 0).then_some(&Encryption::Clear);
@@ -98,6 +187,9 @@ impl fmt::Debug for Media {
     }
 }
 
+/// No playlist is that old.
+pub(crate) const NO_TIME: i64 = i64::MIN;
+
 /// What is kept of a segment; texts are places in the buffer, keys and maps are shared.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record {
@@ -109,12 +201,17 @@ pub(crate) struct Record {
     pub(crate) uri: Span,
     pub(crate) title: Span,
     pub(crate) date: Span,
+    /// Microseconds since 1970, or [`NO_TIME`].
+    pub(crate) time: i64,
     pub(crate) line: u32,
     /// Counted from 1; 0 is none.
     pub(crate) keys: u32,
     /// Counted from 1; 0 is none.
     pub(crate) map: u32,
+    /// What the last tag says, in thousands, whether it applies here or not; 0 is none.
     pub(crate) bitrate: u32,
+    /// How many parts there are up to the end of this segment.
+    pub(crate) parts_end: u32,
     pub(crate) is_discontinuity: bool,
     pub(crate) is_gap: bool,
 }
@@ -135,11 +232,7 @@ impl<'a> Segment<'a> {
 
     /// Returns the media sequence number (rfc8216bis-22, section 4.4.3.2).
     pub fn media_sequence(&self) -> u64 {
-        // Reading fails where this would not fit, see `MediaReader::finish`.
-        self.media
-            .media_sequence
-            .saturating_add(self.media.skipped_segments)
-            .saturating_add(self.index as u64)
+        self.media.sequence_at(self.index)
     }
 
     /// Returns the discontinuity sequence number: that of the playlist, plus the tags before (section 6.2.1).
@@ -200,7 +293,7 @@ impl<'a> Segment<'a> {
 
     /// Returns what has to be done to get at the bytes.
     pub fn encryption(&self) -> &'a Encryption {
-        self.key_set().map_or(&Encryption::Clear, |set| &set.encryption)
+        self.media.encryption_at(self.record.keys)
     }
 
     /// Returns the initialisation vector where the segment is encrypted with AES-128.
@@ -217,8 +310,7 @@ impl<'a> Segment<'a> {
 
     /// Returns the initialisation section that applies (section 4.4.4.5).
     pub fn map(&self) -> Option<&'a Arc<Map>> {
-        let index = (self.record.map as usize).checked_sub(1)?;
-        self.media.maps.get(index)
+        self.media.map_at(self.record.map)
     }
 
     /// Returns the text of the `EXT-X-PROGRAM-DATE-TIME` right before it (section 4.4.4.6).
@@ -226,9 +318,23 @@ impl<'a> Segment<'a> {
         (!self.record.date.is_empty()).then(|| self.record.date.get(&self.media.buffer))
     }
 
+    /// Returns when the segment begins in absolute time: by its own `EXT-X-PROGRAM-DATE-TIME`, or by the nearest
+    /// one before it, or the first one after it, and the durations between (section 4.4.4.6).
+    pub fn date_time(&self) -> Option<DateTime> {
+        (self.record.time != NO_TIME).then(|| DateTime::from_unix_micros(self.record.time))
+    }
+
     /// Returns the bit rate in bits per second that `EXT-X-BITRATE` tells, to within a tenth (section 4.4.4.8).
+    ///
+    /// The tag does not apply to segments with a byte range, whose size is known.
     pub fn bitrate(&self) -> Option<u64> {
-        (self.record.bitrate > 0).then(|| u64::from(self.record.bitrate) * 1000)
+        (self.record.bitrate > 0 && self.record.range_length == 0)
+            .then(|| u64::from(self.record.bitrate) * 1000)
+    }
+
+    /// Returns the parts that the playlist still lists for the segment (section 4.4.4.9).
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = Part<'a>> + Clone {
+        self.media.parts_at(self.index)
     }
 
     fn key_set(&self) -> Option<&'a KeySet> {

@@ -1,13 +1,16 @@
 //! From lines to a media playlist.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use crate::{
-    ByteRange, Content, Encryption, Error, ErrorKind, Line, Lines, Map, Media, PlaylistType, Quote, Reason,
-    WarningKind,
+    ByteRange, Content, DateTime, Encryption, Error, ErrorKind, Line, Lines, Map, Marker, Media,
+    PlaylistType, Quote, Reason, Skip, Tiles, WarningKind,
+    date_ranges::DateRanges,
     key::KeySet,
     key_scope::KeyScope,
-    media::Record,
+    media::{NO_TIME, Record},
+    metadata_reader,
+    part::PartRecord,
     reader::{Reader, bad_value},
     scalar::{self, Decimal},
     span::Span,
@@ -30,6 +33,20 @@ pub(crate) struct MediaReader<'t> {
     last_range: Option<(ByteRange, Span)>,
     keys: KeyScope,
     map: u32,
+    /// When the next segment begins.
+    clock: Option<DateTime>,
+    /// The range of the part before in the same segment, and the URI it is a part of.
+    last_part_range: Option<(ByteRange, Span)>,
+    date_ranges: DateRanges,
+    is_resumed: bool,
+}
+
+/// What is taken over from an older copy, before a delta update is read on top of it.
+#[derive(Debug, Default)]
+pub(crate) struct Resumed {
+    pub(crate) records: Vec<Record>,
+    pub(crate) key_sets: Vec<KeySet>,
+    pub(crate) maps: Vec<Arc<Map>>,
 }
 
 /// What tags say about the segment whose URI comes next.
@@ -38,6 +55,7 @@ struct Next<'t> {
     extinf: Option<(Line<'t>, u64, Span)>,
     range: Option<(Line<'t>, &'t str)>,
     date: Span,
+    time: Option<DateTime>,
     is_discontinuity: bool,
     is_gap: bool,
 }
@@ -55,12 +73,25 @@ impl<'t> MediaReader<'t> {
             independent_segments: false,
             start: None,
             skipped_segments: 0,
+            skip: None,
+            part_target: None,
+            server_control: None,
+            preload_hints: Vec::new(),
+            rendition_reports: Vec::new(),
+            date_ranges: Vec::new(),
+            markers: Vec::new(),
+            prefetch: Vec::new(),
+            tiles: Vec::new(),
+            images_only: false,
+            allow_cache: None,
             base: reader.base.clone(),
             buffer: Arc::from(""),
             text_len: reader.text.len(),
             records: Vec::new(),
             key_sets: Vec::new(),
             maps: Vec::new(),
+            parts: Vec::new(),
+            options: reader.options.clone(),
         };
         Self {
             reader,
@@ -75,7 +106,47 @@ impl<'t> MediaReader<'t> {
             last_range: None,
             keys: KeyScope::default(),
             map: 0,
+            clock: None,
+            last_part_range: None,
+            date_ranges: DateRanges::default(),
+            is_resumed: false,
         }
+    }
+
+    /// Goes on where the last skipped segment of an older copy ends (section 6.3.7).
+    pub(crate) fn resume(
+        mut self,
+        resumed: Resumed,
+        skip: &Skip,
+        older: &Media,
+        range: Range<usize>,
+    ) -> Self {
+        self.is_resumed = true;
+        self.media.records = resumed.records;
+        self.media.key_sets = resumed.key_sets;
+        self.media.maps = resumed.maps;
+        if let Some(removed) = &skip.removed_date_ranges {
+            self.date_ranges = DateRanges::resume(&older.date_ranges, removed, skip.line);
+        }
+        let place = |segment: usize| range.contains(&segment).then(|| segment - range.start);
+        self.media.markers.extend(older.markers.iter().filter_map(|marker| {
+            Some(Marker { segment: place(marker.segment)?, line: skip.line, ..marker.clone() })
+        }));
+        self.media.tiles.extend(older.tiles.iter().filter_map(|tiles| {
+            Some(Tiles { segment: place(tiles.segment)?, line: skip.line, ..tiles.clone() })
+        }));
+        let Some(last) = self.media.records.last() else { return self };
+        let first = self.media.records.first().unwrap_or(last);
+        let before = first.discontinuity.saturating_sub(u64::from(first.is_discontinuity));
+        self.discontinuities = last.discontinuity.saturating_sub(before);
+        self.discontinuity = self.discontinuities;
+        self.bitrate = last.bitrate;
+        self.map = last.map;
+        self.keys = KeyScope::resume(last.keys, &self.media.key_sets);
+        self.last_range = ByteRange::new(last.range_offset, last.range_length).map(|range| (range, last.uri));
+        let time = (last.time != NO_TIME).then(|| DateTime::from_unix_micros(last.time));
+        self.clock = time.map(|time| time.plus(last.micros));
+        self
     }
 
     pub(crate) fn read(mut self, lines: Lines<'t>) -> Result<(Media, Reader<'t>), Error> {
@@ -102,7 +173,13 @@ impl<'t> MediaReader<'t> {
             }
             "EXT-X-KEY" => self.keys.tag(&mut self.reader, line, value)?,
             "EXT-X-MAP" => self.map(line, value)?,
-            "EXT-X-PROGRAM-DATE-TIME" => self.next.date = Span::of(self.reader.text, value),
+            "EXT-X-PROGRAM-DATE-TIME" => {
+                self.next.date = Span::of(self.reader.text, value);
+                self.next.time = DateTime::parse(value);
+                if self.next.time.is_none() {
+                    self.reader.warn(line, || bad_value("EXT-X-PROGRAM-DATE-TIME", value));
+                }
+            }
             "EXT-X-GAP" => self.next.is_gap = true,
             "EXT-X-BITRATE" => {
                 let number = self.reader.whole_number(line, "EXT-X-BITRATE", value).unwrap_or(0);
@@ -129,16 +206,12 @@ impl<'t> MediaReader<'t> {
                 _ => self.reader.warn(line, || bad_value("EXT-X-PLAYLIST-TYPE", value)),
             },
             "EXT-X-I-FRAMES-ONLY" => self.media.i_frames_only = true,
-            "EXT-X-SKIP" => {
-                let attributes = self.reader.attributes(line, value)?;
-                match attributes.get("SKIPPED-SEGMENTS").and_then(scalar::integer) {
-                    Some(count) => self.media.skipped_segments = count,
-                    // How many there are decides the sequence number of every segment after them.
-                    None => self.reader.fault(line, value, ErrorKind::MediaSequence(Quote::new(value)))?,
-                }
-            }
+            "EXT-X-SKIP" => self.skip(line, value)?,
+            "EXT-X-PART" => self.part(line, value)?,
+            "EXT-X-DATERANGE" => self.date_ranges.tag(&mut self.reader, line, value)?,
             "EXT-X-SESSION-KEY" => self.reader.warn(line, || WarningKind::OutOfPlace("EXT-X-SESSION-KEY")),
             "EXT-X-SESSION-DATA" => self.reader.warn(line, || WarningKind::OutOfPlace("EXT-X-SESSION-DATA")),
+            _ if metadata_reader::tag(&mut self.reader, &mut self.media, line, name, value)? => {}
             _ => self.reader.common_tag(line, name, value)?,
         }
         Ok(())
@@ -238,6 +311,80 @@ impl<'t> MediaReader<'t> {
         Ok(ByteRange::new(offset.unwrap_or(0), length))
     }
 
+    fn skip(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
+        let attributes = self.reader.attributes(line, value)?;
+        let Some(segments) = attributes.get("SKIPPED-SEGMENTS").and_then(scalar::integer) else {
+            // How many there are decides the sequence number of every segment after them.
+            return self.reader.fault(line, value, ErrorKind::MediaSequence(Quote::new(value)));
+        };
+        if self.is_resumed {
+            return Ok(());
+        }
+        let removed = attributes.get("RECENTLY-REMOVED-DATERANGES");
+        let removed_date_ranges = removed
+            .map(|list| list.split('\t').filter(|id| !id.is_empty()).map(str::to_owned).collect::<Vec<_>>());
+        let limit = self.reader.options.limits.date_ranges;
+        if removed_date_ranges.as_ref().is_some_and(|list| list.len() > limit) {
+            return Err(self.reader.limit(line, "date ranges", limit));
+        }
+        self.media.skipped_segments = segments;
+        self.media.skip = Some(Skip { segments, removed_date_ranges, line: line.number });
+        Ok(())
+    }
+
+    /// Reads a part of the segment whose URI is still to come (section 4.4.4.9).
+    fn part(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
+        let limit = self.reader.options.limits.parts;
+        if self.media.parts.len() >= limit {
+            return Err(self.reader.limit(line, "parts", limit));
+        }
+        let mut attributes = self.reader.attributes(line, value)?;
+        let Some(uri) = attributes.take("URI") else {
+            self.reader.warn(line, || WarningKind::Missing { tag: "EXT-X-PART", attribute: "URI" });
+            return Ok(());
+        };
+        if self.reader.check_uri(line, &uri).is_err() {
+            self.reader.warn(line, || WarningKind::BadUri(Quote::uri(&uri)));
+            return Ok(());
+        }
+        let duration = attributes.get("DURATION").and_then(scalar::duration);
+        if duration.is_none() {
+            let number = attributes.get("DURATION").unwrap_or("");
+            self.reader.warn(line, || WarningKind::NoDuration(Quote::new(number)));
+        }
+        let Some(range) = self.part_range(line, attributes.get("BYTERANGE"), &uri) else { return Ok(()) };
+        let (is_independent, is_gap) = (attributes.is_yes("INDEPENDENT"), attributes.is_yes("GAP"));
+        let uri = self.reader.span(uri);
+        self.last_part_range = range.map(|range| (range, uri));
+        let keys = self.keys.use_set(&self.reader, line, &mut self.media.key_sets)?;
+        self.media.parts.push(PartRecord {
+            micros: duration.map_or(0, |duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+            range_offset: range.map_or(0, |range| range.offset),
+            range_length: range.map_or(0, |range| range.length),
+            uri,
+            line: line.number,
+            keys,
+            map: self.map,
+            is_independent,
+            is_gap,
+        });
+        Ok(())
+    }
+
+    /// Returns the range, if there is one; `None` where it can't be told.
+    fn part_range(&mut self, line: Line<'t>, text: Option<&str>, uri: &str) -> Option<Option<ByteRange>> {
+        let Some(text) = text else { return Some(None) };
+        let range = scalar::byte_range(text).and_then(|(length, offset)| {
+            // Only within the same segment, and only of the same resource.
+            let last = self.last_part_range.filter(|(_, last)| self.text_of(*last) == uri);
+            ByteRange::new(offset.or(last.map(|(last, _)| last.end()))?, length)
+        });
+        if range.is_none() {
+            self.reader.warn(line, || WarningKind::PartRange(Quote::new(text)));
+        }
+        range.map(Some)
+    }
+
     fn segment(&mut self, line: Line<'t>, uri: &'t str) -> Result<(), Error> {
         let limit = self.reader.options.limits.segments;
         if self.media.records.len() >= limit {
@@ -260,8 +407,13 @@ impl<'t> MediaReader<'t> {
         let span = self.reader.span(uri);
         self.last_range = range.map(|range| (range, span));
         let keys = self.keys.use_set(&self.reader, line, &mut self.media.key_sets)?;
+        let time = next.time.or(self.clock);
+        self.clock = time.map(|time| time.plus(micros));
+        self.last_part_range = None;
         self.media.records.push(Record {
             micros,
+            time: time.map_or(NO_TIME, DateTime::unix_micros),
+            parts_end: count(self.media.parts.len()),
             range_offset: range.map_or(0, |range| range.offset),
             range_length: range.map_or(0, |range| range.length),
             uri: span,
@@ -271,7 +423,7 @@ impl<'t> MediaReader<'t> {
             discontinuity: self.discontinuity,
             keys,
             map: self.map,
-            bitrate: if range.is_none() { self.bitrate } else { 0 },
+            bitrate: self.bitrate,
             is_discontinuity: next.is_discontinuity,
             is_gap: next.is_gap,
         });
@@ -292,6 +444,10 @@ impl<'t> MediaReader<'t> {
                 }
                 last.end()
             }
+            (None, None) if self.media.skipped_segments > 0 => {
+                self.reader.warn(line, || WarningKind::RangeAfterSkip(Quote::new(text)));
+                return Ok(None);
+            }
             (None, None) => {
                 self.reader.fault(line, text, ErrorKind::NoOffset(Quote::new(text)))?;
                 return Ok(None);
@@ -308,6 +464,20 @@ impl<'t> MediaReader<'t> {
         match span.get(self.reader.text) {
             "" => span.after(self.reader.text.len()).get(&self.reader.expansions),
             text => text,
+        }
+    }
+
+    /// Dates the segments before the first that has one (section 4.4.4.6).
+    fn extrapolate_backward(&mut self) {
+        let records = &mut self.media.records;
+        let dated = records.iter().position(|record| record.time != NO_TIME).unwrap_or(0);
+        let Some((before, rest)) = records.split_at_mut_checked(dated) else { return };
+        let Some(mut time) = rest.first().map(|record| record.time).filter(|time| *time != NO_TIME) else {
+            return;
+        };
+        for record in before.iter_mut().rev() {
+            time = time.saturating_sub_unsigned(record.micros);
+            record.time = time;
         }
     }
 
@@ -331,6 +501,10 @@ impl<'t> MediaReader<'t> {
         if let (None, Some(last)) = (self.media.target_duration, last) {
             self.reader.warn(last, || WarningKind::NoTargetDuration);
         }
+        self.extrapolate_backward();
+        let date_ranges = std::mem::take(&mut self.date_ranges);
+        self.media.date_ranges = date_ranges.finish(&mut self.reader, self.media.skipped_segments > 0);
+        metadata_reader::finish(&mut self.media);
         self.media.version = self.reader.version;
         self.media.independent_segments = self.reader.independent_segments;
         self.media.start = self.reader.start;

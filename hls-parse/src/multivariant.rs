@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{Start, scalar};
+use crate::{AttributeList, ContentSteering, Key, SessionData, Start, scalar};
 
 /// A multivariant playlist: the same content in several encodings, and what goes with them.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,12 +20,14 @@ pub struct Multivariant {
     pub i_frame_variants: Vec<Variant>,
     /// The renditions in order (section 4.4.6.1).
     pub renditions: Vec<Rendition>,
-    /// The attributes of each `EXT-X-SESSION-KEY`, which only preloads keys (section 4.4.6.5).
-    pub session_keys: Vec<AttributeList>,
-    /// The attributes of each `EXT-X-SESSION-DATA` (section 4.4.6.4).
-    pub session_data: Vec<AttributeList>,
-    /// The attributes of `EXT-X-CONTENT-STEERING` (section 4.4.6.6).
-    pub content_steering: Option<AttributeList>,
+    /// The variants of thumbnails, by `EXT-X-IMAGE-STREAM-INF`, which no draft has.
+    pub image_variants: Vec<Variant>,
+    /// The keys to load ahead; they apply to nothing by themselves (section 4.4.6.5).
+    pub session_keys: Vec<Key>,
+    /// The data of the session (section 4.4.6.4).
+    pub session_data: Vec<SessionData>,
+    /// Where to ask which pathway to take (section 4.4.6.6).
+    pub content_steering: Option<ContentSteering>,
     /// The variables, for media playlists that import them: see [`Options::import`](crate::Options::import).
     pub variables: Vec<(String, String)>,
     pub(crate) base: Url,
@@ -94,6 +96,15 @@ pub struct Variant {
     pub pathway_id: Option<String>,
     /// The order of preference; higher is better.
     pub score: Option<f64>,
+    /// SUPPLEMENTAL-CODECS: what else can decode it, each codec with its brands after slashes.
+    pub supplemental_codecs: Option<String>,
+    /// ALLOWED-CPC: which protection will do, for each key format named; see
+    /// [`allowed_protection`](Self::allowed_protection).
+    pub allowed_cpc: Option<String>,
+    /// REQ-VIDEO-LAYOUT: what the player has to be able to show, such as `CH-STEREO`.
+    pub req_video_layout: Option<String>,
+    /// PROGRAM-ID, which protocol version 6 removed.
+    pub program_id: Option<u64>,
     /// Every attribute of the tag as it stands there, its variables replaced.
     pub attributes: AttributeList,
     /// The line of the tag, counted from 1.
@@ -110,6 +121,33 @@ impl Variant {
             // Unquoted NONE says that there are none; a group of that name can't be told from it.
             RenditionType::ClosedCaptions => self.closed_captions.as_ref().filter(|group| *group != "NONE"),
         }
+    }
+
+    /// Returns the pathway, `.` where the tag names none (section 4.4.6.2).
+    pub fn pathway(&self) -> &str {
+        self.pathway_id.as_deref().unwrap_or(".")
+    }
+
+    /// Returns the dynamic range of the video; one that is unknown should not be selected (section 4.4.6.2).
+    pub fn dynamic_range(&self) -> VideoRange {
+        match self.video_range.as_deref() {
+            None | Some("SDR") => VideoRange::Sdr,
+            Some("HLG") => VideoRange::Hlg,
+            Some("PQ") => VideoRange::Pq,
+            Some(_) => VideoRange::Unknown,
+        }
+    }
+
+    /// Returns the key formats of ALLOWED-CPC, each with the labels that will do (section 4.4.6.2).
+    ///
+    /// A format that is not named is not restricted; one without labels allows nothing.
+    pub fn allowed_protection(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        let entries = self.allowed_cpc.as_deref().map(scalar::words);
+        entries.into_iter().flatten().filter_map(|entry| {
+            // Key formats have colons of their own, as in `urn:uuid:...`; labels have none.
+            let (format, labels) = entry.rsplit_once(':')?;
+            Some((format, labels.split('/').filter(|label| !label.is_empty()).collect()))
+        })
     }
 
     pub(crate) fn new(uri: String, url: Url, attributes: AttributeList, line: u32) -> Self {
@@ -132,10 +170,28 @@ impl Variant {
             stable_id: text("STABLE-VARIANT-ID"),
             pathway_id: text("PATHWAY-ID"),
             score: attributes.get("SCORE").and_then(scalar::float),
+            supplemental_codecs: text("SUPPLEMENTAL-CODECS"),
+            allowed_cpc: text("ALLOWED-CPC"),
+            req_video_layout: text("REQ-VIDEO-LAYOUT"),
+            program_id: attributes.get("PROGRAM-ID").and_then(scalar::integer),
             attributes,
             line,
         }
     }
+}
+
+/// The dynamic range of video (section 4.4.6.2, VIDEO-RANGE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VideoRange {
+    /// Standard; also what an absent attribute means.
+    Sdr,
+    /// Hybrid log-gamma.
+    Hlg,
+    /// Perceptual quantizer.
+    Pq,
+    /// A word that this crate does not know.
+    Unknown,
 }
 
 /// The size of a picture in pixels.
@@ -172,7 +228,11 @@ pub struct Rendition {
     pub channels: Option<String>,
     /// What makes it special, separated by commas.
     pub characteristics: Option<String>,
-    /// INSTREAM-ID.
+    /// BIT-DEPTH: bits of a sample of sound.
+    pub bit_depth: Option<u64>,
+    /// SAMPLE-RATE: samples of sound in a second.
+    pub sample_rate: Option<u64>,
+    /// INSTREAM-ID: the captions, or since version 13 the track, inside shared segments.
     pub instream_id: Option<String>,
     /// STABLE-RENDITION-ID.
     pub stable_id: Option<String>,
@@ -184,6 +244,19 @@ pub struct Rendition {
     pub attributes: AttributeList,
     /// The line, counted from 1.
     pub line: u32,
+}
+
+impl Rendition {
+    /// Returns the number of channels of sound: the first part of CHANNELS (section 4.4.6.1).
+    pub fn channel_count(&self) -> Option<u64> {
+        scalar::integer(self.channels.as_deref()?.split('/').next()?)
+    }
+
+    /// Tells whether the media is inside the segments of the variant, which must not be downloaded twice
+    /// (section 4.4.6.2.1).
+    pub fn is_in_variant(&self) -> bool {
+        self.uri.is_none()
+    }
 }
 
 /// The kind of a rendition.
@@ -219,21 +292,5 @@ impl RenditionType {
             Self::Subtitles => "SUBTITLES",
             Self::ClosedCaptions => "CLOSED-CAPTIONS",
         }
-    }
-}
-
-/// The attributes of one tag in order, their quotes removed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AttributeList(pub(crate) Vec<(String, String)>);
-
-impl AttributeList {
-    /// Returns the value of an attribute; the last one where it stands twice.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Returns all of them as they stand.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

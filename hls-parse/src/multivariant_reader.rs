@@ -1,10 +1,11 @@
 //! From lines to a multivariant playlist.
 
 use crate::{
-    Content, Error, Line, Lines, Multivariant, Quote, Rendition, RenditionType, Variant, WarningKind,
+    AttributeList, Content, Error, Line, Lines, Multivariant, Quote, Rendition, RenditionType, Variant,
+    WarningKind,
     attribute::Attributes,
-    multivariant::AttributeList,
     reader::{Reader, bad_value},
+    scalar, session_reader as session,
 };
 
 /// Reads a multivariant playlist line by line.
@@ -13,7 +14,6 @@ pub(crate) struct MultivariantReader<'t> {
     reader: Reader<'t>,
     playlist: Multivariant,
     pending: Pending<'t>,
-    attributes: usize,
 }
 
 /// What the next URI line belongs to.
@@ -34,6 +34,7 @@ impl<'t> MultivariantReader<'t> {
             variants: Vec::new(),
             i_frame_variants: Vec::new(),
             renditions: Vec::new(),
+            image_variants: Vec::new(),
             session_keys: Vec::new(),
             session_data: Vec::new(),
             content_steering: None,
@@ -41,7 +42,7 @@ impl<'t> MultivariantReader<'t> {
             base: reader.base.clone(),
             text: reader.text.into(),
         };
-        Self { reader, playlist, pending: Pending::Nothing, attributes: 0 }
+        Self { reader, playlist, pending: Pending::Nothing }
     }
 
     pub(crate) fn read(mut self, lines: Lines<'t>) -> Result<(Multivariant, Reader<'t>), Error> {
@@ -69,21 +70,20 @@ impl<'t> MultivariantReader<'t> {
             }
             "EXT-X-I-FRAME-STREAM-INF" => self.i_frame_variant(line, value)?,
             "EXT-X-MEDIA" => self.rendition(line, value)?,
+            "EXT-X-IMAGE-STREAM-INF" => self.image_variant(line, value)?,
             "EXT-X-SESSION-KEY" => {
-                let attributes = self.reader.attributes(line, value)?;
                 self.counted(line, self.playlist.session_keys.len())?;
-                let list = self.owned(line, &attributes)?;
-                self.playlist.session_keys.push(list);
+                let key = session::key(&mut self.reader, line, value)?;
+                self.playlist.session_keys.extend(key);
             }
             "EXT-X-SESSION-DATA" => {
-                let attributes = self.reader.attributes(line, value)?;
                 self.counted(line, self.playlist.session_data.len())?;
-                let list = self.owned(line, &attributes)?;
-                self.playlist.session_data.push(list);
+                let data = session::data(&mut self.reader, line, value)?;
+                self.playlist.session_data.extend(data);
             }
             "EXT-X-CONTENT-STEERING" => {
-                let attributes = self.reader.attributes(line, value)?;
-                self.playlist.content_steering = Some(self.owned(line, &attributes)?);
+                let steering = session::steering(&mut self.reader, line, value)?;
+                self.playlist.content_steering = steering.or(self.playlist.content_steering.take());
             }
             _ => self.reader.common_tag(line, name, value)?,
         }
@@ -106,35 +106,50 @@ impl<'t> MultivariantReader<'t> {
             return Ok(Pending::Ignored);
         }
         match attributes.get("BANDWIDTH") {
-            Some(text) if crate::scalar::integer(text).is_none() => {
+            Some(text) if scalar::integer(text).is_none() => {
                 self.reader.warn(line, || bad_value("BANDWIDTH", text));
             }
             Some(_) => {}
             None => self.reader.warn(line, || WarningKind::Missing { tag, attribute: "BANDWIDTH" }),
         }
-        Ok(Pending::Variant(line, self.owned(line, attributes)?))
+        Ok(Pending::Variant(line, self.reader.keep(line, attributes)?))
     }
 
     fn i_frame_variant(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
-        let attributes = self.reader.attributes(line, value)?;
-        let Pending::Variant(_, list) = self.variant_tag(line, "EXT-X-I-FRAME-STREAM-INF", &attributes)?
-        else {
-            return Ok(());
-        };
-        let Some(uri) = list.get("URI").map(str::to_owned) else {
-            let (tag, attribute) = ("EXT-X-I-FRAME-STREAM-INF", "URI");
-            self.reader.warn(line, || WarningKind::Missing { tag, attribute });
-            return Ok(());
-        };
         let limit = self.reader.options.limits.variants;
         if self.playlist.i_frame_variants.len() >= limit {
             return Err(self.reader.limit(line, "I-frame variants", limit));
         }
-        match self.reader.resolve(line, &uri) {
-            Ok(url) => self.playlist.i_frame_variants.push(Variant::new(uri, url, list, line.number)),
-            Err(_) => self.reader.warn(line, || WarningKind::BadUri(Quote::uri(&uri))),
-        }
+        let variant = self.variant_with_uri(line, "EXT-X-I-FRAME-STREAM-INF", value)?;
+        self.playlist.i_frame_variants.extend(variant);
         Ok(())
+    }
+
+    fn image_variant(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
+        let limit = self.reader.options.limits.variants;
+        if self.playlist.image_variants.len() >= limit {
+            return Err(self.reader.limit(line, "image variants", limit));
+        }
+        let variant = self.variant_with_uri(line, "EXT-X-IMAGE-STREAM-INF", value)?;
+        self.playlist.image_variants.extend(variant);
+        Ok(())
+    }
+
+    /// Reads a variant whose URI is an attribute.
+    fn variant_with_uri(
+        &mut self,
+        line: Line<'t>,
+        tag: &'static str,
+        value: &'t str,
+    ) -> Result<Option<Variant>, Error> {
+        let attributes = self.reader.attributes(line, value)?;
+        let Pending::Variant(_, list) = self.variant_tag(line, tag, &attributes)? else { return Ok(None) };
+        let Some(uri) = list.get("URI").map(str::to_owned) else {
+            self.reader.warn(line, || WarningKind::Missing { tag, attribute: "URI" });
+            return Ok(None);
+        };
+        let url = self.reader.resolve_or_warn(line, &uri);
+        Ok(url.map(|url| Variant::new(uri, url, list, line.number)))
     }
 
     fn uri(&mut self, line: Line<'t>, uri: &'t str) -> Result<(), Error> {
@@ -147,9 +162,8 @@ impl<'t> MultivariantReader<'t> {
                     return Err(self.reader.limit(line, "variants", limit));
                 }
                 let uri = self.reader.expand(line, uri)?.into_owned();
-                match self.reader.resolve(line, &uri) {
-                    Ok(url) => self.playlist.variants.push(Variant::new(uri, url, attributes, tag.number)),
-                    Err(_) => self.reader.warn(line, || WarningKind::BadUri(Quote::uri(&uri))),
+                if let Some(url) = self.reader.resolve_or_warn(line, &uri) {
+                    self.playlist.variants.push(Variant::new(uri, url, attributes, tag.number));
                 }
             }
         }
@@ -171,15 +185,12 @@ impl<'t> MultivariantReader<'t> {
         let uri = attributes.owned("URI");
         let url = match &uri {
             None => None,
-            Some(uri) => match self.reader.resolve(line, uri) {
-                Ok(url) => Some(url),
-                Err(_) => {
-                    self.reader.warn(line, || WarningKind::BadUri(Quote::uri(uri)));
-                    return Ok(());
-                }
+            Some(uri) => match self.reader.resolve_or_warn(line, uri) {
+                Some(url) => Some(url),
+                None => return Ok(()),
             },
         };
-        let list = self.owned(line, &attributes)?;
+        let list = self.reader.keep(line, &attributes)?;
         self.playlist.renditions.push(Rendition {
             kind,
             group: attributes.owned("GROUP-ID").unwrap_or_default(),
@@ -191,6 +202,8 @@ impl<'t> MultivariantReader<'t> {
             forced: attributes.is_yes("FORCED"),
             channels: attributes.owned("CHANNELS"),
             characteristics: attributes.owned("CHARACTERISTICS"),
+            bit_depth: attributes.get("BIT-DEPTH").and_then(scalar::integer),
+            sample_rate: attributes.get("SAMPLE-RATE").and_then(scalar::integer),
             instream_id: attributes.owned("INSTREAM-ID"),
             stable_id: attributes.owned("STABLE-RENDITION-ID"),
             uri,
@@ -215,15 +228,5 @@ impl<'t> MultivariantReader<'t> {
         if let Pending::Variant(line, _) = std::mem::replace(&mut self.pending, Pending::Nothing) {
             self.reader.warn(line, || WarningKind::VariantWithoutUri);
         }
-    }
-
-    fn owned(&mut self, line: Line<'t>, attributes: &Attributes<'t>) -> Result<AttributeList, Error> {
-        self.attributes = self.attributes.saturating_add(attributes.0.len());
-        let limit = self.reader.options.limits.attributes;
-        if self.attributes > limit {
-            return Err(self.reader.limit(line, "attributes", limit));
-        }
-        let pairs = attributes.0.iter();
-        Ok(AttributeList(pairs.map(|a| (a.name.to_owned(), a.value.clone().into_owned())).collect()))
     }
 }

@@ -28,8 +28,19 @@ pub struct Limits {
     pub key_changes: usize,
     /// Initialisation sections, counted where one follows another: 100,000.
     pub maps: usize,
-    /// Attributes that are kept of all tags of a multivariant playlist: 500,000.
+    /// Attributes that are kept of all tags: 500,000.
     pub attributes: usize,
+    /// Parts of segments, those of the open segment included: 250,000.
+    pub parts: usize,
+    /// Date ranges with different IDs: 100,000.
+    pub date_ranges: usize,
+    /// Attributes of one date range: 256.
+    pub date_range_attributes: usize,
+    /// Tags of the kinds that come a few at a time, of each kind: preload hints, rendition reports, prefetched
+    /// segments: 1,000.
+    pub hints: usize,
+    /// Markers of advertisements, and layouts of tiles: 250,000 of each.
+    pub markers: usize,
     /// Key formats in effect at the same time: 8.
     pub key_formats: usize,
     /// Variables: 1,000.
@@ -51,6 +62,11 @@ impl Default for Limits {
             key_changes: 250_000,
             maps: 100_000,
             attributes: 500_000,
+            parts: 250_000,
+            date_ranges: 100_000,
+            date_range_attributes: 256,
+            hints: 1_000,
+            markers: 250_000,
             key_formats: 8,
             variables: 1_000,
             warnings: 1_000,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use url::Url;
 
 use crate::{
-    Error, ErrorKind, Line, Options, Quote, WarningKind, attribute::Attributes, span::Span,
+    AttributeList, Error, ErrorKind, Line, Options, Quote, WarningKind, attribute::Attributes, span::Span,
     variable::Variables, warning::Warnings,
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Reader<'t> {
     pub(crate) independent_segments: bool,
     pub(crate) start: Option<Start>,
     has_references: bool,
+    kept_attributes: usize,
     /// Scheme and authority of the last absolute URI that was resolved, up to the slash.
     origin: Option<String>,
 }
@@ -52,6 +53,7 @@ impl<'t> Reader<'t> {
             independent_segments: false,
             start: None,
             has_references: memchr::memmem::find(text.as_bytes(), b"{$").is_some(),
+            kept_attributes: 0,
             origin: None,
         }
     }
@@ -158,8 +160,44 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Copies a text of an older copy behind this one.
+    pub(crate) fn adopt(&mut self, text: &str, line: u32) -> Result<Span, Error> {
+        if text.is_empty() {
+            return Ok(Span::default());
+        }
+        self.expanded_bytes = self.expanded_bytes.saturating_add(text.len());
+        let limit = self.options.limits.bytes.min(i32::MAX as usize);
+        if self.expanded_bytes > limit {
+            return Err(Error::new(line, 1, ErrorKind::Limit { what: "bytes with the older copy", limit }));
+        }
+        Ok(self.span(Cow::Owned(text.to_owned())))
+    }
+
     pub(crate) fn resolve(&self, line: Line<'_>, uri: &str) -> Result<Url, Error> {
         self.base.join(uri).map_err(|_| self.error(line, uri, ErrorKind::Uri(Quote::uri(uri))))
+    }
+
+    /// Resolves a URI that nothing depends on but its own tag.
+    pub(crate) fn resolve_or_warn(&mut self, line: Line<'_>, uri: &str) -> Option<Url> {
+        let url = self.base.join(uri).ok();
+        if url.is_none() {
+            self.warn(line, || WarningKind::BadUri(Quote::uri(uri)));
+        }
+        url
+    }
+
+    /// Copies attributes that stay with the playlist, as many as the limit allows.
+    pub(crate) fn keep(
+        &mut self,
+        line: Line<'_>,
+        attributes: &Attributes<'_>,
+    ) -> Result<AttributeList, Error> {
+        self.kept_attributes = self.kept_attributes.saturating_add(attributes.0.len());
+        let limit = self.options.limits.attributes;
+        if self.kept_attributes > limit {
+            return Err(self.limit(line, "attributes", limit));
+        }
+        Ok(AttributeList::new(attributes))
     }
 
     /// Makes sure that a URI can be resolved, at the least cost for the common ones.

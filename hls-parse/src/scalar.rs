@@ -74,6 +74,38 @@ pub(crate) fn float(text: &str) -> Option<f64> {
     text.trim_ascii().parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }
 
+/// Reads a number with a sign or without.
+pub(crate) fn signed(text: &str) -> Option<f64> {
+    text.trim_ascii().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Reads a number of seconds and nothing else.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    match seconds(text) {
+        Decimal::Value { duration, rest, .. } if rest.trim_ascii().is_empty() => Some(duration),
+        _ => None,
+    }
+}
+
+/// Splits a list of words, as enumerated-string-lists are.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim_ascii).filter(|word| !word.is_empty())
+}
+
+/// Reads a hexadecimal sequence of any length.
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_ascii();
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (first, pairs) = digits.as_bytes().split_at_checked(digits.len() % 2)?;
+    let first = first.iter().map(|byte| digit(*byte));
+    let pairs = pairs.chunks_exact(2).map(|pair| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    });
+    first.chain(pairs).collect::<Option<Vec<_>>>().filter(|bytes| !bytes.is_empty())
+}
+
 /// Reads 128 bits in hexadecimal, padded on the left.
 pub(crate) fn hex128(text: &str) -> Option<[u8; 16]> {
     let text = text.trim_ascii();
@@ -144,6 +176,15 @@ mod tests {
         check("18446744073709551615@1", None);
         check("18446744073709551616", None);
         check("abc", None);
+    }
+
+    #[test]
+    fn hexadecimal() {
+        assert_eq!(hex("0xFC00a"), Some(vec![0x0f, 0xc0, 0x0a]));
+        assert_eq!(hex("0XFC"), Some(vec![0xfc]));
+        assert_eq!(hex("0x"), None);
+        assert_eq!(hex("FC"), None);
+        assert_eq!(hex("0xfg"), None);
     }
 
     #[test]

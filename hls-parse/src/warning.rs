@@ -117,6 +117,21 @@ pub enum WarningKind {
     /// There is text between a closing quote and the next comma.
     #[error("text after a quoted string ignored: {0}")]
     TextAfterQuote(Quote),
+    /// Two tags of a date range contradict each other; the last one counts (section 4.4.5.1).
+    #[error("date range {id} has another {attribute} than before, the last one counts")]
+    DateRangeConflict {
+        /// The ID.
+        id: Quote,
+        /// The attribute.
+        attribute: Quote,
+    },
+    /// The byte range of a part has no offset, and no part of its segment before to go on from
+    /// (section 4.4.4.9); the part is left out.
+    #[error("part with a byte range that can't be told ignored: {0}")]
+    PartRange(Quote),
+    /// A byte range in a delta update goes on behind a segment that is skipped (section 4.4.5.2).
+    #[error("byte range depends on a skipped segment: {0}")]
+    RangeAfterSkip(Quote),
     /// A tag of the other kind of playlist, harmless here.
     #[error("{0} does not belong in this kind of playlist")]
     OutOfPlace(&'static str),
