@@ -48,6 +48,8 @@ mod date_ranges;
 mod date_time;
 mod delta;
 mod error;
+#[cfg(feature = "m3u8-rs")]
+mod interchange;
 mod interstitial;
 mod key;
 mod key_scope;
@@ -76,6 +78,8 @@ pub use date_range::{Cue, DateRange};
 pub use date_time::DateTime;
 pub use delta::ReloadInFull;
 pub use error::{Appearance, Error, ErrorKind, Quote};
+#[cfg(feature = "m3u8-rs")]
+pub use interchange::InterchangeError;
 pub use interstitial::{Interstitial, TimelineOccupies, TimelineStyle};
 pub use key::{Encryption, Key, Method, Reason};
 pub use line::{Content, Line, Lines};

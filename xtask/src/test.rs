@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test of the workspace.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -20,24 +20,33 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let start = Instant::now();
     // Tests of other crates may want the program, and cargo builds it for those of its own package only.
     workspace::run(&mut workspace::cargo(&["build", "--package", "hls-cli"]))?;
-    let mut tests = workspace::cargo(&["test", "--workspace"]);
-    if !args.iter().any(|arg| arg == "--") {
-        tests.arg("--no-fail-fast");
-    }
-    let mut tests = tests.args(args).stdout(Stdio::piped()).spawn().context("can't run cargo test")?;
     let mut tally = Tally::default();
-    for line in BufReader::new(tests.stdout.take().context("no stdout")?).lines() {
-        let line = line?;
-        println!("{line}");
-        tally.read(&line);
-    }
-    let status = tests.wait()?;
+    let whole = tally.run(&["test", "--workspace"], args)?;
+    let feature = if args.is_empty() { tally.run(&FEATURE, &[])? } else { whole };
     println!("\n{} in {:.0} s", tally.summary(), start.elapsed().as_secs_f64());
-    ensure!(status.success(), "cargo test: {status}");
+    ensure!(whole.success(), "cargo test: {whole}");
+    ensure!(feature.success(), "cargo {}: {feature}", FEATURE.join(" "));
     Ok(())
 }
 
+/// What is off by default has tests of its own; turning it on for all would build the workspace twice.
+const FEATURE: [&str; 7] = ["test", "--package", "hls-parse", "--features", "m3u8-rs", "--test", "it"];
+
 impl Tally {
+    fn run(&mut self, command: &[&str], args: &[String]) -> Result<ExitStatus> {
+        let mut tests = workspace::cargo(command);
+        if !args.iter().any(|arg| arg == "--") {
+            tests.arg("--no-fail-fast");
+        }
+        let mut tests = tests.args(args).stdout(Stdio::piped()).spawn().context("can't run cargo test")?;
+        for line in BufReader::new(tests.stdout.take().context("no stdout")?).lines() {
+            let line = line?;
+            println!("{line}");
+            self.read(&line);
+        }
+        Ok(tests.wait()?)
+    }
+
     fn read(&mut self, line: &str) {
         if let Some(at) = line.find("SKIPPED ") {
             self.skipped.push(line[at..].to_owned());

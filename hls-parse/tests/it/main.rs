@@ -1,5 +1,9 @@
 //! Tests of the public interface.
 
 mod corpus;
+#[cfg(feature = "m3u8-rs")]
+mod divergences;
+#[cfg(feature = "m3u8-rs")]
+mod interchange;
 mod laws;
 mod reading;
