@@ -38,10 +38,10 @@ struct Gate {
     limiter: Option<(u64, Limiter)>,
 }
 
-/// Reads of the last second: those under way as they are foreseen, the others as they were.
+/// Reads of the last second.
 #[derive(Debug, Default)]
 struct Ledger {
-    recent: VecDeque<(Instant, u64, u64)>,
+    recent: VecDeque<Entry>,
     next: u64,
     /// Paid for and not read.
     credit: u64,
@@ -49,6 +49,16 @@ struct Ledger {
     debt: u64,
     /// A transfer has been seen: the next one may find a connection whose buffer has grown.
     warm: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: Instant,
+    number: u64,
+    /// As foreseen while the read is under way, then as it was.
+    bytes: u64,
+    /// By how much it may exceed that.
+    surprise: u64,
 }
 
 impl Pacer {
@@ -79,18 +89,10 @@ impl Pacer {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a read of this size may happen, and returns its number in the ledger.
-    async fn reserve(&self, bytes: u64) -> u64 {
+    /// Waits until a read may happen that probably has this size, and certainly not more than `at_most`; returns its number
+    /// in the ledger.
+    async fn reserve(&self, bytes: u64, at_most: u64) -> u64 {
         let mut gate = self.gate.lock().await;
-        let number = loop {
-            let rate = self.rate.load(Ordering::Relaxed);
-            let now = tokio::time::Instant::now().into_std();
-            let entered = self.ledger().enter(bytes, rate, now);
-            match entered {
-                Ok(number) => break number,
-                Err(until) => tokio::time::sleep((until - now).min(Duration::from_millis(20))).await,
-            }
-        };
         let owed = self.ledger().settle_credit(bytes);
         self.granted.fetch_add(bytes, Ordering::Relaxed);
         let mut cells = owed.div_ceil(CELL);
@@ -113,7 +115,16 @@ impl Pacer {
                 Err(_) => break,
             }
         }
-        number
+        // Entered last: what counts for the second is when the read happens, not when it was asked for.
+        loop {
+            let rate = self.rate.load(Ordering::Relaxed);
+            let now = tokio::time::Instant::now().into_std();
+            let entered = self.ledger().enter(bytes, at_most.saturating_sub(bytes), rate, now);
+            match entered {
+                Ok(number) => return number,
+                Err(until) => tokio::time::sleep((until - now).min(Duration::from_millis(20))).await,
+            }
+        }
     }
 
     /// A read turned out to be of this size.
@@ -128,23 +139,25 @@ impl Pacer {
         let mut ledger = self.ledger();
         let first = if ledger.warm { LARGEST_READ } else { FIRST_READ };
         ledger.warm = true;
-        Account { pacer: self, open: VecDeque::new(), next: first, entered: 0, length: None }
+        Account { pacer: self, open: VecDeque::new(), next: first, seen: [first; 2], entered: 0, length: None }
     }
 }
 
 impl Ledger {
-    /// Enters a read, or says when there may be room for it.
-    fn enter(&mut self, bytes: u64, rate: u64, now: Instant) -> Result<u64, Instant> {
-        while self.recent.front().is_some_and(|(at, ..)| now.saturating_duration_since(*at) >= WINDOW) {
+    /// Enters a read, or says when there may be room for it. Room is kept for one surprise, the largest: that several reads
+    /// under way all exceed what was foreseen is too rare to hold all of them back for it.
+    fn enter(&mut self, bytes: u64, surprise: u64, rate: u64, now: Instant) -> Result<u64, Instant> {
+        while self.recent.front().is_some_and(|entry| now.saturating_duration_since(entry.at) >= WINDOW) {
             self.recent.pop_front();
         }
-        let sum: u64 = self.recent.iter().map(|(.., bytes)| bytes).sum();
+        let sum: u64 = self.recent.iter().map(|entry| entry.bytes).sum();
+        let largest = self.recent.iter().map(|entry| entry.surprise).fold(surprise, u64::max);
         let room = rate.saturating_mul(WINDOW_PERCENT) / 100;
         match self.recent.front() {
-            Some((oldest, ..)) if rate > 0 && sum + bytes > room => Err(*oldest + WINDOW),
+            Some(oldest) if rate > 0 && sum + bytes + largest > room => Err(oldest.at + WINDOW),
             _ => {
                 self.next += 1;
-                self.recent.push_back((now, self.next, bytes));
+                self.recent.push_back(Entry { at: now, number: self.next, bytes, surprise });
                 Ok(self.next)
             }
         }
@@ -159,8 +172,8 @@ impl Ledger {
     }
 
     fn settle(&mut self, number: u64, foreseen: u64, read: u64) {
-        if let Some((.., bytes)) = self.recent.iter_mut().find(|(_, n, _)| *n == number) {
-            *bytes = read;
+        if let Some(entry) = self.recent.iter_mut().find(|entry| entry.number == number) {
+            (entry.bytes, entry.surprise) = (read, 0);
         }
         self.credit += foreseen.saturating_sub(read);
         self.debt += read.saturating_sub(foreseen);
@@ -169,20 +182,17 @@ impl Ledger {
 
 impl Gate {
     fn limiter_for(&mut self, rate: u64) -> &Limiter {
-        if self.limiter.as_ref().is_none_or(|(of, _)| *of != rate) {
-            let cells = u32::try_from((rate / CELL).max(1)).unwrap_or(u32::MAX);
-            let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN);
-            // A twentieth of a second's worth, or what is taken at once.
-            let burst = NonZeroU32::new((cells.get() / 20).max(MOST_CELLS)).unwrap_or(NonZeroU32::MIN);
-            let quota = Quota::per_second(cells).allow_burst(burst);
-            self.limiter = None;
-            self.limiter.insert((rate, RateLimiter::direct_with_clock(quota, MonotonicClock))).1.clock();
-        }
-        match &self.limiter {
-            Some((_, limiter)) => limiter,
-            None => unreachable!("made just above"),
-        }
+        let kept = self.limiter.take().filter(|(of, _)| *of == rate);
+        &self.limiter.insert(kept.unwrap_or_else(|| (rate, limiter(rate)))).1
     }
+}
+
+fn limiter(rate: u64) -> Limiter {
+    let cells = u32::try_from((rate / CELL).max(1)).unwrap_or(u32::MAX);
+    let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN);
+    // A twentieth of a second's worth, or what is taken at once.
+    let burst = NonZeroU32::new((cells.get() / 20).max(MOST_CELLS)).unwrap_or(NonZeroU32::MIN);
+    RateLimiter::direct_with_clock(Quota::per_second(cells).allow_burst(burst), MonotonicClock)
 }
 
 /// How many transfers a cap needs at once.
@@ -229,7 +239,7 @@ impl Width {
 /// The client reads ahead: when a chunk is taken, the next one has been read from the socket already and the one after it is
 /// read at once, each up to 408 KiB. Paying for what arrived would come too late, and a cap could not hold within a second. So a
 /// read is foreseen: as large as the one before, or twice as large while the client's buffer grows. What was foreseen wrongly
-/// is settled as soon as it is seen.
+/// is settled as soon as it is seen. Until then the second it falls into keeps room for a larger one.
 #[derive(Debug)]
 pub(crate) struct Account<'a> {
     pacer: &'a Pacer,
@@ -237,6 +247,8 @@ pub(crate) struct Account<'a> {
     open: VecDeque<(u64, u64)>,
     /// The size foreseen for the read after those.
     next: u64,
+    /// The last two reads.
+    seen: [u64; 2],
     /// Bytes foreseen or seen.
     entered: u64,
     length: Option<u64>,
@@ -262,10 +274,11 @@ impl Account<'_> {
         if bytes == 0 || !self.pacer.is_limited() {
             return;
         }
-        let number = self.pacer.reserve(bytes).await;
+        // Two reads may have doubled the buffer since.
+        let largest = self.seen[0].max(self.seen[1]).saturating_mul(4).clamp(bytes, LARGEST_READ).min(left);
+        let number = self.pacer.reserve(bytes, largest).await;
         self.open.push_back((number, bytes));
         self.entered += bytes;
-        self.next = (self.next * 2).min(LARGEST_READ);
     }
 
     pub(crate) fn answered(&mut self, length: Option<u64>) {
@@ -276,9 +289,9 @@ impl Account<'_> {
         let Some((number, foreseen)) = self.open.pop_front() else { return };
         self.pacer.settle(number, foreseen, bytes);
         self.entered = (self.entered + bytes).saturating_sub(foreseen);
-        let grows = bytes >= foreseen;
-        let shift = if grows { self.open.len() as u32 + 1 } else { 0 };
-        self.next = (bytes << shift.min(8)).clamp(FIRST_READ, LARGEST_READ);
+        self.seen = [self.seen[1], bytes];
+        let grows = bytes > foreseen;
+        self.next = (bytes << u32::from(grows)).clamp(FIRST_READ, LARGEST_READ);
     }
 }
 
@@ -302,7 +315,7 @@ mod tests {
         let pacer = std::sync::Arc::new(Pacer::new(Some(4 << 20)));
         let start = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..3 {
+        for _ in 0..8 {
             let pacer = std::sync::Arc::clone(&pacer);
             tasks.spawn(async move {
                 let mut account = pacer.account();
@@ -314,7 +327,7 @@ mod tests {
             });
         }
         tasks.join_all().await;
-        let bytes = 3.0 * 1800.0 * 1024.0;
+        let bytes = 8.0 * 1800.0 * 1024.0;
         let rate = bytes / start.elapsed().as_secs_f64() / f64::from(4 << 20);
         assert!((0.8..1.15).contains(&rate), "{rate} of the cap");
     }
@@ -324,7 +337,7 @@ mod tests {
         let pacer = std::sync::Arc::new(Pacer::new(Some(1024)));
         let paying = tokio::spawn({
             let pacer = std::sync::Arc::clone(&pacer);
-            async move { pacer.reserve(10 << 20).await }
+            async move { pacer.reserve(10 << 20, 10 << 20).await }
         });
         tokio::time::sleep(Duration::from_millis(20)).await;
         pacer.set_rate(None);
@@ -350,15 +363,15 @@ mod tests {
         /// Whatever is entered and settled, no second holds more than the cap and its margin, or one read where that is more.
         #[test]
         fn no_second_exceeds_its_share(
-            reads in proptest::collection::vec((1..LARGEST_READ, 0..400_u64, 0..100_u64), 1..200),
+            reads in proptest::collection::vec((1..LARGEST_READ, 0..LARGEST_READ, 0..400_u64, 0..100_u64), 1..200),
             rate in 1..10_000_000_u64,
         ) {
             let (mut ledger, mut now) = (Ledger::default(), Instant::now());
             let mut happened: Vec<(Instant, u64)> = Vec::new();
-            for (bytes, wait, percent) in reads {
+            for (bytes, surprise, wait, percent) in reads {
                 now += Duration::from_millis(wait);
                 let number = loop {
-                    match ledger.enter(bytes, rate, now) {
+                    match ledger.enter(bytes, surprise, rate, now) {
                         Ok(number) => break number,
                         Err(until) => {
                             prop_assert!(until > now, "it would wait for ever");
@@ -366,7 +379,7 @@ mod tests {
                         }
                     }
                 };
-                let read = bytes * percent / 100;
+                let read = (bytes + surprise) * percent / 100;
                 ledger.settle(number, bytes, read);
                 happened.push((now, read));
                 let second: u64 = happened.iter().filter(|(at, _)| now - *at < WINDOW).map(|(_, n)| n).sum();
