@@ -14,7 +14,7 @@ use crate::quantity;
 ///
 /// `hls URL` is `hls get URL`. Exit 0 means that every byte is right.
 #[derive(Debug, Parser)]
-#[command(name = "hls", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "hls", version, max_term_width = 80, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

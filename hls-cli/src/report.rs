@@ -59,15 +59,64 @@ pub(crate) fn plain(code: u8, symbol: &str, message: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What clap has to say: help on standard output, mistakes on standard error.
+/// What clap has to say: help on standard output, mistakes in the form of every other error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    let (message, next) = mistake(error);
+    say(&format!("error[usage] (exit {code}): {message}\n  next:  {next}"));
+    ExitCode::from(code)
+}
+
+/// What is wrong with a command line, without what it may have of secrets, and what helps.
+fn mistake(error: &clap::Error) -> (String, String) {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let rendered = error.render().to_string();
+    let message = match (error.kind(), text(ContextKind::InvalidArg)) {
+        (ErrorKind::ValueValidation, Some(option)) => {
+            let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            format!("bad value for {option}: {why}")
+        }
+        _ => {
+            let lines = rendered.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
+        }
+    };
+    let tip = rendered.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));
+    let next = tip.unwrap_or("hls --help and hls get --help show what there is");
+    (hls_fetch::escaped(&message, 2000), hls_fetch::escaped(next, 2000))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mistakes_are_told_without_secrets() {
+        for (line, message, next) in [
+            ("get --no-such u", "unexpected argument '--no-such' found", "to pass"),
+            ("get", "the following required arguments were not provided: <URL>...", "hls --help"),
+            ("get u --limit-rate x", "bad value for --limit-rate <RATE>: 'x' is not a size", "hls --help"),
+            ("get u --base h?token=s", "bad value for --base <URL>: relative URL", "hls --help"),
+            (
+                "get u --format mkv",
+                "invalid value 'mkv' for '--format <FMT>' [possible values: auto, join",
+                "hls --help",
+            ),
+        ] {
+            let words = std::iter::once("hls").chain(line.split(' ')).map(Into::into);
+            let got = mistake(&crate::args::parse(words).unwrap_err());
+            assert!(got.0.starts_with(message) && got.1.starts_with(next), "{line}: {got:?}");
+            assert!(!got.0.contains("token"), "{got:?}");
+        }
+    }
 
     #[test]
     fn the_worst_end_wins() {

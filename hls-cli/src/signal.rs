@@ -1,6 +1,8 @@
 //! Signals: the first one ends a download well, the second one at once.
 
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::task::Poll;
 
 /// What the user asks for from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,14 +10,15 @@ pub(crate) enum Asked {
     /// To end, by this signal.
     End(i32),
     /// For a line of status.
+    #[cfg_attr(windows, expect(dead_code, reason = "no such signal there"))]
     Status,
 }
 
 /// The signals a download listens to.
 #[cfg(unix)]
 pub(crate) struct Signals {
-    ends: [(i32, tokio::signal::unix::Signal); 2],
-    hangup: Option<tokio::signal::unix::Signal>,
+    /// Those that end it. One that was ignored from the start stays ignored: under nohup, or in the background of a script.
+    ends: Vec<(i32, tokio::signal::unix::Signal)>,
     status: tokio::signal::unix::Signal,
 }
 
@@ -23,34 +26,27 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        let ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let ends = ends.into_iter().filter(|kind| !is_ignored(kind.as_raw_value()));
         let listen = |kind: SignalKind| signal(kind).map(|s| (kind.as_raw_value(), s));
         Ok(Self {
-            ends: [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?],
-            // A download that was started under nohup stays when the terminal goes.
-            hangup: if is_ignored(HANGUP) { None } else { Some(signal(SignalKind::hangup())?) },
+            ends: ends.map(listen).collect::<Result<_, _>>()?,
             status: signal(SignalKind::user_defined1())?,
         })
     }
 
     pub(crate) async fn next(&mut self) -> Asked {
-        let [(int, a), (term, b)] = &mut self.ends;
-        let hangup = async {
-            match &mut self.hangup {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
+        std::future::poll_fn(|cx| {
+            for (number, signal) in &mut self.ends {
+                if signal.poll_recv(cx).is_ready() {
+                    return Poll::Ready(Asked::End(*number));
+                }
             }
-        };
-        tokio::select! {
-            _ = a.recv() => Asked::End(*int),
-            _ = b.recv() => Asked::End(*term),
-            _ = hangup => Asked::End(HANGUP),
-            _ = self.status.recv() => Asked::Status,
-        }
+            self.status.poll_recv(cx).map(|_| Asked::Status)
+        })
+        .await
     }
 }
-
-#[cfg(unix)]
-const HANGUP: i32 = 1;
 
 /// Whether the signal was ignored from the start. Only Linux tells without a change of what it asks about.
 #[cfg(unix)]
@@ -68,22 +64,22 @@ pub(crate) fn die_by(signal: i32) -> ExitCode {
     ExitCode::from(128 + u8::try_from(signal).unwrap_or(2))
 }
 
-#[cfg(not(unix))]
-pub(crate) struct Signals;
+#[cfg(windows)]
+pub(crate) struct Signals(tokio::signal::windows::CtrlC);
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl Signals {
     pub(crate) fn listen() -> std::io::Result<Self> {
-        Ok(Self)
+        tokio::signal::windows::ctrl_c().map(Self)
     }
 
     pub(crate) async fn next(&mut self) -> Asked {
-        let _ = tokio::signal::ctrl_c().await;
+        let _ = self.0.recv().await;
         Asked::End(2)
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 pub(crate) fn die_by(signal: i32) -> ExitCode {
     ExitCode::from(128 + u8::try_from(signal).unwrap_or(2))
 }

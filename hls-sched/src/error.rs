@@ -119,6 +119,13 @@ impl Error {
         } else if matches!(error.status(), Some(401 | 403)) {
             made.0.next =
                 Some("the link may have expired: give a fresh one; what is kept is used again".to_owned());
+        } else {
+            made.0.next = match kind {
+                Kind::Temporary => Some("run the same command again later"),
+                Kind::Refused => Some("check that the link is right and not out of date"),
+                _ => None,
+            }
+            .map(str::to_owned);
         }
         made.0.source = Some(Box::new(error));
         made

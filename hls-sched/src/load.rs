@@ -124,6 +124,7 @@ pub(crate) fn read(text: &[u8], base: &Url, import: &[(String, String)]) -> Resu
             Cause::Limit { .. } => "playlist.limit",
             _ => "playlist.invalid",
         };
-        Error::new(Kind::Playlist, code, error.to_string()).at(place)
+        let next = "check that this is the address of a playlist (.m3u8)";
+        Error::new(Kind::Playlist, code, error.to_string()).at(place).next(next)
     })
 }

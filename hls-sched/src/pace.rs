@@ -139,7 +139,14 @@ impl Pacer {
         let mut ledger = self.ledger();
         let first = if ledger.warm { LARGEST_READ } else { FIRST_READ };
         ledger.warm = true;
-        Account { pacer: self, open: VecDeque::new(), next: first, seen: [first; 2], entered: 0, length: None }
+        Account {
+            pacer: self,
+            open: VecDeque::new(),
+            next: first,
+            seen: [first; 2],
+            entered: 0,
+            length: None,
+        }
     }
 }
 
