@@ -21,7 +21,7 @@ pub(crate) struct Attributes<'t>(pub(crate) Vec<Attribute<'t>>);
 
 impl<'t> Attributes<'t> {
     pub(crate) fn read(value: &'t str, line: u32, warnings: &mut Warnings) -> Self {
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(4);
         let mut rest = value.trim_ascii();
         while !rest.is_empty() {
             let at = memchr::memchr2(b'=', b',', rest.as_bytes());
@@ -84,18 +84,23 @@ impl<'t> Attributes<'t> {
 
 fn split_value<'t>(rest: &'t str, line: u32, warnings: &mut Warnings) -> (&'t str, bool, &'t str) {
     let Some(body) = rest.strip_prefix('"') else {
-        let (value, after) = rest.split_once(',').unwrap_or((rest, ""));
+        let (value, after) = split_at(rest, b',').unwrap_or((rest, ""));
         return (value.trim_ascii_end(), false, after.trim_ascii_start());
     };
-    let Some((value, after)) = body.split_once('"') else {
+    let Some((value, after)) = split_at(body, b'"') else {
         warnings.add(line, || WarningKind::Unterminated(Quote::new(body)));
         return (body, true, "");
     };
-    let (garbage, after) = after.split_once(',').unwrap_or((after, ""));
+    let (garbage, after) = split_at(after, b',').unwrap_or((after, ""));
     if !garbage.trim_ascii().is_empty() {
         warnings.add(line, || WarningKind::TextAfterQuote(Quote::new(garbage)));
     }
     (value, true, after.trim_ascii_start())
+}
+
+fn split_at(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 #[cfg(test)]

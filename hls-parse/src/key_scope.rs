@@ -15,17 +15,17 @@ use crate::{
 
 /// The keys in effect: one for each key format, until METHOD=NONE ends all (rfc8216bis-22, section 4.4.4.4).
 #[derive(Debug, Default)]
-pub(crate) struct KeyScope {
+pub(crate) struct KeyScope<'t> {
     in_effect: Vec<Arc<Key>>,
     /// The place in `Media::key_sets` once something uses the keys in effect, counted from 1.
     set: Option<u32>,
     /// The last tag, since many packagers repeat it before each segment.
-    last: Option<String>,
+    last: Option<&'t str>,
     last_url: Option<(String, Arc<Url>)>,
     urls: usize,
 }
 
-impl KeyScope {
+impl<'t> KeyScope<'t> {
     /// Begins with the keys in effect at the end of an older copy; `set` is counted from 1.
     pub(crate) fn resume(set: u32, sets: &[KeySet]) -> Self {
         let keys = (set as usize).checked_sub(1).and_then(|index| sets.get(index));
@@ -37,13 +37,13 @@ impl KeyScope {
         &self.in_effect
     }
 
-    pub(crate) fn tag<'t>(
+    pub(crate) fn tag(
         &mut self,
         reader: &mut Reader<'t>,
         line: Line<'t>,
         value: &'t str,
     ) -> Result<(), Error> {
-        if self.last.as_deref() == Some(value) {
+        if self.last == Some(value) {
             return Ok(());
         }
         let attributes = reader.attributes(line, value)?;
@@ -64,7 +64,7 @@ impl KeyScope {
             self.put(reader, line, method, &attributes)?;
         }
         self.set = None;
-        self.last = Some(value.to_owned());
+        self.last = Some(value);
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl KeyScope {
         Ok(*self.set.insert(count(sets.len())))
     }
 
-    fn put<'t>(
+    fn put(
         &mut self,
         reader: &mut Reader<'t>,
         line: Line<'t>,

@@ -31,7 +31,7 @@ pub(crate) struct MediaReader<'t> {
     bitrate: u32,
     /// The range of the segment before, and the URI it is a part of.
     last_range: Option<(ByteRange, Span)>,
-    keys: KeyScope,
+    keys: KeyScope<'t>,
     map: u32,
     /// When the next segment begins.
     clock: Option<DateTime>,
@@ -152,6 +152,7 @@ impl<'t> MediaReader<'t> {
     pub(crate) fn read(mut self, lines: Lines<'t>) -> Result<(Media, Reader<'t>), Error> {
         let mut last = None;
         for line in lines {
+            self.reader.check_length(line)?;
             match line.content {
                 Content::Tag { name, value } => self.tag(line, name, value)?,
                 Content::Uri(uri) => self.segment(line, uri)?,
@@ -209,6 +210,10 @@ impl<'t> MediaReader<'t> {
             "EXT-X-SKIP" => self.skip(line, value)?,
             "EXT-X-PART" => self.part(line, value)?,
             "EXT-X-DATERANGE" => self.date_ranges.tag(&mut self.reader, line, value)?,
+            // Either reading would fetch something that the other says is no segment (section 4.1).
+            "EXT-X-STREAM-INF" | "EXT-X-MEDIA" | "EXT-X-I-FRAME-STREAM-INF" => {
+                return Err(self.reader.error(line, line.raw, ErrorKind::Mixed));
+            }
             "EXT-X-SESSION-KEY" => self.reader.warn(line, || WarningKind::OutOfPlace("EXT-X-SESSION-KEY")),
             "EXT-X-SESSION-DATA" => self.reader.warn(line, || WarningKind::OutOfPlace("EXT-X-SESSION-DATA")),
             _ if metadata_reader::tag(&mut self.reader, &mut self.media, line, name, value)? => {}

@@ -1,8 +1,8 @@
 //! From lines to a multivariant playlist.
 
 use crate::{
-    AttributeList, Content, Error, Line, Lines, Multivariant, Quote, Rendition, RenditionType, Variant,
-    WarningKind,
+    AttributeList, Content, Error, ErrorKind, Line, Lines, Multivariant, Quote, Rendition, RenditionType,
+    Variant, WarningKind,
     attribute::Attributes,
     reader::{Reader, bad_value},
     scalar, session_reader as session,
@@ -47,6 +47,7 @@ impl<'t> MultivariantReader<'t> {
 
     pub(crate) fn read(mut self, lines: Lines<'t>) -> Result<(Multivariant, Reader<'t>), Error> {
         for line in lines {
+            self.reader.check_length(line)?;
             match line.content {
                 Content::Tag { name, value } => self.tag(line, name, value)?,
                 Content::Uri(uri) => self.uri(line, uri)?,
@@ -84,6 +85,10 @@ impl<'t> MultivariantReader<'t> {
             "EXT-X-CONTENT-STEERING" => {
                 let steering = session::steering(&mut self.reader, line, value)?;
                 self.playlist.content_steering = steering.or(self.playlist.content_steering.take());
+            }
+            // Either reading would fetch something that the other says is no segment (section 4.1).
+            "EXTINF" | "EXT-X-TARGETDURATION" => {
+                return Err(self.reader.error(line, line.raw, ErrorKind::Mixed));
             }
             _ => self.reader.common_tag(line, name, value)?,
         }

@@ -58,7 +58,7 @@ pub(crate) fn read(bytes: &[u8], base: &Url, options: &Options) -> Result<Parsed
         None => bytes,
     };
     let text = decode(body, &mut warnings);
-    let (kind, lines) = scan(&text, bytes, limits.line_bytes, &mut warnings)?;
+    let (kind, lines) = scan(&text, bytes, &mut warnings)?;
     let reader = Reader::new(&text, base, options, warnings);
     let (playlist, reader) = match kind {
         Kind::Multivariant => {
@@ -92,13 +92,9 @@ enum Kind {
     Media,
 }
 
-/// Checks the header and line lengths, and tells the kind; the lines it returns begin behind the header.
-fn scan<'t>(
-    text: &'t str,
-    bytes: &[u8],
-    line_limit: usize,
-    warnings: &mut Warnings,
-) -> Result<(Kind, Lines<'t>), Error> {
+/// Checks the header and tells the kind by the first tag that decides; the lines it returns begin behind the
+/// header. What contradicts the kind later is for the readers to find, which saves a pass over the text.
+fn scan<'t>(text: &'t str, bytes: &[u8], warnings: &mut Warnings) -> Result<(Kind, Lines<'t>), Error> {
     let mut lines = Lines::new(text);
     let header = lines.by_ref().find(|line| line.content != Content::Blank);
     let Some((header, Content::Tag { name: "EXTM3U", value })) = header.map(|line| (line, line.content))
@@ -117,24 +113,20 @@ fn scan<'t>(
         warnings.add(header.number, || WarningKind::TextAfterTag);
     }
     let body = lines.clone();
-    let (mut media, mut multivariant, mut session) = (false, false, false);
+    let mut kind = Kind::Media;
     for line in lines {
-        if line.raw.len() > line_limit {
-            let kind = ErrorKind::Limit { what: "bytes in a line", limit: line_limit };
-            return Err(Error::new(line.number, 1, kind));
-        }
         let Content::Tag { name, .. } = line.content else { continue };
         match name {
-            "EXTINF" | "EXT-X-TARGETDURATION" => media = true,
-            "EXT-X-STREAM-INF" | "EXT-X-MEDIA" | "EXT-X-I-FRAME-STREAM-INF" => multivariant = true,
-            "EXT-X-SESSION-DATA" | "EXT-X-SESSION-KEY" | "EXT-X-CONTENT-STEERING" => session = true,
+            "EXTINF" | "EXT-X-TARGETDURATION" => return Ok((Kind::Media, body)),
+            "EXT-X-STREAM-INF" | "EXT-X-MEDIA" | "EXT-X-I-FRAME-STREAM-INF" => {
+                return Ok((Kind::Multivariant, body));
+            }
+            // Harmless in a media playlist, so that only the lack of anything else decides.
+            "EXT-X-SESSION-DATA" | "EXT-X-SESSION-KEY" | "EXT-X-CONTENT-STEERING" => {
+                kind = Kind::Multivariant
+            }
             _ => {}
         }
-        // Either reading would fetch something that the other says is no segment (section 4.1).
-        if media && multivariant {
-            return Err(Error::new(line.number, 1, ErrorKind::Mixed));
-        }
     }
-    let kind = if multivariant || (session && !media) { Kind::Multivariant } else { Kind::Media };
     Ok((kind, body))
 }

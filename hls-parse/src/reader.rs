@@ -109,6 +109,11 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
+    pub(crate) fn check_length(&self, line: Line<'_>) -> Result<(), Error> {
+        let limit = self.options.limits.line_bytes;
+        if line.raw.len() > limit { Err(self.limit(line, "bytes in a line", limit)) } else { Ok(()) }
+    }
+
     pub(crate) fn limit(&self, line: Line<'_>, what: &'static str, limit: usize) -> Error {
         self.error(line, line.raw, ErrorKind::Limit { what, limit })
     }

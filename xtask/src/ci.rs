@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use crate::workspace::{self, cargo};
-use crate::{test, tidy};
+use crate::{fuzz, test, tidy};
 
 pub(crate) fn run() -> Result<()> {
     step("fmt", || workspace::run(&mut cargo(&["fmt", "--all", "--check"])))?;
@@ -28,7 +28,8 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("tidy", tidy::run)?;
     step("deny", deny)?;
-    step("test", || test::run(&[]))
+    step("test", || test::run(&[]))?;
+    step("fuzz", || fuzz::parse(&["--seconds".to_owned(), "60".to_owned()]))
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -1,8 +1,10 @@
 //! Automation of the workspace: `cargo xtask`.
 
+mod bench;
 mod ci;
 mod demo;
 mod download;
+mod fuzz;
 mod kill;
 mod test;
 mod tidy;
@@ -17,10 +19,13 @@ cargo xtask COMMAND
 
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
   tidy          prove the layers and the house rules
-  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, fuzz
   demo          download an encrypted stream, be killed half way, go on, verify
   kill [--runs N] [--connections N] [--seed N]
                 kill downloads at random moments, verify, count the bytes fetched twice
+  bench parse   speed and memory of reading playlists, beside m3u8-rs
+  fuzz parse [--runs N] [--seconds S] [--seed X]
+                read mutated playlists: no panic, no hang, bounded memory
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +47,8 @@ fn run(args: &[String]) -> Result<()> {
         ("ci", []) => ci::run(),
         ("demo", []) => demo::run(),
         ("kill", rest) => kill::run(rest),
+        ("bench", [what]) if what == "parse" => bench::parse(),
+        ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())
