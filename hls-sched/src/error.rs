@@ -119,7 +119,7 @@ impl Error {
         } else if matches!(error.status(), Some(401 | 403)) {
             made.0.next =
                 Some("the link may have expired: give a fresh one; what is kept is used again".to_owned());
-        } else {
+        } else if what == "playlist" {
             made.0.next = match kind {
                 Kind::Temporary => Some("run the same command again later"),
                 Kind::Refused => Some("check that the link is right and not out of date"),

@@ -35,7 +35,8 @@ fn a_segment_that_is_gone() -> Outcome {
 fn a_playlist_that_is_gone() -> Outcome {
     let origin = Origin::start();
     fails(&origin.url("/none.m3u8?token=sesame"), FEW_TRIES, 3, "playlist.status")?
-        .has("where", &["GET http://127.0.0.1", "/none.m3u8?token=…"]);
+        .has("where", &["GET http://127.0.0.1", "/none.m3u8?token=…"])
+        .has("next", &["check that the link is right"]);
     Ok(())
 }
 
