@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 
 use thiserror::Error;
 
+use crate::Violation;
+
 /// Why a text could not be read as a playlist, and where.
 ///
 /// Only what must not be guessed is an error: a text that is no playlist, a limit, or a number or name
@@ -76,6 +78,9 @@ pub enum ErrorKind {
     /// A variable is used that no tag before it defines (section 4.3).
     #[error("variable is not defined: {0}")]
     UndefinedVariable(Quote),
+    /// The playlist breaks a rule, and [`Options::strict`](crate::Options::strict) wants it to hold.
+    #[error("{} (section {})", .0.sentence, .0.section)]
+    Forbidden(Box<Violation>),
     /// A definition can't be followed (section 4.4.2.3).
     #[error("variable definition {why}: {quote}")]
     Define {

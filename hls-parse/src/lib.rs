@@ -43,6 +43,7 @@
 
 mod attribute;
 mod attribute_list;
+mod check;
 mod date_range;
 mod date_ranges;
 mod date_time;
@@ -70,10 +71,12 @@ mod session_reader;
 mod span;
 mod tag;
 mod variable;
+mod violation;
 mod warning;
 mod wild;
 
 pub use attribute_list::AttributeList;
+pub use check::check;
 pub use date_range::{Cue, DateRange};
 pub use date_time::DateTime;
 pub use delta::ReloadInFull;
@@ -91,5 +94,6 @@ pub use part::Part;
 pub use playlist::{Parsed, Playlist, parse};
 pub use reader::Start;
 pub use session::{ContentSteering, DataFormat, SessionData};
+pub use violation::Violation;
 pub use warning::{Warning, WarningKind};
 pub use wild::{Marker, MarkerKind, Prefetch, Tiles};

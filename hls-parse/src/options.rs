@@ -88,6 +88,9 @@ pub struct Options {
     /// This is for looking at a playlist. Never download what it returns: the error becomes
     /// [`WarningKind::Fault`](crate::WarningKind::Fault), and which bytes are meant is not known.
     pub inspect: bool,
+    /// Fails where the playlist breaks a rule that the draft calls a MUST, at the first one; see
+    /// [`check`](crate::check).
+    pub strict: bool,
 }
 
 impl Options {

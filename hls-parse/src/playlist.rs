@@ -43,6 +43,12 @@ pub enum Playlist {
 }
 
 pub(crate) fn read(bytes: &[u8], base: &Url, options: &Options) -> Result<Parsed, Error> {
+    if options.strict {
+        if let Some(violation) = crate::check(bytes, base, options).into_iter().next() {
+            let (line, column) = (violation.line, violation.column);
+            return Err(Error::new(line, column, ErrorKind::Forbidden(Box::new(violation))));
+        }
+    }
     let limits = &options.limits;
     // Places in the text are kept in 32 bits, and variables may add as much text again.
     let limit = limits.bytes.min(i32::MAX as usize);
@@ -50,14 +56,7 @@ pub(crate) fn read(bytes: &[u8], base: &Url, options: &Options) -> Result<Parsed
         return Err(Error::new(1, 1, ErrorKind::Limit { what: "bytes", limit }));
     }
     let mut warnings = Warnings::new(limits.warnings);
-    let body = match bytes.strip_prefix(b"\xef\xbb\xbf") {
-        Some(body) => {
-            warnings.add(1, || WarningKind::ByteOrderMark);
-            body
-        }
-        None => bytes,
-    };
-    let text = decode(body, &mut warnings);
+    let text = decode(without_mark(bytes, &mut warnings), &mut warnings);
     let (kind, lines) = scan(&text, bytes, &mut warnings)?;
     let reader = Reader::new(&text, base, options, warnings);
     let (playlist, reader) = match kind {
@@ -73,8 +72,15 @@ pub(crate) fn read(bytes: &[u8], base: &Url, options: &Options) -> Result<Parsed
     Ok(Parsed { playlist, warnings: reader.warnings.into_vec() })
 }
 
+/// Leaves out a byte order mark.
+pub(crate) fn without_mark<'t>(bytes: &'t [u8], warnings: &mut Warnings) -> &'t [u8] {
+    let Some(body) = bytes.strip_prefix(b"\xef\xbb\xbf") else { return bytes };
+    warnings.add(1, || WarningKind::ByteOrderMark);
+    body
+}
+
 /// Replaces what is not UTF-8, so that one bad title never cuts a playlist short.
-fn decode<'t>(body: &'t [u8], warnings: &mut Warnings) -> Cow<'t, str> {
+pub(crate) fn decode<'t>(body: &'t [u8], warnings: &mut Warnings) -> Cow<'t, str> {
     match std::str::from_utf8(body) {
         Ok(text) => Cow::Borrowed(text),
         Err(error) => {
@@ -87,14 +93,18 @@ fn decode<'t>(body: &'t [u8], warnings: &mut Warnings) -> Cow<'t, str> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Multivariant,
     Media,
 }
 
 /// Checks the header and tells the kind by the first tag that decides; the lines it returns begin behind the
 /// header. What contradicts the kind later is for the readers to find, which saves a pass over the text.
-fn scan<'t>(text: &'t str, bytes: &[u8], warnings: &mut Warnings) -> Result<(Kind, Lines<'t>), Error> {
+pub(crate) fn scan<'t>(
+    text: &'t str,
+    bytes: &[u8],
+    warnings: &mut Warnings,
+) -> Result<(Kind, Lines<'t>), Error> {
     let mut lines = Lines::new(text);
     let header = lines.by_ref().find(|line| line.content != Content::Blank);
     let Some((header, Content::Tag { name: "EXTM3U", value })) = header.map(|line| (line, line.content))

@@ -7,3 +7,4 @@ mod divergences;
 mod interchange;
 mod laws;
 mod reading;
+mod strict;
