@@ -29,6 +29,9 @@ pub fn check(text: impl AsRef<[u8]>, base: &Url, options: &Options) -> Vec<Viola
     let text = playlist::decode(playlist::without_mark(bytes, &mut warnings), &mut warnings);
     let mut found = Found::new(options.limits.warnings);
     warnings.into_vec().iter().for_each(|warning| found.add_warning(warning));
+    if text.contains('\r') && !text.contains('\n') {
+        found.add(1, 1, "4.1", || "lines end with carriage returns alone".to_owned());
+    }
     match playlist::scan(&text, bytes, &mut Warnings::new(0)) {
         Ok((kind, _)) => {
             let checker = Checker {

@@ -44,6 +44,7 @@
 mod attribute;
 mod attribute_list;
 mod check;
+mod compare;
 mod date_range;
 mod date_ranges;
 mod date_time;
@@ -77,6 +78,7 @@ mod wild;
 
 pub use attribute_list::AttributeList;
 pub use check::check;
+pub use compare::{Comparison, Contradiction, Relation};
 pub use date_range::{Cue, DateRange};
 pub use date_time::DateTime;
 pub use delta::ReloadInFull;

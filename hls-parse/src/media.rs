@@ -276,6 +276,11 @@ impl<'a> Segment<'a> {
         self.media.base.join(uri).map_err(error)
     }
 
+    /// Returns where the playlist came from.
+    pub(crate) fn base(&self) -> &'a Url {
+        &self.media.base
+    }
+
     /// Returns the part of the resource that is the segment; `None` is all of it (section 4.4.4.2).
     pub fn byte_range(&self) -> Option<ByteRange> {
         ByteRange::new(self.record.range_offset, self.record.range_length)
