@@ -50,6 +50,7 @@ mod date_ranges;
 mod date_time;
 mod delta;
 mod error;
+mod inferred;
 #[cfg(feature = "m3u8-rs")]
 mod interchange;
 mod interstitial;
@@ -66,10 +67,13 @@ mod options;
 mod part;
 mod playlist;
 mod reader;
+mod redundancy;
 mod scalar;
 mod session;
 mod session_reader;
 mod span;
+#[cfg(any(test, feature = "steering"))]
+mod steering;
 mod tag;
 mod variable;
 mod violation;
@@ -83,6 +87,7 @@ pub use date_range::{Cue, DateRange};
 pub use date_time::DateTime;
 pub use delta::ReloadInFull;
 pub use error::{Appearance, Error, ErrorKind, Quote};
+pub use inferred::InferredMap;
 #[cfg(feature = "m3u8-rs")]
 pub use interchange::InterchangeError;
 pub use interstitial::{Interstitial, TimelineOccupies, TimelineStyle};
@@ -96,6 +101,8 @@ pub use part::Part;
 pub use playlist::{Parsed, Playlist, parse};
 pub use reader::Start;
 pub use session::{ContentSteering, DataFormat, SessionData};
+#[cfg(any(test, feature = "steering"))]
+pub use steering::{Field, PathwayClone, SteeringError, SteeringManifest};
 pub use violation::Violation;
 pub use warning::{Warning, WarningKind};
 pub use wild::{Marker, MarkerKind, Prefetch, Tiles};

@@ -41,6 +41,8 @@ pub struct Limits {
     pub hints: usize,
     /// Markers of advertisements, and layouts of tiles: 250,000 of each.
     pub markers: usize,
+    /// Bytes of a steering manifest: 1 MiB.
+    pub steering_bytes: usize,
     /// Key formats in effect at the same time: 8.
     pub key_formats: usize,
     /// Variables: 1,000.
@@ -67,6 +69,7 @@ impl Default for Limits {
             date_range_attributes: 256,
             hints: 1_000,
             markers: 250_000,
+            steering_bytes: 1 << 20,
             key_formats: 8,
             variables: 1_000,
             warnings: 1_000,
