@@ -64,7 +64,7 @@ impl Media {
             return Err(missing);
         };
         if let Some(record) = kept.first() {
-            let before = record.discontinuity.checked_sub(u64::from(record.is_discontinuity));
+            let before = record.discontinuity.checked_sub(u64::from(record.discontinuity_tags));
             if before != Some(self.discontinuity_sequence) {
                 return Err(ReloadInFull::Discontinuity);
             }

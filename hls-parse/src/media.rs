@@ -212,7 +212,8 @@ pub(crate) struct Record {
     pub(crate) bitrate: u32,
     /// How many parts there are up to the end of this segment.
     pub(crate) parts_end: u32,
-    pub(crate) is_discontinuity: bool,
+    /// How many tags stand right before it; more are counted as the most there can be.
+    pub(crate) discontinuity_tags: u16,
     pub(crate) is_gap: bool,
 }
 
@@ -242,7 +243,7 @@ impl<'a> Segment<'a> {
 
     /// Tells whether an `EXT-X-DISCONTINUITY` stands right before it (section 4.4.4.3).
     pub fn is_discontinuity(&self) -> bool {
-        self.record.is_discontinuity
+        self.record.discontinuity_tags > 0
     }
 
     /// Tells whether the segment is missing and must not be requested (section 4.4.4.7).
@@ -338,7 +339,7 @@ impl<'a> Segment<'a> {
     }
 
     /// Returns the parts that the playlist still lists for the segment (section 4.4.4.9).
-    pub fn parts(&self) -> impl ExactSizeIterator<Item = Part<'a>> + Clone {
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = Part<'a>> + Clone + use<'a> {
         self.media.parts_at(self.index)
     }
 

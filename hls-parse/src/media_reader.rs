@@ -56,7 +56,7 @@ struct Next<'t> {
     range: Option<(Line<'t>, &'t str)>,
     date: Span,
     time: Option<DateTime>,
-    is_discontinuity: bool,
+    discontinuity_tags: u16,
     is_gap: bool,
 }
 
@@ -137,7 +137,7 @@ impl<'t> MediaReader<'t> {
         }));
         let Some(last) = self.media.records.last() else { return self };
         let first = self.media.records.first().unwrap_or(last);
-        let before = first.discontinuity.saturating_sub(u64::from(first.is_discontinuity));
+        let before = first.discontinuity.saturating_sub(u64::from(first.discontinuity_tags));
         self.discontinuities = last.discontinuity.saturating_sub(before);
         self.discontinuity = self.discontinuities;
         self.bitrate = last.bitrate;
@@ -168,7 +168,7 @@ impl<'t> MediaReader<'t> {
             "EXTINF" => self.extinf(line, value),
             "EXT-X-BYTERANGE" => self.next.range = Some((line, value)),
             "EXT-X-DISCONTINUITY" => {
-                self.next.is_discontinuity = true;
+                self.next.discontinuity_tags = self.next.discontinuity_tags.saturating_add(1);
                 self.discontinuities = self.discontinuities.saturating_add(1);
                 self.discontinuity = self.discontinuity.saturating_add(1);
             }
@@ -429,7 +429,7 @@ impl<'t> MediaReader<'t> {
             keys,
             map: self.map,
             bitrate: self.bitrate,
-            is_discontinuity: next.is_discontinuity,
+            discontinuity_tags: next.discontinuity_tags,
             is_gap: next.is_gap,
         });
         Ok(())

@@ -56,6 +56,11 @@ impl Multivariant {
     pub fn lines(&self) -> crate::Lines<'_> {
         crate::Lines::new(&self.text)
     }
+
+    /// Returns the lines with tags that this crate does not know, in order.
+    pub fn unknown_tags(&self) -> impl Iterator<Item = crate::Line<'_>> {
+        self.lines().filter(crate::Line::is_unknown_tag)
+    }
 }
 
 /// One encoding of the content (section 4.4.6.2).

@@ -27,6 +27,29 @@ const LINES: &[&str] = &[
     "#EXT-X-STREAM-INF:BANDWIDTH=1,REQ-X=\"1\"",
     "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"",
     "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n",
+    "#EXT-X-SKIP:SKIPPED-SEGMENTS=1,RECENTLY-REMOVED-DATERANGES=\"a\tb\"",
+    "#EXT-X-PART:DURATION=1,URI=\"p\",BYTERANGE=\"10@0\",INDEPENDENT=YES",
+    "#EXT-X-PART:DURATION=1,URI=\"p\",BYTERANGE=\"10\",GAP=YES",
+    "#EXT-X-PART-INF:PART-TARGET=0.33",
+    "#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=36,HOLD-BACK=18,CAN-BLOCK-RELOAD=YES",
+    "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p\",BYTERANGE-START=18446744073709551615",
+    "#EXT-X-RENDITION-REPORT:URI=\"r\"",
+    "#EXT-X-DATERANGE:ID=\"a\",CLASS=\"c\",START-DATE=\"2026-01-01T00:00:00Z\",END-ON-NEXT=YES,X-A=\"{$v}\"",
+    "#EXT-X-DATERANGE:ID=\"a\",DURATION=99999999999999999999,SCTE35-OUT=0xF",
+    "#EXT-X-DATERANGE:ID=\"b\",CLASS=\"com.apple.hls.interstitial\",START-DATE=\"9999-12-31\",X-ASSET-URI=\"a\"",
+    "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00,5+0100",
+    "#EXT-X-PROGRAM-DATE-TIME:0000-01-01",
+    "#EXT-X-START:TIME-OFFSET=-1e300",
+    "#EXT-X-BITRATE:800",
+    "#EXT-X-GAP",
+    "#EXT-X-I-FRAMES-ONLY",
+    "#EXT-X-CUE-OUT-CONT:10/30",
+    "#EXT-X-TILES:RESOLUTION=1x1,LAYOUT=5x4,DURATION=1",
+    "#EXT-X-PREFETCH:p",
+    "#EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"v\"",
+    "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"k\"",
+    "#EXT-X-CONTENT-STEERING:SERVER-URI=\"s\"",
+    "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i\"",
     "#EXT-X-ENDLIST",
     "# comment",
     "one.ts",
@@ -36,12 +59,69 @@ const LINES: &[&str] = &[
     "\u{feff}",
 ];
 
+const SEGMENT_TAGS: &[&str] = &[
+    "#EXT-X-KEY:METHOD=AES-128,URI=\"k1\"",
+    "#EXT-X-KEY:METHOD=AES-128,URI=\"k2\",IV=0x1",
+    "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k3\",KEYFORMAT=\"f\"",
+    "#EXT-X-KEY:METHOD=NONE",
+    "#EXT-X-MAP:URI=\"i1\"",
+    "#EXT-X-MAP:URI=\"i2\",BYTERANGE=\"10@0\"",
+    "#EXT-X-BITRATE:800",
+    "#EXT-X-DISCONTINUITY",
+    "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z",
+];
+
 proptest! {
     #[test]
     fn bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), header: bool) {
         let mut text = if header { b"#EXTM3U\n".to_vec() } else { Vec::new() };
         text.extend(bytes);
+        let _ = hls_parse::check(&text, &base(), &Options::default());
         let _ = hls_parse::parse(text, &base());
+    }
+
+    #[test]
+    fn a_delta_update_is_the_whole_playlist(
+        tags in proptest::collection::vec(proptest::collection::vec(0..SEGMENT_TAGS.len(), 0..4), 2..12),
+        removed in 0_usize..4,
+        skipped in 0_usize..8,
+        added in 0_usize..3,
+    ) {
+        let segments: Vec<String> = (0..).zip(&tags).map(|(n, tags): (u32, _)| {
+            tags.iter().map(|tag| format!("{}\n", SEGMENT_TAGS[*tag])).collect::<String>()
+                + &format!("#EXTINF:4,\n{n}.ts\n")
+        }).collect();
+        let known = segments.len().saturating_sub(added).max(1);
+        let removed = removed.min(known - 1);
+        let skipped = skipped.min(known - removed);
+        let discontinuities = |range: std::ops::Range<usize>| {
+            segments[range].concat().matches("#EXT-X-DISCONTINUITY\n").count()
+        };
+        let head = |first: usize| format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{first}\n#EXT-X-DISCONTINUITY-SEQUENCE:{}\n",
+            discontinuities(0..first),
+        );
+        let read = |text: String| match hls_parse::parse(text, &base()).map(|parsed| parsed.playlist) {
+            Ok(Playlist::Media(media)) => Ok(media),
+            other => Err(TestCaseError::fail(format!("{other:?}"))),
+        };
+        let older = read(head(0) + &segments[..known].concat())?;
+        let skip = format!("#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}\n");
+        let delta = read(head(removed) + &skip + &segments[removed + skipped..].concat())?;
+        let merged = delta.merge(&older).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        // The whole playlist from its beginning, since an older copy knows more than a window tells.
+        let whole = read(head(0) + &segments.concat())?;
+        prop_assert_eq!(merged.segments().len(), segments.len() - removed);
+        // State that a skipped segment begins is known only where one is skipped.
+        for (got, want) in merged.segments().zip(whole.segments().skip(removed)).filter(|_| skipped > 0) {
+            prop_assert_eq!(got.media_sequence(), want.media_sequence());
+            prop_assert_eq!(got.url().ok(), want.url().ok());
+            prop_assert_eq!(got.encryption(), want.encryption());
+            prop_assert_eq!(got.keys().len(), want.keys().len());
+            prop_assert_eq!((got.map(), got.bitrate()), (want.map(), want.bitrate()));
+            prop_assert_eq!(got.discontinuity_sequence(), want.discontinuity_sequence());
+        }
+        prop_assert_eq!(&merged.compare(&older).contradictions, &[]);
     }
 
     #[test]
@@ -61,12 +141,24 @@ proptest! {
             }
         }
         let mut options = Options::default();
+        for violation in hls_parse::check(&text, &base(), &options) {
+            prop_assert!(violation.to_string().bytes().all(|byte| byte >= 0x20));
+        }
         options.inspect = inspect;
         if let Ok(parsed) = options.parse(&text, &base()) {
             for warning in &parsed.warnings {
                 prop_assert!(warning.to_string().bytes().all(|byte| byte >= 0x20));
             }
             if let Playlist::Media(media) = parsed.playlist {
+                for part in media.segments().flat_map(|segment| segment.parts()).chain(media.open_parts()) {
+                    prop_assert!(part.url().is_ok());
+                    let _ = (part.byte_range(), part.encryption(), part.map());
+                }
+                let _ = (media.hold_back(), media.start_offset(), media.inferred_maps());
+                prop_assert_eq!(media.compare(&media).contradictions, &[]);
+                if let Ok(merged) = media.merge(&media) {
+                    prop_assert_eq!(merged.skipped_segments, 0);
+                }
                 let uris = media.lines().filter(|line| matches!(line.content, Content::Uri(_))).count();
                 prop_assert_eq!(media.segments().len(), uris);
                 for segment in media.segments() {

@@ -8,3 +8,4 @@ mod interchange;
 mod laws;
 mod reading;
 mod strict;
+mod typed;
