@@ -36,10 +36,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`write()`] makes text of a playlist again, with other URIs where wanted; [`check`] finds what is wrong with one.
+//!
 //! # Limitations
 //!
-//! Parts, date ranges, preload hints and the merging of delta updates are not typed yet: their tags are in
-//! [`Media::lines`]. There is no strict mode and no writer.
+//! Comments are in [`Media::lines`] only, and are not written.
 
 mod attribute;
 mod attribute_list;
@@ -79,6 +80,7 @@ mod variable;
 mod violation;
 mod warning;
 mod wild;
+mod write;
 
 pub use attribute_list::AttributeList;
 pub use check::check;
@@ -106,3 +108,4 @@ pub use steering::{Field, PathwayClone, SteeringError, SteeringManifest};
 pub use violation::Violation;
 pub use warning::{Warning, WarningKind};
 pub use wild::{Marker, MarkerKind, Prefetch, Tiles};
+pub use write::{Reference, Replacement, WriteError, write};

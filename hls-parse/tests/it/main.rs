@@ -9,3 +9,4 @@ mod laws;
 mod reading;
 mod strict;
 mod typed;
+mod writing;
