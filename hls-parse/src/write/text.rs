@@ -133,9 +133,10 @@ impl Text {
     pub(super) fn key(&mut self, key: &Key, uri: Option<&str>) -> Result<List, WriteError> {
         let mut list = List::default();
         let method = key.method.as_str();
-        if is_bare(method) && !method.is_empty() {
+        if is_bare(method) {
+            // Without a method, and without a URI, a tag would not be taken for a key at all.
             list.push("METHOD", format_args!("{method}"));
-        } else if !method.is_empty() {
+        } else {
             self.quoted(&mut list, "METHOD", Some(method))?;
         }
         self.quoted(&mut list, "URI", uri)?;

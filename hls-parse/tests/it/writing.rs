@@ -122,6 +122,7 @@ const LINES: &[&str] = &[
     "#EXT-X-KEY:METHOD=\"FU,TURE\",URI=\"{$v}\",KEYFORMAT=\"f\"",
     "#EXT-X-KEY:URI=\"k\"",
     "#EXT-X-KEY:METHOD=AES-128",
+    "#EXT-X-KEY:METHOD=",
     "#EXT-X-KEY:METHOD=NONE",
     "#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"10@5\"",
     "#EXT-X-MAP:URI=\"j.mp4?{$v}\"",
