@@ -234,10 +234,13 @@ pub(crate) struct Info {
     ///
     /// Nothing else is fetched. URLs are whole, with their queries. A text that is no playlist gives an
     /// object of the kind "error", and exit code 7.
-    #[arg(long, hide_short_help = true, conflicts_with = "json")]
+    #[arg(long, hide_short_help = true, conflicts_with = "json", group = "itself")]
     pub(crate) reading: bool,
-    /// With --reading: the multivariant playlist, for the variables that the media playlist imports
-    #[arg(long, value_name = "FILE", hide_short_help = true, requires = "reading")]
+    /// List every rule of the HLS specification that the playlist itself breaks; exit 7 where there is one
+    #[arg(long, conflicts_with = "reading", group = "itself")]
+    pub(crate) check: bool,
+    /// With --reading or --check: the multivariant playlist, for the variables that a media playlist imports
+    #[arg(long, value_name = "FILE", hide_short_help = true, requires = "itself")]
     pub(crate) master: Option<PathBuf>,
 }
 

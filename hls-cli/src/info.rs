@@ -1,5 +1,6 @@
 //! `hls info`: what is in a stream, and how to get it.
 
+mod check;
 mod human;
 mod json;
 mod reading;
@@ -10,9 +11,10 @@ use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hls_fetch::Fetch;
+use hls_fetch::{Fetch, Request};
 use hls_parse::{Encryption, Media, Method, Multivariant, Parsed, Playlist, Warning};
 use hls_sched::{Error, Kind, Select, load_playlist, read_playlist};
+use url::Url;
 
 use crate::args::Info;
 use crate::input::Input;
@@ -20,6 +22,8 @@ use crate::report::{block, exit_code, plain, say};
 use crate::request;
 
 const CONNECTIONS: usize = 2;
+/// A larger answer is no playlist.
+const LARGEST: u64 = 64 << 20;
 const STALL: Duration = Duration::from_secs(30);
 
 /// What is known of a stream.
@@ -64,10 +68,10 @@ impl From<Error> for Failure {
 
 /// Looks at one stream.
 pub(crate) async fn run(args: Info) -> ExitCode {
-    if args.reading {
-        return match read(&args).await {
-            Ok((line, true)) => print(&line),
-            Ok((line, false)) => match print(&line) {
+    if args.reading || args.check {
+        return match itself(&args).await {
+            Ok((text, true)) => print(&text),
+            Ok((text, false)) => match print(&text) {
                 ExitCode::SUCCESS => ExitCode::from(exit_code(Kind::Playlist)),
                 other => other,
             },
@@ -98,17 +102,54 @@ fn argument(args: &Info) -> Result<&String, Failure> {
     }
 }
 
-/// Reads the playlist itself, and nothing that it leads to.
-async fn read(args: &Info) -> Result<(String, bool), Failure> {
+/// Looks at the playlist itself, and at nothing that it leads to; tells whether it is as it should be.
+async fn itself(args: &Info) -> Result<(String, bool), Failure> {
     let master = args.master.as_ref().map(|path| {
         std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))
     });
     let master = master.transpose()?;
-    let input = Input::read(argument(args)?, args.base.as_ref())?;
-    let Input::Text { text, base, .. } = &input else {
-        return Err("--reading is for a file or standard input".to_owned().into());
+    let argument = argument(args)?;
+    let input = Input::read(argument, args.base.as_ref())?;
+    let (text, base, name) = match input {
+        Input::Text { text, base, .. } => (text, base, argument.clone()),
+        Input::Url(ref url) => {
+            let client = request::client(&args.request, CONNECTIONS, STALL, false)?;
+            let fetch = request::transport(&client, &input)?;
+            let (text, base) = load(&*fetch, url).await?;
+            (text, base, hls_fetch::redacted(url))
+        }
     };
-    Ok(reading::line(text, base, master.as_deref()))
+    if args.reading {
+        return Ok(reading::line(&text, &base, master.as_deref()));
+    }
+    let violations = match reading::options(master.as_deref(), &base) {
+        Ok(options) => hls_parse::check(&text, &base, &options),
+        Err(error) => return Err(format!("the multivariant playlist: {error}").into()),
+    };
+    let text = if args.json { check::line(&name, &violations) } else { check::page(&violations) };
+    Ok((text, violations.is_empty()))
+}
+
+/// Fetches a playlist as it is.
+async fn load(fetch: &dyn Fetch, url: &Url) -> Result<(Vec<u8>, Url), Failure> {
+    let text = match fetch.fetch(Request::get(url.clone())).await {
+        Ok(answer) => {
+            let base = answer.url.clone();
+            answer.bytes(LARGEST).await.ok().map(|text| (text.to_vec(), base))
+        }
+        Err(_) => None,
+    };
+    if let Some(text) = text {
+        return Ok(text);
+    }
+    // The engine knows what is worth another try, and how to tell what failed.
+    let playlist = load_playlist(fetch, url, None).await?.playlist;
+    let (base, lines) = match &playlist {
+        Playlist::Media(media) => (media.base(), media.lines()),
+        Playlist::Multivariant(playlist) => (playlist.base(), playlist.lines()),
+    };
+    let text: String = lines.map(|line| format!("{}\n", line.raw)).collect();
+    Ok((text.into_bytes(), base.clone()))
 }
 
 async fn look(args: &Info) -> Result<Found, Failure> {

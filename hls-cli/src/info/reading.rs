@@ -23,7 +23,7 @@ pub(super) fn line(text: &[u8], base: &Url, master: Option<&[u8]>) -> (String, b
     (format!("{reading}\n"), is_playlist)
 }
 
-fn options(master: Option<&[u8]>, base: &Url) -> Result<Options, hls_parse::Error> {
+pub(super) fn options(master: Option<&[u8]>, base: &Url) -> Result<Options, hls_parse::Error> {
     let mut options = Options::default();
     // What is only shown may have segments whose bytes are not known: they are shown without them.
     options.inspect = true;

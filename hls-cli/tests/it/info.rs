@@ -77,3 +77,54 @@ fn what_is_no_playlist() -> Outcome {
     run.fails(7, "playlist.not_a_playlist");
     Ok(())
 }
+
+const BROKEN: &str =
+    "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:6\n#EXTINF:-1,\na.ts?token=sesame\n";
+
+#[test]
+fn a_check_lists_what_is_wrong() -> Outcome {
+    let origin = Origin::start();
+    origin.put("/list.m3u8", BROKEN);
+    let run = Folder::new()?.run(&["info", "--check", &origin.url("/list.m3u8?token=sesame")])?;
+    assert_eq!((run.status.code(), run.err.as_str()), (Some(7), ""));
+    let page = run.out();
+    assert!(page.starts_with("3:1      4.4.1.2   EXT-X-VERSION stands more than once\n"), "{page}");
+    assert!(page.contains("\n5:9      4.4.4.1   "), "{page}");
+    assert!(page.ends_with("2 violations of draft-pantos-hls-rfc8216bis-22\n"), "{page}");
+    assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+    Ok(())
+}
+
+#[test]
+fn a_check_for_programs() -> Outcome {
+    let folder = Folder::new()?;
+    std::fs::write(folder.file("list.m3u8"), BROKEN)?;
+    let run = folder.run(&["info", "--check", "--json", "list.m3u8"])?;
+    assert_eq!(run.status.code(), Some(7));
+    let found: Value = serde_json::from_str(&run.out())?;
+    assert_eq!((&found["schema"], &found["url"]), (&json!(1), &json!("list.m3u8")));
+    let first = json!({"line": 3, "column": 1, "section": "4.4.1.2", "message": "EXT-X-VERSION stands more than once"});
+    assert_eq!(found["violations"][0], first);
+    Ok(())
+}
+
+#[test]
+fn a_check_of_what_is_right_and_of_what_is_no_playlist() -> Outcome {
+    let folder = Folder::new()?;
+    std::fs::write(
+        folder.file("good.m3u8"),
+        "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST\n",
+    )?;
+    let run = folder.run(&["info", "--check", "good.m3u8"])?.ok();
+    assert_eq!(run.out(), "breaks no rule of draft-pantos-hls-rfc8216bis-22\n");
+    let run = folder.run(&["info", "--check", "--json", "good.m3u8"])?.ok();
+    assert!(run.out().contains("\"violations\":[]"));
+    std::fs::write(folder.file("page.html"), "<!doctype html>")?;
+    let run = folder.run(&["info", "--check", "page.html"])?;
+    assert_eq!(run.status.code(), Some(7));
+    assert!(run.out().contains("HTML"), "{}", run.out());
+    let origin = Origin::start();
+    folder.run(&["info", "--check", &origin.url("/none.m3u8")])?.fails(3, "playlist.status");
+    folder.run(&["info", "--check", "--reading", "good.m3u8"])?.fails(2, "usage");
+    Ok(())
+}

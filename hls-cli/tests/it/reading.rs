@@ -133,3 +133,13 @@ fn piped(folder: &Folder, text: &[u8]) -> Result<Run, Box<dyn std::error::Error>
     let output = child.wait_with_output()?;
     Ok(Run { status: output.status, out: output.stdout, err: String::from_utf8(output.stderr)? })
 }
+
+#[test]
+fn a_url_is_read_from_where_its_answer_came() -> Outcome {
+    let origin = hls_testkit::Origin::start();
+    origin.put("/m/list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:1,\na.ts\n");
+    let run = Folder::new()?.run(&["info", "--reading", &origin.url("/m/list.m3u8")])?.ok();
+    let reading: Value = serde_json::from_str(&run.out())?;
+    assert_eq!(reading["segments"][0]["uri"], json!(origin.url("/m/a.ts")));
+    Ok(())
+}
