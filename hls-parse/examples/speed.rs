@@ -12,13 +12,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let only = std::env::args().nth(1);
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     if wanted("rich") {
-        speed("rich", &rich(100_000), &base)?;
+        speed("rich", &rich(100_000, 100_000), &base)?;
+    }
+    if wanted("rotating") {
+        speed("rotating", &rich(100_000, 1), &base)?;
     }
     if wanted("simple") {
         speed("simple", &simple(100_000), &base)?;
     }
     if wanted("parts") {
         speed("parts", &parts(40_000), &base)?;
+    }
+    if wanted("check") {
+        let text = rich(100_000, 1);
+        let begin = cpu_nanos()?;
+        black_box(hls_parse::check(&text, &base, &Options::default()));
+        let seconds = (cpu_nanos()? - begin) as f64 / 1e9;
+        println!(
+            "check: {:.1} MB in {seconds:.4} s, {:.0} MB/s",
+            text.len() as f64 / 1e6,
+            text.len() as f64 / 1e6 / seconds
+        );
     }
     for (name, text) in [("keys", keys as fn(usize) -> String), ("stray", stray), ("dates", dates)] {
         if wanted(name) {
@@ -77,12 +91,14 @@ fn simple(segments: usize) -> String {
     text + "#EXT-X-ENDLIST\n"
 }
 
-fn rich(segments: usize) -> String {
+/// Every tag in front of each segment; `rotation` is how many segments share a key.
+fn rich(segments: usize, rotation: usize) -> String {
     let mut text = String::from("#EXTM3U\n#EXT-X-TARGETDURATION:6\n");
     for n in 0..segments {
+        let key = n / rotation;
         let _ = write!(
             text,
-            "#EXT-X-KEY:METHOD=AES-128,URI=\"https://keys.example.com/k/{n:08}\",IV=0x{n:032x}\n\
+            "#EXT-X-KEY:METHOD=AES-128,URI=\"https://keys.example.com/k/{key:08}\",IV=0x{key:032x}\n\
              #EXT-X-PROGRAM-DATE-TIME:2026-01-{:02}T{:02}:{:02}:{:02}.123Z\n#EXTINF:6.006,Title of {n}\n\
              #EXT-X-BYTERANGE:1000000@{}\nhttps://cdn.example.com/v/{n:08}-segment.ts?token=abcd\n",
             n / 86_400 % 28 + 1,

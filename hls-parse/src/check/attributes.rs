@@ -66,15 +66,13 @@ impl<'t> Checker<'t> {
         let mut list = Vec::new();
         let mut rest = value;
         while !rest.is_empty() {
-            let (name, after) = match rest.split_once('=') {
-                Some((name, after)) if !name.contains(',') => (name, after),
-                _ => {
-                    let (part, after) = rest.split_once(',').unwrap_or((rest, ""));
-                    let quote = Quote::new(part);
-                    self.report(line, part, LISTS, || format!("{quote} is no attribute with a value"));
-                    rest = after;
-                    continue;
-                }
+            let end = memchr::memchr2(b'=', b',', rest.as_bytes());
+            let (name, after) = end.and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, ""));
+            let Some(after) = after.strip_prefix('=') else {
+                let quote = Quote::new(name);
+                self.report(line, name, LISTS, || format!("{quote} is no attribute with a value"));
+                rest = after.get(1..).unwrap_or("");
+                continue;
             };
             let is_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
             if name.is_empty() || !name.bytes().all(is_name) {

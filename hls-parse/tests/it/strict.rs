@@ -360,3 +360,21 @@ fn strict_reading_fails_at_the_first() {
     assert_eq!(error, "line 3, column 1: a segment has no EXTINF (section 4.4.4.1)");
     assert!(options.parse("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nb.ts\n", &base()).is_ok());
 }
+
+#[test]
+fn hostile_playlists_take_linear_time() {
+    // Quadratic work on any of these would take minutes.
+    let head = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n";
+    let date = "#EXT-X-DATERANGE:ID=\"a\",START-DATE=\"2026-01-01\",B=1\n";
+    for text in [
+        format!("{head}{}", "#EXT-X-KEY:X\n".repeat(80_000)),
+        format!("{head}#EXT-X-KEY:{}\n", "X,".repeat(400_000)),
+        format!("{head}#EXT-X-KEY:{}=1\n", "X,".repeat(400_000)),
+        format!("{head}#EXT-X-KEY:{}\n", "A=1,".repeat(200_000)),
+        format!("{head}#EXT-X-KEY:{}\n", "\"".repeat(400_000)),
+        format!("{head}{}", date.repeat(80_000)),
+        format!("#EXTM3U\n{}", "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\na\n".repeat(80_000)),
+    ] {
+        assert!(!check(text, &base(), &Options::default()).is_empty());
+    }
+}
