@@ -36,7 +36,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`write()`] makes text of a playlist again, with other URIs where wanted; [`check`] finds what is wrong with one.
+//! Around it: [`check`] finds every rule of the draft that a playlist breaks, and [`Options::strict`] fails at the
+//! first; [`Media::merge`] puts a delta update on top of an older copy; [`Media::compare`] tells what a reload
+//! brought, lost or contradicts; [`write()`] makes text of a playlist again, with other URIs where wanted.
+//!
+//! Features, off by default: `steering` reads steering manifests, `m3u8-rs` converts to and from its types.
 //!
 //! # Limitations
 //!

@@ -237,6 +237,15 @@ fn hostile_playlists_take_linear_time() {
     assert!(hls_parse::parse(attributes, &base()).is_ok());
     let quotes = format!("#EXTM3U\n#EXTINF:{}\na.ts\n", "\",".repeat(400_000));
     assert!(hls_parse::parse(quotes, &base()).is_ok());
+    let one = "#EXT-X-DATERANGE:ID=\"a\",CLASS=\"b\",START-DATE=\"2026-01-01\",END-ON-NEXT=YES\n";
+    let same = one.repeat(80_000);
+    assert!(hls_parse::parse(format!("#EXTM3U\n{same}"), &base()).is_ok());
+    let other = (0..80_000).map(|n| one.replace("ID=\"a\"", &format!("ID=\"{n}\"")));
+    assert!(hls_parse::parse(format!("#EXTM3U\n{}", other.collect::<String>()), &base()).is_ok());
+    let wide = format!("#EXTM3U\n#EXT-X-DATERANGE:ID=\"a\",{}\n", "A=1,".repeat(100_000));
+    assert!(hls_parse::parse(wide, &base()).is_ok());
+    let parts = "#EXT-X-PART:DURATION=1,URI=\"p\",BYTERANGE=\"9\"\n".repeat(80_000);
+    assert!(hls_parse::parse(format!("#EXTM3U\n{parts}"), &base()).is_ok());
 }
 
 #[test]
