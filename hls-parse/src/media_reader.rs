@@ -1,20 +1,24 @@
 //! From lines to a media playlist.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+mod finish;
+mod part;
+mod skip;
+
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    ByteRange, Content, DateTime, Encryption, Error, ErrorKind, Line, Lines, Map, Marker, Media,
-    PlaylistType, Quote, Reason, Skip, Tiles, WarningKind,
+    ByteRange, Content, DateTime, Encryption, Error, ErrorKind, Line, Lines, Map, Media, PlaylistType, Quote,
+    Reason, WarningKind,
     date_ranges::DateRanges,
-    key::KeySet,
     key_scope::KeyScope,
     media::{NO_TIME, Record},
     metadata_reader,
-    part::PartRecord,
     reader::{Reader, bad_value},
     scalar::{self, Decimal},
     span::Span,
 };
+
+pub(crate) use skip::Resumed;
 
 /// Reads a media playlist line by line, and resolves each segment when its URI comes.
 #[derive(Debug)]
@@ -39,14 +43,6 @@ pub(crate) struct MediaReader<'t> {
     last_part_range: Option<(ByteRange, Span)>,
     date_ranges: DateRanges,
     is_resumed: bool,
-}
-
-/// What is taken over from an older copy, before a delta update is read on top of it.
-#[derive(Debug, Default)]
-pub(crate) struct Resumed {
-    pub(crate) records: Vec<Record>,
-    pub(crate) key_sets: Vec<KeySet>,
-    pub(crate) maps: Vec<Arc<Map>>,
 }
 
 /// What tags say about the segment whose URI comes next.
@@ -111,42 +107,6 @@ impl<'t> MediaReader<'t> {
             date_ranges: DateRanges::default(),
             is_resumed: false,
         }
-    }
-
-    /// Goes on where the last skipped segment of an older copy ends (section 6.3.7).
-    pub(crate) fn resume(
-        mut self,
-        resumed: Resumed,
-        skip: &Skip,
-        older: &Media,
-        range: Range<usize>,
-    ) -> Self {
-        self.is_resumed = true;
-        self.media.records = resumed.records;
-        self.media.key_sets = resumed.key_sets;
-        self.media.maps = resumed.maps;
-        if let Some(removed) = &skip.removed_date_ranges {
-            self.date_ranges = DateRanges::resume(&older.date_ranges, removed, skip.line);
-        }
-        let place = |segment: usize| range.contains(&segment).then(|| segment - range.start);
-        self.media.markers.extend(older.markers.iter().filter_map(|marker| {
-            Some(Marker { segment: place(marker.segment)?, line: skip.line, ..marker.clone() })
-        }));
-        self.media.tiles.extend(older.tiles.iter().filter_map(|tiles| {
-            Some(Tiles { segment: place(tiles.segment)?, line: skip.line, ..tiles.clone() })
-        }));
-        let Some(last) = self.media.records.last() else { return self };
-        let first = self.media.records.first().unwrap_or(last);
-        let before = first.discontinuity.saturating_sub(u64::from(first.discontinuity_tags));
-        self.discontinuities = last.discontinuity.saturating_sub(before);
-        self.discontinuity = self.discontinuities;
-        self.bitrate = last.bitrate;
-        self.map = last.map;
-        self.keys = KeyScope::resume(last.keys, &self.media.key_sets);
-        self.last_range = ByteRange::new(last.range_offset, last.range_length).map(|range| (range, last.uri));
-        let time = (last.time != NO_TIME).then(|| DateTime::from_unix_micros(last.time));
-        self.clock = time.map(|time| time.plus(last.micros));
-        self
     }
 
     pub(crate) fn read(mut self, lines: Lines<'t>) -> Result<(Media, Reader<'t>), Error> {
@@ -316,80 +276,6 @@ impl<'t> MediaReader<'t> {
         Ok(ByteRange::new(offset.unwrap_or(0), length))
     }
 
-    fn skip(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
-        let attributes = self.reader.attributes(line, value)?;
-        let Some(segments) = attributes.get("SKIPPED-SEGMENTS").and_then(scalar::integer) else {
-            // How many there are decides the sequence number of every segment after them.
-            return self.reader.fault(line, value, ErrorKind::MediaSequence(Quote::new(value)));
-        };
-        if self.is_resumed {
-            return Ok(());
-        }
-        let removed = attributes.get("RECENTLY-REMOVED-DATERANGES");
-        let removed_date_ranges = removed
-            .map(|list| list.split('\t').filter(|id| !id.is_empty()).map(str::to_owned).collect::<Vec<_>>());
-        let limit = self.reader.options.limits.date_ranges;
-        if removed_date_ranges.as_ref().is_some_and(|list| list.len() > limit) {
-            return Err(self.reader.limit(line, "date ranges", limit));
-        }
-        self.media.skipped_segments = segments;
-        self.media.skip = Some(Skip { segments, removed_date_ranges, line: line.number });
-        Ok(())
-    }
-
-    /// Reads a part of the segment whose URI is still to come (section 4.4.4.9).
-    fn part(&mut self, line: Line<'t>, value: &'t str) -> Result<(), Error> {
-        let limit = self.reader.options.limits.parts;
-        if self.media.parts.len() >= limit {
-            return Err(self.reader.limit(line, "parts", limit));
-        }
-        let mut attributes = self.reader.attributes(line, value)?;
-        let Some(uri) = attributes.take("URI") else {
-            self.reader.warn(line, || WarningKind::Missing { tag: "EXT-X-PART", attribute: "URI" });
-            return Ok(());
-        };
-        if self.reader.check_uri(line, &uri).is_err() {
-            self.reader.warn(line, || WarningKind::BadUri(Quote::uri(&uri)));
-            return Ok(());
-        }
-        let duration = attributes.get("DURATION").and_then(scalar::duration);
-        if duration.is_none() {
-            let number = attributes.get("DURATION").unwrap_or("");
-            self.reader.warn(line, || WarningKind::NoDuration(Quote::new(number)));
-        }
-        let Some(range) = self.part_range(line, attributes.get("BYTERANGE"), &uri) else { return Ok(()) };
-        let (is_independent, is_gap) = (attributes.is_yes("INDEPENDENT"), attributes.is_yes("GAP"));
-        let uri = self.reader.span(uri);
-        self.last_part_range = range.map(|range| (range, uri));
-        let keys = self.keys.use_set(&self.reader, line, &mut self.media.key_sets)?;
-        self.media.parts.push(PartRecord {
-            micros: duration.map_or(0, |duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
-            range_offset: range.map_or(0, |range| range.offset),
-            range_length: range.map_or(0, |range| range.length),
-            uri,
-            line: line.number,
-            keys,
-            map: self.map,
-            is_independent,
-            is_gap,
-        });
-        Ok(())
-    }
-
-    /// Returns the range, if there is one; `None` where it can't be told.
-    fn part_range(&mut self, line: Line<'t>, text: Option<&str>, uri: &str) -> Option<Option<ByteRange>> {
-        let Some(text) = text else { return Some(None) };
-        let range = scalar::byte_range(text).and_then(|(length, offset)| {
-            // Only within the same segment, and only of the same resource.
-            let last = self.last_part_range.filter(|(_, last)| self.text_of(*last) == uri);
-            ByteRange::new(offset.or(last.map(|(last, _)| last.end()))?, length)
-        });
-        if range.is_none() {
-            self.reader.warn(line, || WarningKind::PartRange(Quote::new(text)));
-        }
-        range.map(Some)
-    }
-
     fn segment(&mut self, line: Line<'t>, uri: &'t str) -> Result<(), Error> {
         let limit = self.reader.options.limits.segments;
         if self.media.records.len() >= limit {
@@ -470,55 +356,6 @@ impl<'t> MediaReader<'t> {
             "" => span.after(self.reader.text.len()).get(&self.reader.expansions),
             text => text,
         }
-    }
-
-    /// Dates the segments before the first that has one (section 4.4.4.6).
-    fn extrapolate_backward(&mut self) {
-        let records = &mut self.media.records;
-        let dated = records.iter().position(|record| record.time != NO_TIME).unwrap_or(0);
-        let Some((before, rest)) = records.split_at_mut_checked(dated) else { return };
-        let Some(mut time) = rest.first().map(|record| record.time).filter(|time| *time != NO_TIME) else {
-            return;
-        };
-        for record in before.iter_mut().rev() {
-            time = time.saturating_sub_unsigned(record.micros);
-            record.time = time;
-        }
-    }
-
-    fn finish(mut self, last: Option<Line<'t>>) -> Result<(Media, Reader<'t>), Error> {
-        if let Some((line, ..)) = self.next.extinf {
-            self.reader.warn(line, || WarningKind::NoUri);
-        }
-        if let Some((line, value)) = self.bad_sequence {
-            let by_sequence = |set: &KeySet| matches!(set.encryption, Encryption::Aes128 { iv: None, .. });
-            if self.media.key_sets.iter().any(by_sequence) {
-                self.reader.fault(line, value, ErrorKind::SequenceForIv(Quote::new(value)))?;
-            }
-        }
-        let segments = self.media.records.len() as u64;
-        let end = self.media.media_sequence.checked_add(self.media.skipped_segments);
-        let fits = end.and_then(|end| end.checked_add(segments)).is_some();
-        if let (false, Some(line)) = (fits, self.media_sequence_seen.or(last)) {
-            let kind = ErrorKind::MediaSequence(Quote::new(&self.media.media_sequence.to_string()));
-            self.reader.fault(line, line.raw, kind)?;
-        }
-        if let (None, Some(last)) = (self.media.target_duration, last) {
-            self.reader.warn(last, || WarningKind::NoTargetDuration);
-        }
-        self.extrapolate_backward();
-        let date_ranges = std::mem::take(&mut self.date_ranges);
-        self.media.date_ranges = date_ranges.finish(&mut self.reader, self.media.skipped_segments > 0);
-        metadata_reader::finish(&mut self.media);
-        self.media.version = self.reader.version;
-        self.media.independent_segments = self.reader.independent_segments;
-        self.media.start = self.reader.start;
-        self.media.buffer = if self.reader.expansions.is_empty() {
-            Arc::from(self.reader.text)
-        } else {
-            Arc::from([self.reader.text, &self.reader.expansions].concat())
-        };
-        Ok((self.media, self.reader))
     }
 }
 

@@ -156,13 +156,15 @@ impl<'t> Check<'t> {
     }
 
     fn uri(&mut self, line: Line<'t>, uri: &'t str) {
+        // What a skipped segment says goes on into the first one that is there (section 6.3.7).
+        let goes_on = !self.has_segments && self.base.seen.contains_key("EXT-X-SKIP");
         self.has_segments = true;
         if !std::mem::take(&mut self.extinf) {
             self.base.report(line, uri, "4.4.4.1", || "a segment has no EXTINF".to_owned());
         }
         self.last_part_range = None;
         if let Some((tag, text)) = self.range.take() {
-            if !text.contains('@') && self.last_range != Some(uri) {
+            if !text.contains('@') && self.last_range != Some(uri) && !goes_on {
                 self.base.report(tag, text, "4.4.4.2", || {
                     "a byte range has no offset, and the segment before is no range of the same resource"
                         .to_owned()

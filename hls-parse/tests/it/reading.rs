@@ -256,7 +256,7 @@ fn rule_33_skipped_segments_keep_their_numbers() {
 }
 
 #[test]
-fn the_kind_of_key_is_never_taken_for_clear() {
+fn rule_22_a_key_of_any_kind_is_never_taken_for_clear() {
     fn check(tag: &str, expect: Reason) {
         let media = media(&format!("#EXT-X-KEY:{tag}\n#EXTINF:1,\na\n"));
         let encryption = media.segment(0).map(|segment| segment.encryption().clone());

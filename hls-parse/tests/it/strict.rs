@@ -88,6 +88,17 @@ fn rule_12_what_must_fail() {
 }
 
 #[test]
+fn rule_08_durations_are_rounded() {
+    fn check(duration: &str, is_right: bool) {
+        let text = format!("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:4\n#EXTINF:{duration},\na\n");
+        assert_eq!(found(&text).is_empty(), is_right, "{duration}");
+    }
+    check("4.4", true);
+    check("4.499", true);
+    check("4.5", false);
+}
+
+#[test]
 fn segments() {
     media("a.ts\n", &["line 4, column 1: a segment has no EXTINF (section 4.4.4.1)"]);
     let long = "the duration is longer than the target of 6 s (section 4.4.3.1)";
@@ -104,6 +115,7 @@ fn segments() {
     let offset = "a byte range has no offset, and the segment before is no range of the same resource";
     let place = |line: u32| format!("line {line}, column 18: {offset} (section 4.4.4.2)");
     media("#EXTINF:6,\n#EXT-X-BYTERANGE:5\na\n", &[&place(5)]);
+    media("#EXT-X-SKIP:SKIPPED-SEGMENTS=1\n#EXTINF:6,\n#EXT-X-BYTERANGE:5\na\n", &[]);
     media("#EXTINF:6,\n#EXT-X-BYTERANGE:5@0\na\n#EXTINF:6,\n#EXT-X-BYTERANGE:5\nb\n", &[&place(8)]);
     media(
         "#EXTINF:6,\n#EXT-X-BYTERANGE:0@5\na\n",

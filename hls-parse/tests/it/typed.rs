@@ -35,6 +35,25 @@ fn multivariant(body: &str) -> Multivariant {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
+fn rule_06_renditions_are_aligned_by_discontinuities_and_dates() {
+    let date = "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z";
+    let video = media(&format!(
+        "#EXT-X-MEDIA-SEQUENCE:90\n#EXT-X-DISCONTINUITY-SEQUENCE:4\n{date}\n#EXTINF:4,\nv1\n\
+         #EXT-X-DISCONTINUITY\n#EXTINF:4,\nv2\n"
+    ));
+    let audio = media(&format!(
+        "#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:5\n#EXTINF:2,\na2\n#EXTINF:2,\na3\n{}\n#EXTINF:4,\na4\n",
+        date.replace("00:00Z", "00:08Z"),
+    ));
+    let place = |media: &Media, uri: &str| {
+        let segment = media.segments().find(|segment| segment.uri() == uri)?;
+        Some((segment.discontinuity_sequence(), segment.date_time()))
+    };
+    assert_eq!(place(&video, "v2"), place(&audio, "a2"));
+    assert!(place(&video, "v1") < place(&audio, "a2"));
+}
+
+#[test]
 fn rule_07_where_playback_begins() {
     fn check(tags: &str, expect: Option<u64>) {
         let media = media(&format!("{tags}\n#EXTINF:4,\na\n#EXTINF:4,\nb\n"));
