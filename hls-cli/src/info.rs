@@ -1,6 +1,7 @@
 //! `hls info`: what is in a stream, and how to get it.
 
 mod check;
+mod facts;
 mod human;
 mod json;
 mod reading;

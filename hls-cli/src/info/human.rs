@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hls_fetch::escaped;
 use hls_parse::{Encryption, Rendition, RenditionType, Variant};
 
-use super::{Found, Note};
+use super::{Found, Note, facts};
 use crate::human::{bytes, count, duration};
 
 /// Warnings that are worth a line each; --json has all.
@@ -15,6 +15,9 @@ const COLUMNS: usize = 80;
 /// The whole answer.
 pub(super) fn page(found: &Found) -> String {
     let mut page = format!("{}\n", headline(found));
+    let mut words = found.media.as_ref().map(facts::of_media).unwrap_or_default();
+    words.extend(found.multivariant.iter().flat_map(facts::of_multivariant));
+    page.push_str(&facts::lines(&words));
     if let Some(playlist) = &found.multivariant {
         page.push_str(&variants(found, &playlist.variants));
         page.push_str(&renditions(&playlist.renditions));

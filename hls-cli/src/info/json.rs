@@ -1,9 +1,9 @@
 //! `hls info --json`: one object on one line.
 
-use hls_parse::{Media, Rendition, Variant};
+use hls_parse::{Media, Rendition, SessionData, Variant};
 use serde_json::{Value, json};
 
-use super::{Found, Note, method};
+use super::{Found, Note, facts::Facts, method};
 
 /// The object as a line; URIs stand as the playlist has them, tokens included, since programs go on with them.
 pub(super) fn line(found: &Found) -> String {
@@ -11,7 +11,8 @@ pub(super) fn line(found: &Found) -> String {
     let media = found.media.as_ref();
     let variants = playlist.map_or(&[][..], |p| &p.variants);
     let renditions = playlist.map_or(&[][..], |p| &p.renditions);
-    let object = json!({
+    let facts = media.map(Facts::of);
+    let mut object = json!({
         "schema": 1,
         "kind": if playlist.is_some() { "multivariant" } else { "media" },
         "url": found.url,
@@ -24,7 +25,40 @@ pub(super) fn line(found: &Found) -> String {
         "encryption": found.encryption().into_iter().map(|e| method(e).as_str().to_owned()).collect::<Vec<_>>(),
         "warnings": found.notes.iter().map(warning).collect::<Vec<_>>(),
     });
+    let more = json!({
+        "version": playlist.map_or(media.and_then(|m| m.version), |p| p.version),
+        "i_frame_variants": playlist.map_or(&[][..], |p| &p.i_frame_variants).iter().map(i_frame_variant).collect::<Vec<_>>(),
+        "session_data": playlist.map_or(&[][..], |p| &p.session_data).iter().map(session_data).collect::<Vec<_>>(),
+        "content_steering": playlist.and_then(|p| p.content_steering.as_ref()).map(|s| &s.uri),
+        "media_sequence": media.map(|m| m.media_sequence),
+        "skipped_segments": media.map(|m| m.skipped_segments),
+        "start_time": facts.as_ref().and_then(|f| f.start.clone()),
+        "discontinuities": facts.as_ref().map(|f| f.discontinuities),
+        "gaps": facts.as_ref().map(|f| f.gaps),
+        "keys": facts.as_ref().map(|f| f.keys),
+        "maps": media.map(|m| m.maps().len()),
+        "date_ranges": media.map(|m| m.date_ranges.len()),
+        "hold_back_s": media.filter(|m| is_live(m)).and_then(Media::hold_back).map(|d| d.as_secs_f64()),
+        "part_target_s": media.and_then(|m| m.part_target).map(|d| d.as_secs_f64()),
+    });
+    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+        object.extend(more);
+    }
     format!("{object}\n")
+}
+
+fn i_frame_variant(variant: &Variant) -> Value {
+    json!({
+        "bandwidth": variant.bandwidth,
+        "width": variant.resolution.map(|r| r.width),
+        "height": variant.resolution.map(|r| r.height),
+        "codecs": variant.codecs,
+        "uri": variant.uri,
+    })
+}
+
+fn session_data(data: &SessionData) -> Value {
+    json!({ "id": data.id, "value": data.value, "uri": data.uri, "language": data.language })
 }
 
 fn is_live(media: &Media) -> bool {
@@ -107,6 +141,9 @@ b.ts
             ],
             "n_segments": 2, "duration_s": 7.5, "target_duration": 4.0, "live": false, "encryption": ["AES-128"],
             "warnings": [{"line": 5, "kind": "missing", "message": "EXT-X-STREAM-INF without BANDWIDTH"}],
+            "version": null, "i_frame_variants": [], "session_data": [], "content_steering": null,
+            "media_sequence": 0, "skipped_segments": 0, "start_time": null, "discontinuities": 0, "gaps": 0,
+            "keys": 2, "maps": 0, "date_ranges": 0, "hold_back_s": null, "part_target_s": null,
         });
         assert_eq!(read(MASTER, Some(MEDIA)), expect);
     }

@@ -128,3 +128,27 @@ fn a_check_of_what_is_right_and_of_what_is_no_playlist() -> Outcome {
     folder.run(&["info", "--check", "--reading", "good.m3u8"])?.fails(2, "usage");
     Ok(())
 }
+
+#[test]
+fn a_live_stream() -> Outcome {
+    let folder = Folder::new()?;
+    std::fs::write(
+        folder.file("live.m3u8"),
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:266\n#EXT-X-PART-INF:PART-TARGET=0.33\n\
+         #EXT-X-SERVER-CONTROL:HOLD-BACK=12.5\n#EXT-X-PROGRAM-DATE-TIME:2026-11-22T20:00:00Z\n\
+         #EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:4,\na.ts\n#EXT-X-DISCONTINUITY\n#EXT-X-GAP\n#EXTINF:4,\nb.ts\n",
+    )?;
+    let page = folder.run(&["info", "live.m3u8"])?.ok().out();
+    let expect = "media playlist, live, 8.0 s in the playlist, 2 segments, AES-128
+  segments 266 to 267, target duration 4 s, play 12.5 s behind the end,
+  parts of 0.33 s, from 2026-11-22T20:00:00.000Z, 1 discontinuity, 1 gap
+
+hls get 'live.m3u8'
+";
+    assert_eq!(page, expect);
+    let found: Value = serde_json::from_str(&folder.run(&["info", "--json", "live.m3u8"])?.ok().out())?;
+    for (field, value) in [("media_sequence", json!(266)), ("gaps", json!(1)), ("hold_back_s", json!(12.5))] {
+        assert_eq!(found[field], value, "{field}");
+    }
+    Ok(())
+}
