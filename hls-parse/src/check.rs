@@ -177,8 +177,10 @@ impl<'t> Checker<'t> {
 
     fn define(&mut self, line: Line<'t>, value: &'t str) {
         let attributes = crate::attribute::Attributes::read(value, line.number, &mut Warnings::new(0));
-        let kind = if attributes.get("QUERYPARAM").is_some() { 11 } else { 8 };
-        self.version.need(kind, line.number, "EXT-X-DEFINE");
+        self.version.need(8, line.number, "EXT-X-DEFINE");
+        if attributes.get("QUERYPARAM").is_some() {
+            self.version.need(11, line.number, "QUERYPARAM");
+        }
         if let Err(kind) = self.variables.define(&attributes, self.base, self.options) {
             self.report(line, value, "4.4.2.3", || kind.to_string());
         }

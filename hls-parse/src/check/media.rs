@@ -125,6 +125,11 @@ impl<'t> Check<'t> {
             "EXT-X-SERVER-CONTROL" => self.control = Some((line, attributes)),
             "EXT-X-PART" => self.part(line, &attributes),
             "EXT-X-DATERANGE" => self.date_range(line, &attributes),
+            "EXT-X-RENDITION-REPORT" => {
+                if let Some(uri) = attributes.get("URI").filter(|uri| url::Url::parse(uri).is_ok()) {
+                    self.base.report(line, uri, "4.4.5.4", || format!("the URI of {name} is not relative"));
+                }
+            }
             "EXT-X-SKIP" => {
                 let skips_dates = attributes.has("RECENTLY-REMOVED-DATERANGES");
                 let (version, what) =

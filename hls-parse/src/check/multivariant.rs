@@ -124,6 +124,12 @@ impl<'t> Check<'t> {
         if let Some(group) = attributes.get("CLOSED-CAPTIONS").filter(|g| *g != "NONE" && !g.contains("{$")) {
             self.references.push((line, "CLOSED-CAPTIONS", group));
         }
+        let protection = attributes.get("ALLOWED-CPC").filter(|list| !list.contains("{$"));
+        if let Some(entry) = protection.and_then(|list| list.split(',').find(|entry| !entry.contains(':'))) {
+            let quote = Quote::new(entry);
+            self.base
+                .report(line, entry, "4.4.6.2", || format!("an entry of ALLOWED-CPC has no colon: {quote}"));
+        }
         if let Some(attribute) = attributes.iter().find(|attribute| attribute.name.starts_with("REQ-")) {
             self.base.version.need(12, line.number, "an attribute that begins with REQ-");
             let quote = Quote::new(attribute.name);

@@ -255,11 +255,41 @@ fn versions() {
         "EXT-X-SKIP of date ranges",
         10,
     );
-    needs("#EXT-X-DEFINE:QUERYPARAM=\"tok\"\n", "EXT-X-DEFINE", 11);
+    needs("#EXT-X-DEFINE:QUERYPARAM=\"tok\"\n", "QUERYPARAM", 11);
+    let variants = |version: u32, tags: &str| {
+        found(&format!("#EXTM3U\n#EXT-X-VERSION:{version}\n{tags}#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n"))
+    };
+    for (least, what, tags) in [
+        (
+            7,
+            "SERVICE captions",
+            "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"c\",NAME=\"n\",INSTREAM-ID=\"SERVICE1\"\n",
+        ),
+        (
+            12,
+            "an attribute that begins with REQ-",
+            "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i\",REQ-VIDEO-LAYOUT=\"CH-MONO\"\n",
+        ),
+        (
+            13,
+            "INSTREAM-ID outside of captions",
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"c\",NAME=\"n\",INSTREAM-ID=\"1\"\n",
+        ),
+    ] {
+        let below = least - 1;
+        let expect =
+            format!("line 3, column 1: {what} needs EXT-X-VERSION {least}, and it is {below} (section 8)");
+        assert_eq!(variants(below, tags), [expect]);
+        assert_eq!(variants(least, tags), [""; 0]);
+    }
 }
 
 #[test]
 fn low_latency() {
+    media(
+        &format!("{SEGMENT}#EXT-X-RENDITION-REPORT:URI=\"https://example.com/b\"\n"),
+        &["line 6, column 30: the URI of EXT-X-RENDITION-REPORT is not relative (section 4.4.5.4)"],
+    );
     media(
         &format!("#EXT-X-PART:URI=\"p\",DURATION=1,BYTERANGE=\"5\"\n{SEGMENT}"),
         &[
@@ -337,6 +367,10 @@ fn multivariant_playlists() {
     multivariant(
         "#EXT-X-STREAM-INF:BANDWIDTH=1,CLOSED-CAPTIONS=NONE\nu\n",
         &["line 5, column 1: CLOSED-CAPTIONS is NONE on some variants and not on all (section 4.4.6.2)"],
+    );
+    multivariant(
+        "#EXT-X-STREAM-INF:BANDWIDTH=1,ALLOWED-CPC=\"com.a:L1,b\"\nu\n",
+        &["line 3, column 53: an entry of ALLOWED-CPC has no colon: \"b\" (section 4.4.6.2)"],
     );
     multivariant(
         "#EXT-X-SESSION-KEY:METHOD=NONE\n",
