@@ -130,6 +130,13 @@ impl Worker {
                     self.written(bytes);
                 }
                 // Whoever hears of the end may start anew at once, so the lock is gone by then.
+                Ok(Message::Finish) if self.failed => {
+                    // All seemed to be there when this was sent. Whoever sent it hears of the failure next.
+                    let closed = self.store.close();
+                    drop(self.store);
+                    let _ = self.reports.send(Report::Closed(closed));
+                    return;
+                }
                 Ok(Message::Finish) => {
                     let finished = self.store.finish();
                     drop(self.store);
@@ -222,6 +229,90 @@ impl Worker {
         let before = self.in_flight.bytes.fetch_sub(bytes, Ordering::Relaxed);
         if before > MOST_IN_FLIGHT && before - bytes <= MOST_IN_FLIGHT {
             self.in_flight.fewer.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hls_state::{Fingerprint, Placed, Unit};
+    use std::sync::Mutex;
+
+    /// Fails at one of its calls, and notes how it ended.
+    #[derive(Debug)]
+    struct Failing {
+        at: usize,
+        calls: usize,
+        ended: Arc<Mutex<Vec<&'static str>>>,
+    }
+
+    impl Failing {
+        fn call<T>(&mut self, done: T) -> Result<T, Error> {
+            self.calls += 1;
+            if self.calls == self.at {
+                Err(Error::from_io("can't write", "x".as_ref(), std::io::ErrorKind::StorageFull.into()))
+            } else {
+                Ok(done)
+            }
+        }
+    }
+
+    impl ResumeStore for Failing {
+        fn takes_unverified(&self) -> bool {
+            true
+        }
+        fn write(&mut self, _: u8, _: u64, _: &[IoSlice<'_>]) -> Result<(), Error> {
+            self.call(())
+        }
+        fn cut(&mut self, _: u8, _: u64) -> Result<(), Error> {
+            self.call(())
+        }
+        fn record(&mut self, _: Placed) -> Result<(), Error> {
+            self.call(())
+        }
+        fn set_aside(&mut self, _: Unit, _: &[IoSlice<'_>]) -> Result<(), Error> {
+            self.call(())
+        }
+        fn keep_aside(&mut self, _: Unit, _: Fingerprint) -> Result<(), Error> {
+            self.call(())
+        }
+        fn drop_aside(&mut self, _: Unit) {}
+        fn place_aside(&mut self, _: Unit, _: u64) -> Result<Option<Placed>, Error> {
+            self.call(None)
+        }
+        fn maintain(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn close(&mut self) -> Result<(), Error> {
+            self.ended.lock().unwrap().push("closed");
+            Ok(())
+        }
+        fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
+            self.ended.lock().unwrap().push("finished");
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_that_failed_is_ever_finished() {
+        for (at, expect, first) in
+            [(0, "finished", "Finished"), (1, "closed", "Failed"), (5, "closed", "Failed")]
+        {
+            let ended = Arc::new(Mutex::new(Vec::new()));
+            let (reports, mut heard) = mpsc::unbounded_channel();
+            let store = Failing { at, calls: 0, ended: Arc::clone(&ended) };
+            let writer = Writer::start(Box::new(store), reports).unwrap();
+            for n in 0..5 {
+                // One track and then the other, so that each write is a call of its own.
+                let data = Bytes::from_static(b"12");
+                writer.carry_out(Command::Write { output: n % 2, offset: u64::from(n), data });
+            }
+            writer.finish();
+            let report = format!("{:?}", heard.recv().await);
+            assert!(report.contains(first), "{at}: {report}");
+            while heard.recv().await.is_some() {}
+            assert_eq!(*ended.lock().unwrap(), [expect], "{at}");
         }
     }
 }

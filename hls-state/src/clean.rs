@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
+use crate::lock::Lock;
 use crate::{Error, Layout, sys};
 
 /// Removes what an earlier run left: the log first, so that a crash in between leaves nothing that lies.
@@ -38,5 +39,18 @@ pub(crate) fn remove_contents(folder: &Path, with_log: bool) {
 pub(crate) fn remove_files(paths: impl IntoIterator<Item = PathBuf>) {
     for path in paths {
         let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Removes a folder that holds nothing but a lock that nobody has.
+pub(crate) fn take_away_leftovers(layout: &Layout) {
+    let Ok(entries) = std::fs::read_dir(layout.folder()) else { return };
+    let lock = layout.lock();
+    if entries.filter_map(Result::ok).any(|entry| entry.path() != lock) {
+        return;
+    }
+    if let Ok(lock) = Lock::take(&lock) {
+        let _ = lock.remove();
+        let _ = std::fs::remove_dir(layout.folder());
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clean::{discard, remove_contents, remove_files};
+use crate::clean::{self, discard, remove_contents, remove_files};
 use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
@@ -329,6 +329,7 @@ impl ResumeStore for DiskStore {
     }
 
     fn record(&mut self, placed: Placed) -> Result<(), Error> {
+        self.part_mut(placed.output)?.recorded(&placed);
         self.index.note(&placed);
         self.pending.push(Record::Placed(placed));
         self.pending_since.get_or_insert_with(Instant::now);
@@ -415,10 +416,10 @@ impl ResumeStore for DiskStore {
 
     fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
         self.syncer = None;
-        // A job of one output whose log was never needed is complete by the rename itself.
-        if self.log.is_some() || self.parts.len() > 1 || !self.earlier.is_empty() {
-            self.flush()?;
+        if let Some(part) = self.parts.iter().find(|part| !part.is_whole()) {
+            return Err(Error::new(Kind::Contract, "not every byte is of a recorded unit:", &part.path));
         }
+        self.flush()?;
         if self.is_safe() {
             for part in &self.parts {
                 Part::sync(&part.file, &part.path)?;
@@ -438,7 +439,7 @@ impl ResumeStore for DiskStore {
 }
 
 /// Says early what opening and finishing a job would find out: an output that exists, a folder that can't be written to,
-/// another process at work. Nothing is changed.
+/// another process at work. Nothing is changed, but that what a finished job was killed over is taken away.
 ///
 /// # Errors
 /// As [`DiskStore::open`].
@@ -452,6 +453,7 @@ pub fn probe(output: &Path, force: bool) -> Result<(), Error> {
         Log::read(&layout.log()).is_ok_and(|log| log.records.iter().any(|r| matches!(r, Record::Complete(_))))
     };
     if !force && std::fs::symlink_metadata(output).is_ok() && !finished() {
+        clean::take_away_leftovers(&layout);
         return Err(Error::new(Kind::Exists, "the output exists already:", output));
     }
     let parent = Layout::parent(output);

@@ -22,6 +22,8 @@ pub(crate) struct Part {
     pub(crate) path: PathBuf,
     /// Where the next byte goes.
     pub(crate) end: u64,
+    /// Up to here there are records: only what they cover all of is finished.
+    recorded: u64,
     /// Up to here the system has been asked to write out.
     sent: u64,
 }
@@ -49,7 +51,7 @@ impl Part {
         if meta.len() != end {
             file.set_len(end).at("can't cut", &path)?;
         }
-        Ok(Self { file: Arc::new(file), path, end, sent: end })
+        Ok(Self { file: Arc::new(file), path, end, recorded: end, sent: end })
     }
 
     /// Writes, and says what may leave memory now.
@@ -74,9 +76,22 @@ impl Part {
         if self.end > offset {
             self.file.set_len(offset).at("can't cut", &self.path)?;
             self.end = offset;
+            self.recorded = self.recorded.min(offset);
             self.sent = self.sent.min(offset);
         }
         Ok(())
+    }
+
+    /// Takes note of a record; they come in the order of the bytes.
+    pub(crate) fn recorded(&mut self, placed: &Placed) {
+        if placed.offset == self.recorded {
+            self.recorded += placed.len;
+        }
+    }
+
+    /// Whether each byte belongs to a unit that was recorded as whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.recorded == self.end
     }
 
     pub(crate) fn sync(file: &File, path: &Path) -> Result<(), Error> {

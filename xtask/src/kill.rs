@@ -101,7 +101,7 @@ fn segment_bytes(origin: &Origin, published: &Published) -> u64 {
 }
 
 /// Returns a number from 0 to 1, evenly spread over the seeds (SplitMix64).
-fn fraction(seed: u64) -> f64 {
+pub(crate) fn fraction(seed: u64) -> f64 {
     let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -2,6 +2,8 @@
 
 mod bench;
 mod ci;
+#[cfg(target_os = "linux")]
+mod crash;
 mod demo;
 mod download;
 mod fuzz;
@@ -23,6 +25,9 @@ cargo xtask COMMAND
   demo          download an encrypted stream, be killed half way, go on, verify
   kill [--runs N] [--connections N] [--seed N]
                 kill downloads at random moments, verify, count the bytes fetched twice
+  crash [--most N] [--doubles N] [--seed N]
+                kill downloads, and make them fail, at each system call that touches a file; run them again
+                (Linux, with strace)
   bench parse   speed and memory of reading playlists, beside m3u8-rs
   fuzz parse [--runs N] [--seconds S] [--seed X]
                 read mutated playlists: no panic, no hang, bounded memory
@@ -47,6 +52,8 @@ fn run(args: &[String]) -> Result<()> {
         ("ci", []) => ci::run(),
         ("demo", []) => demo::run(),
         ("kill", rest) => kill::run(rest),
+        #[cfg(target_os = "linux")]
+        ("crash", rest) => crash::run(rest),
         ("bench", [what]) if what == "parse" => bench::parse(),
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("help" | "--help" | "-h", _) => {

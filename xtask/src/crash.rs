@@ -1,0 +1,288 @@
+//! `cargo xtask crash`: downloads that die, or are told of an error, at each system call that touches a file.
+//!
+//! What has to hold after each: the final name holds all the right bytes or is not there, and running the same command
+//! again ends right, with nothing left behind, and finds none of its records untrue.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use hls_testkit::{Origin, Published, Reply, Vod, judge};
+
+use crate::download::{self, Download};
+use crate::kill::fraction;
+use crate::workspace;
+
+/// The system calls by which files and folders come, change and go.
+const CALLS: [&str; 13] = [
+    "openat",
+    "write",
+    "pwrite64",
+    "pwritev",
+    "ftruncate",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "renameat2",
+    "unlink",
+    "mkdir",
+    "rmdir",
+    "sync_file_range",
+];
+const ERRORS: [(&str, &[&str]); 8] = [
+    ("pwrite64", &["EIO", "ENOSPC"]),
+    ("pwritev", &["EIO", "ENOSPC"]),
+    ("write", &["EIO", "ENOSPC"]),
+    ("ftruncate", &["EIO", "ENOSPC"]),
+    ("fsync", &["EIO", "ENOSPC"]),
+    ("fdatasync", &["EIO", "ENOSPC"]),
+    ("renameat2", &["EIO", "ENOSPC"]),
+    ("openat", &["EMFILE"]),
+];
+/// A count of one call in one thread that no job here reaches.
+const FAR: u32 = 2000;
+
+struct Options {
+    most: u32,
+    doubles: u32,
+    seed: u64,
+}
+
+/// What happens at the `nth` of these calls, counted for each thread by itself.
+#[derive(Clone, Copy)]
+struct Fault {
+    call: &'static str,
+    nth: u32,
+    error: Option<&'static str>,
+}
+
+struct Job<'a> {
+    name: &'static str,
+    program: &'a Path,
+    output: PathBuf,
+    published: Published,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let options = Options::read(args)?;
+    let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !strace.is_ok_and(|status| status.success()) {
+        judge::skip("strace is not installed: no call can be made to fail");
+        return Ok(());
+    }
+    let program = download::build()?;
+    let folder = workspace::target()?.join("crash");
+    std::fs::create_dir_all(&folder)?;
+    let origin = Origin::builder().start();
+    let small = Vod::synthetic(6, 200 << 10).prefix("/small").aes128([7; 16]).publish(&origin);
+    // The first one comes last, so that the others fill the memory and some wait on disk.
+    let aside = Vod::synthetic(6, 7 << 20).prefix("/aside").publish(&origin);
+    let first = aside.segment_paths[0].clone();
+    origin.rule(move |request| (request.path == first).then(|| Reply::resource().delay(400)));
+    let jobs = [("small", small), ("aside", aside)].map(|(name, published)| Job {
+        name,
+        program: &program,
+        output: folder.join(format!("{name}.ts")),
+        published,
+    });
+
+    println!(
+        "at most {} of each call, {} double kills, --seed {}",
+        options.most, options.doubles, options.seed
+    );
+    let start = Instant::now();
+    let mut boundaries = Vec::new();
+    for job in &jobs {
+        job.clear()?;
+        ensure!(job.plainly()?.status.success(), "{}: a download without any fault failed", job.name);
+        for call in CALLS {
+            boundaries.extend(job.kills(call, &options)?.into_iter().map(|fault| (job, fault)));
+        }
+        for (call, errors) in ERRORS {
+            for error in errors {
+                job.errors(call, error, &options)?;
+            }
+        }
+    }
+    double_kills(&boundaries, &options)?;
+    println!("{} kills and errors, no violation, {:.0} s", boundaries.len(), start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn double_kills(boundaries: &[(&Job<'_>, Fault)], options: &Options) -> Result<()> {
+    let pick = |n: u64| {
+        let at = fraction(options.seed.wrapping_add(n)) * boundaries.len() as f64;
+        boundaries.get(at as usize).copied().context("no boundaries")
+    };
+    let mut second_hits = 0;
+    for n in 0..u64::from(options.doubles) {
+        let (job, first) = pick(2 * n)?;
+        let (_, mut second) = pick(2 * n + 1)?;
+        second.nth = second.nth.div_ceil(2);
+        job.clear()?;
+        job.with(first)?;
+        let again = job.with(second)?;
+        second_hits += u32::from(killed(&again));
+        job.final_is_whole_or_absent()
+            .and_then(|()| job.recovers())
+            .with_context(|| format!("{first}, then {second}"))?;
+    }
+    println!("double kills: {} right, {second_hits} of the second ones hit", options.doubles);
+    Ok(())
+}
+
+impl Job<'_> {
+    /// Kills at each of these calls, and returns those that were reached.
+    fn kills(&self, call: &'static str, options: &Options) -> Result<Vec<Fault>> {
+        let mut reached = Vec::new();
+        let sample = self.sample(call, options)?;
+        for nth in sample.iter().copied() {
+            let fault = Fault { call, nth, error: None };
+            self.clear()?;
+            let output = self.with(fault)?;
+            if killed(&output) {
+                reached.push(fault);
+            } else {
+                ensure!(output.status.success(), "{} {fault}: {}", self.name, said(&output));
+            }
+            self.final_is_whole_or_absent()
+                .and_then(|()| self.recovers())
+                .with_context(|| format!("{} {fault}", self.name))?;
+        }
+        println!("{} {call}: {} kills of {}, all right", self.name, reached.len(), sample.len());
+        ensure!(2 * reached.len() >= sample.len(), "{} {call}: the kills don't happen", self.name);
+        Ok(reached)
+    }
+
+    fn errors(&self, call: &'static str, error: &'static str, options: &Options) -> Result<()> {
+        let mut codes = BTreeMap::<i32, u32>::new();
+        for nth in self.sample(call, options)? {
+            let fault = Fault { call, nth, error: Some(error) };
+            self.clear()?;
+            let output = self.with(fault)?;
+            let code = output.status.code().unwrap_or(-1);
+            *codes.entry(code).or_default() += 1;
+            let named = String::from_utf8_lossy(&output.stderr).contains("error[");
+            ensure!(code == 0 || named, "{} {fault}: no named error, but {}", self.name, said(&output));
+            ensure!(code != 101 && code >= 0, "{} {fault}: {}", self.name, said(&output));
+            ensure!(code != 0 || self.output.exists(), "{} {fault}: exit 0 and no output", self.name);
+            self.final_is_whole_or_absent()
+                .and_then(|()| self.recovers())
+                .with_context(|| format!("{} {fault}", self.name))?;
+        }
+        let codes: Vec<_> = codes.iter().map(|(code, n)| format!("{n} x exit {code}")).collect();
+        println!("{} {call} {error}: {}, then all right", self.name, codes.join(", "));
+        Ok(())
+    }
+
+    /// Which of the calls of one kind to take: all, or as many as asked for, spread evenly.
+    fn sample(&self, call: &'static str, options: &Options) -> Result<Vec<u32>> {
+        self.clear()?;
+        let trace = self.output.with_extension("trace");
+        let mut counting = self.strace(&["-e", &format!("trace={call}")], &trace);
+        ensure!(counting.output()?.status.success(), "{}: a traced download failed", self.name);
+        let mut of_thread = BTreeMap::<String, u32>::new();
+        for line in std::fs::read_to_string(&trace)?.lines().filter(|line| line.contains(&format!("{call}(")))
+        {
+            *of_thread.entry(line.split(' ').next().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        std::fs::remove_file(&trace)?;
+        let most = of_thread.values().copied().max().unwrap_or(0).min(FAR);
+        let take = most.min(options.most);
+        Ok((1..=take).map(|n| (n * most).div_ceil(take)).collect())
+    }
+
+    fn strace(&self, what: &[&str], trace: &Path) -> Command {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o"]).arg(trace).args(what).arg("--").arg(self.program);
+        self.arguments(&mut command);
+        command
+    }
+
+    fn with(&self, fault: Fault) -> Result<Output> {
+        let what = match fault.error {
+            Some(error) => format!("error={error}"),
+            None => "signal=KILL".to_owned(),
+        };
+        let inject = format!("inject={}:{what}:when={}", fault.call, fault.nth);
+        let trace = format!("trace={}", fault.call);
+        Ok(self.strace(&["-e", &trace, "-e", &inject], Path::new("/dev/null")).output()?)
+    }
+
+    fn plainly(&self) -> Result<Output> {
+        let mut command = Command::new(self.program);
+        self.arguments(&mut command);
+        Ok(command.output()?)
+    }
+
+    fn arguments(&self, command: &mut Command) {
+        command.args(["get", &self.published.url, "-j", "6", "--progress", "none", "-o"]).arg(&self.output);
+        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1").stdin(Stdio::null());
+    }
+
+    fn final_is_whole_or_absent(&self) -> Result<()> {
+        if !self.output.exists() {
+            return Ok(());
+        }
+        let found = judge::sha256_file(&self.output)?;
+        ensure!(found == self.published.sha256, "{} holds wrong bytes", self.output.display());
+        Ok(())
+    }
+
+    /// The same command again, undisturbed.
+    fn recovers(&self) -> Result<()> {
+        let [part, state] = self.as_download().companions();
+        // Without them it was finished, and only the cleaning up was left: the output exists, as after any download.
+        let finished = self.output.exists() && !part.exists() && !state.join("written").exists();
+        let output = self.plainly()?;
+        let expected = if finished { 13 } else { 0 };
+        ensure!(output.status.code() == Some(expected), "the next run: {}", said(&output));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(!errors.contains("damaged"), "a record was not true: {errors}");
+        self.as_download().verify(&self.published.sha256)
+    }
+
+    fn clear(&self) -> Result<()> {
+        self.as_download().clear()
+    }
+
+    fn as_download(&self) -> Download<'_> {
+        let (program, url, output) = (self.program, self.published.url.as_str(), self.output.as_path());
+        Download { program, url, output, connections: 6, quiet: true }
+    }
+}
+
+/// strace dies by the signal that it has seen its program die by.
+fn killed(output: &Output) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    output.status.signal() == Some(9) || output.status.code() == Some(137)
+}
+
+fn said(output: &Output) -> String {
+    format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {} no. {}", self.error.unwrap_or("killed"), self.call, self.nth)
+    }
+}
+
+impl Options {
+    fn read(args: &[String]) -> Result<Self> {
+        let mut options = Self { most: FAR, doubles: 300, seed: 1 };
+        for pair in args.chunks(2) {
+            match pair {
+                [name, value] if name == "--most" => options.most = value.parse()?,
+                [name, value] if name == "--doubles" => options.doubles = value.parse()?,
+                [name, value] if name == "--seed" => options.seed = value.parse()?,
+                _ => bail!("usage: cargo xtask crash [--most N] [--doubles N] [--seed N]"),
+            }
+        }
+        ensure!(options.most > 0, "--most is at least 1");
+        Ok(options)
+    }
+}
