@@ -6,6 +6,8 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use crate::workspace::{self, cargo};
+#[cfg(target_os = "linux")]
+use crate::crash;
 use crate::{fuzz, test, tidy};
 
 pub(crate) fn run() -> Result<()> {
@@ -29,6 +31,8 @@ pub(crate) fn run() -> Result<()> {
     step("tidy", tidy::run)?;
     step("deny", deny)?;
     step("test", || test::run(&[]))?;
+    #[cfg(target_os = "linux")]
+    step("crash", || crash::run(&["--most", "4", "--doubles", "6"].map(str::to_owned)))?;
     step("fuzz", || fuzz::parse(&["--seconds".to_owned(), "60".to_owned()]))
 }
 

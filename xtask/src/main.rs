@@ -21,7 +21,7 @@ cargo xtask COMMAND
 
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
   tidy          prove the layers and the house rules
-  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, fuzz
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, fuzz
   demo          download an encrypted stream, be killed half way, go on, verify
   kill [--runs N] [--connections N] [--seed N]
                 kill downloads at random moments, verify, count the bytes fetched twice
