@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::workspace::{self, cargo};
 #[cfg(target_os = "linux")]
 use crate::crash;
+use crate::workspace::{self, cargo};
 use crate::{fuzz, test, tidy};
 
 pub(crate) fn run() -> Result<()> {

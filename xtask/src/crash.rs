@@ -34,10 +34,10 @@ const CALLS: [&str; 13] = [
     "rmdir",
     "sync_file_range",
 ];
-const ERRORS: [(&str, &[&str]); 8] = [
+// Not `write`: it goes to the sockets and wake-ups of the runtime, which no disk makes fail.
+const ERRORS: [(&str, &[&str]); 7] = [
     ("pwrite64", &["EIO", "ENOSPC"]),
     ("pwritev", &["EIO", "ENOSPC"]),
-    ("write", &["EIO", "ENOSPC"]),
     ("ftruncate", &["EIO", "ENOSPC"]),
     ("fsync", &["EIO", "ENOSPC"]),
     ("fdatasync", &["EIO", "ENOSPC"]),
