@@ -292,3 +292,16 @@ fn state_is_private_and_planted_links_are_not_followed() {
     assert_eq!(job.refused(), Kind::Io);
     assert_eq!(fs::read(job.path("victim")).unwrap(), b"mine");
 }
+
+#[test]
+fn bytes_without_a_record_are_never_finished() {
+    let job = Job::new(&["a.ts"]);
+    let (mut store, _) = job.open();
+    (0..3).for_each(|n| place(&mut store, 0, n));
+    store.write(0, offset(3), &[IoSlice::new(b"half")]).unwrap();
+    assert_eq!(store.finish().unwrap_err().kind(), Kind::Contract);
+    assert_eq!(job.names(), ["a.ts.hls", "a.ts.part"]);
+    store.cut(0, offset(3)).unwrap();
+    store.finish().unwrap();
+    assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(3));
+}
