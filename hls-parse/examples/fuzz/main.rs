@@ -25,6 +25,8 @@ const SLOW: Duration = Duration::from_millis(500);
 const HANG: Duration = Duration::from_secs(20);
 /// All that the process ever holds; inputs are small, and so is what may be made of one.
 const MEMORY_AT_MOST: u64 = 512 << 20;
+/// A long run says how far it is.
+const REPORT_EACH: u64 = 1_000_000;
 /// Kept inputs beyond this replace others.
 const POOL: usize = 20_000;
 
@@ -124,6 +126,9 @@ fn run(settings: &Settings) -> ExitCode {
                 let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
                 report("panic", &input, &settings.findings, message.unwrap_or("a panic"));
             }
+        }
+        if tally.inputs % REPORT_EACH == 0 {
+            println!("{} inputs, {:.0} s", tally.inputs, start.elapsed().as_secs_f64());
         }
         if tally.panics + tally.slow >= 50 {
             println!("enough");
