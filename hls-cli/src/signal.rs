@@ -17,7 +17,7 @@ pub(crate) enum Asked {
 /// The signals a download listens to.
 #[cfg(unix)]
 pub(crate) struct Signals {
-    /// Those that end it. One that was ignored from the start stays ignored: under nohup, or in the background of a script.
+    /// Those that end it.
     ends: Vec<(i32, tokio::signal::unix::Signal)>,
     status: tokio::signal::unix::Signal,
 }
@@ -26,8 +26,10 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let ends = ends.into_iter().filter(|kind| !is_ignored(kind.as_raw_value()));
+        // Under nohup a download stays when the terminal goes. A script's background starts with INT ignored too, but whoever
+        // sends that by hand wants the download to end well.
+        let hangup = Some(SignalKind::hangup()).filter(|kind| !is_ignored(kind.as_raw_value()));
+        let ends = [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup);
         let listen = |kind: SignalKind| signal(kind).map(|s| (kind.as_raw_value(), s));
         Ok(Self {
             ends: ends.map(listen).collect::<Result<_, _>>()?,

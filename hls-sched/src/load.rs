@@ -119,12 +119,15 @@ pub(crate) fn read(text: &[u8], base: &Url, import: &[(String, String)]) -> Resu
     options.parse(text, base).map_err(|error| {
         use hls_parse::ErrorKind as Cause;
         let place = format!("{} line {}", hls_fetch::redacted(base), error.line());
-        let code = match error.kind() {
-            Cause::NotAPlaylist { .. } => "playlist.not_a_playlist",
-            Cause::Limit { .. } => "playlist.limit",
-            _ => "playlist.invalid",
+        let (code, next) = match error.kind() {
+            Cause::NotAPlaylist { .. } => {
+                ("playlist.not_a_playlist", "check that this is the address of a playlist (.m3u8)")
+            }
+            Cause::Limit { .. } => {
+                ("playlist.limit", "it is larger than any sane playlist; nothing can be done")
+            }
+            _ => ("playlist.invalid", "hls info --check lists what is wrong with it"),
         };
-        let next = "check that this is the address of a playlist (.m3u8)";
         Error::new(Kind::Playlist, code, error.to_string()).at(place).next(next)
     })
 }

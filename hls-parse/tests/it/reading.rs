@@ -142,6 +142,16 @@ fn rule_16_keys_apply_by_format_until_none() {
 }
 
 #[test]
+fn rule_17_keys_stay_over_discontinuities_and_maps() {
+    let media = media(
+        "#EXTINF:1,\nclear\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXTINF:1,\na\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\nb\n\
+         #EXT-X-MAP:URI=\"m\"\n#EXTINF:1,\nc\n",
+    );
+    let encrypted = media.segments().map(|segment| matches!(segment.encryption(), Encryption::Aes128 { .. }));
+    assert_eq!(encrypted.collect::<Vec<_>>(), [false, true, true, true]);
+}
+
+#[test]
 fn rule_18_maps_use_the_key_at_their_tag() {
     let media = media(
         "#EXT-X-MAP:URI=\"clear.mp4\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXTINF:1,\na\n\
