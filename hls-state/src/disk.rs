@@ -395,7 +395,7 @@ impl ResumeStore for DiskStore {
         for (_, growing) in self.growing.drain() {
             growing.discard();
         }
-        self.syncer = None;
+        let synced = self.syncer.take().map_or(Ok(()), Syncer::end);
         if self.parts.iter().all(|p| p.end == 0) && self.pending.is_empty() && self.aside.is_empty() {
             // Nothing worth keeping was received.
             for part in self.parts.drain(..) {
@@ -405,6 +405,7 @@ impl ResumeStore for DiskStore {
         }
         // What no record speaks of would be cut off at the next start anyway; a player may find it useful meanwhile.
         self.flush()?;
+        synced?;
         if self.is_safe()
             && let Some(log) = &self.log
         {
@@ -415,7 +416,7 @@ impl ResumeStore for DiskStore {
     }
 
     fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
-        self.syncer = None;
+        self.syncer.take().map_or(Ok(()), Syncer::end)?;
         if let Some(part) = self.parts.iter().find(|part| !part.is_whole()) {
             return Err(Error::new(Kind::Contract, "not every byte is of a recorded unit:", &part.path));
         }

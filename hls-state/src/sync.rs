@@ -80,14 +80,24 @@ impl Syncer {
         self.busy = false;
         Some(result)
     }
-}
 
-impl Drop for Syncer {
-    fn drop(&mut self) {
+    /// Waits for a sync under way. Its failure must not be lost: the system tells of one only once.
+    pub(crate) fn end(mut self) -> Result<(), Error> {
+        self.join();
+        self.ended().map_or(Ok(()), |ended| ended.map(|_| ()))
+    }
+
+    fn join(&mut self) {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.join();
     }
 }
 
