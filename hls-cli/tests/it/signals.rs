@@ -22,10 +22,6 @@ fn half_way(
 #[test]
 fn an_end_by_signal_is_one_by_that_signal() -> Outcome {
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
-        if name == "HUP" && hangups_are_ignored() {
-            judge::skip("these tests run under nohup");
-            continue;
-        }
         let (origin, folder) = (Origin::start(), Folder::new()?);
         let (stream, gate, run) = half_way(&origin, &folder)?;
         run.signal(name)?;
@@ -88,11 +84,7 @@ fn a_loop_in_a_shell_stops() -> Outcome {
         gates.push(gate);
         urls.push(stream.url);
     }
-    // In the background of a script INT is ignored, and a shell that inherits that stays so.
-    let mut shell = folder.command(if interrupts_are_ignored() { "env" } else { "bash" });
-    if interrupts_are_ignored() {
-        shell.args(["--default-signal=INT", "bash"]);
-    }
+    let mut shell = folder.command("bash");
     shell.args(["-c", r#"for u in $URLS; do "$HLS" get "$u"; done; echo after >after"#]);
     shell.env("HLS", env!("CARGO_BIN_EXE_hls")).env("URLS", urls.join(" ")).process_group(0);
     let run = Running::of(&mut shell, &folder.file("log"))?;
@@ -106,12 +98,6 @@ fn a_loop_in_a_shell_stops() -> Outcome {
     assert!(origin.requests().iter().all(|r| r.path.starts_with("/one")), "{said}");
     assert!(!folder.file("after").exists(), "the loop went on");
     Ok(())
-}
-
-fn interrupts_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 2 != 0))
 }
 
 #[test]
@@ -129,11 +115,4 @@ fn under_nohup_it_outlives_the_terminal() -> Outcome {
     let (status, said) = run.wait()?;
     assert!(status.success() && !said.contains("stopping"), "{said}");
     folder.holds_only("out.ts", &stream.expected)
-}
-
-/// What runs under nohup hands that on.
-fn hangups_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

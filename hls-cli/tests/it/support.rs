@@ -48,7 +48,10 @@ impl Folder {
 
     /// A program that runs in this folder, with nothing in its environment that would change what it does.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = Command::new(if ignores_signals() { "env" } else { program });
+        if ignores_signals() {
+            command.args(["--default-signal=HUP,INT,TERM", program]);
+        }
         command.current_dir(self.path()).stdin(Stdio::null());
         for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             command.env_remove(name).env_remove(name.to_uppercase());
@@ -260,4 +263,14 @@ pub(crate) fn part_length(folder: &Folder, output: &str) -> u64 {
 /// Paths of an origin's requests, playlists left out.
 pub(crate) fn media_requests(origin: &Origin) -> usize {
     origin.requests().iter().filter(|r| !r.path.ends_with(".m3u8")).count()
+}
+
+/// Whether these tests were started with signals ignored, which programs inherit: under nohup, or in the background of a
+/// script. Only Linux says so.
+fn ignores_signals() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let [hup, int, term] = [1, 2, 15].map(|signal| 1_u64 << (signal - 1));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & (hup | int | term) != 0)
 }
