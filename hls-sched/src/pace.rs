@@ -47,8 +47,8 @@ struct Ledger {
     credit: u64,
     /// Read and not paid for.
     debt: u64,
-    /// A transfer has been seen: the next one may find a connection whose buffer has grown.
-    warm: bool,
+    /// The length of the last answer: the next one may be as long, and find a connection whose buffer has grown.
+    last: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -136,9 +136,7 @@ impl Pacer {
 
     /// The account of one transfer.
     pub(crate) fn account(&self) -> Account<'_> {
-        let mut ledger = self.ledger();
-        let first = if ledger.warm { LARGEST_READ } else { FIRST_READ };
-        ledger.warm = true;
+        let first = self.ledger().last.map_or(FIRST_READ, |last| last.clamp(FIRST_READ, LARGEST_READ));
         Account {
             pacer: self,
             open: VecDeque::new(),
@@ -290,6 +288,7 @@ impl Account<'_> {
 
     pub(crate) fn answered(&mut self, length: Option<u64>) {
         self.length = length;
+        self.pacer.ledger().last = Some(length.unwrap_or(LARGEST_READ));
     }
 
     pub(crate) fn received(&mut self, bytes: u64) {
