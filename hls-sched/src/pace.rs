@@ -195,9 +195,12 @@ impl Gate {
 fn limiter(rate: u64) -> Limiter {
     let cells = u32::try_from((rate / CELL).max(1)).unwrap_or(u32::MAX);
     let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN);
-    // A twentieth of a second's worth, or what is taken at once.
-    let burst = NonZeroU32::new((cells.get() / 20).max(MOST_CELLS)).unwrap_or(NonZeroU32::MIN);
-    RateLimiter::direct_with_clock(Quota::per_second(cells).allow_burst(burst), MonotonicClock)
+    // What nobody could take for a moment is made up for: half a second's worth. The ledger keeps it from coming at once.
+    let burst = NonZeroU32::new((cells.get() / 2).max(MOST_CELLS)).unwrap_or(NonZeroU32::MIN);
+    let limiter = RateLimiter::direct_with_clock(Quota::per_second(cells).allow_burst(burst), MonotonicClock);
+    // A limiter begins with a whole burst, which nobody has been kept from.
+    let _ = limiter.check_n(burst);
+    limiter
 }
 
 /// How many transfers a cap needs at once.
