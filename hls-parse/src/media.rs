@@ -80,6 +80,10 @@ pub enum PlaylistType {
 }
 
 impl Media {
+    pub(crate) fn resolved(&self, uri: &str, line: u32) -> Result<Url, Error> {
+        self.base.join(uri).map_err(|_| Error::new(line, 1, ErrorKind::Uri(Quote::uri(uri))))
+    }
+
     /// Returns the segments in order.
     pub fn segments(&self) -> impl ExactSizeIterator<Item = Segment<'_>> + DoubleEndedIterator + Clone {
         self.records.iter().enumerate().map(|(index, record)| Segment { media: self, record, index })
@@ -272,9 +276,7 @@ impl<'a> Segment<'a> {
     ///
     /// Never for a segment that reading returned, since reading checks every URI.
     pub fn url(&self) -> Result<Url, Error> {
-        let uri = self.uri();
-        let error = |_| Error::new(self.line(), 1, ErrorKind::Uri(Quote::uri(uri)));
-        self.media.base.join(uri).map_err(error)
+        self.media.resolved(self.uri(), self.line())
     }
 
     /// Returns where the playlist came from.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use url::Url;
 
-use crate::{ByteRange, Encryption, Error, ErrorKind, Map, Media, Quote, span::Span};
+use crate::{ByteRange, Encryption, Error, Map, Media, span::Span};
 
 /// What is kept of a part; see [`Record`](crate::media::Record).
 #[derive(Debug, Clone)]
@@ -59,9 +59,7 @@ impl<'a> Part<'a> {
     ///
     /// Never for a part that reading returned, since reading checks every URI.
     pub fn url(&self) -> Result<Url, Error> {
-        let uri = self.uri();
-        let error = |_| Error::new(self.line(), 1, ErrorKind::Uri(Quote::uri(uri)));
-        self.media.base.join(uri).map_err(error)
+        self.media.resolved(self.uri(), self.line())
     }
 
     /// Returns the part of the resource; `None` is all of it. Without an offset, it begins where the part

@@ -144,7 +144,7 @@ impl DiskStore {
         if kept < claimed {
             let lost = claimed - kept;
             warnings.push(format!(
-                "{lost} units of the earlier run were damaged on disk; they are fetched again"
+                "{lost} units of the earlier run are damaged on disk, or lie behind one that is; they are fetched again"
             ));
         }
         let waiting = recover::still_waiting(layout.folder(), &claims)?;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
@@ -15,6 +15,8 @@ pub(crate) struct Log {
     path: PathBuf,
     nonce: u64,
     file: File,
+    /// Where the next record goes: over what an append that failed may have left.
+    end: u64,
 }
 
 /// What a log says, up to its first record that is not whole.
@@ -57,18 +59,19 @@ impl Log {
         records.iter().for_each(|r| r.encode(nonce, &mut bytes));
         let fresh = path.with_extension("new");
         let mut options = sys::open_options(true);
-        let mut file =
-            options.write(true).create(true).truncate(true).open(&fresh).at("can't create", &fresh)?;
-        file.write_all(&bytes).at("can't write", &fresh)?;
+        let file = options.write(true).create(true).truncate(true).open(&fresh).at("can't create", &fresh)?;
+        sys::write_all_at(&file, &bytes, 0).at("can't write", &fresh)?;
         std::fs::rename(&fresh, path).at("can't rename", &fresh)?;
-        Ok(Self { path: path.to_owned(), nonce, file })
+        Ok(Self { path: path.to_owned(), nonce, file, end: bytes.len() as u64 })
     }
 
     /// Appends records in one write.
     pub(crate) fn append(&mut self, records: &[Record]) -> Result<(), Error> {
         let mut bytes = Vec::with_capacity(records.len() * 80);
         records.iter().for_each(|r| r.encode(self.nonce, &mut bytes));
-        self.file.write_all(&bytes).at("can't write", &self.path)
+        sys::write_all_at(&self.file, &bytes, self.end).at("can't write", &self.path)?;
+        self.end += bytes.len() as u64;
+        Ok(())
     }
 
     pub(crate) fn sync(&self) -> Result<(), Error> {

@@ -34,7 +34,7 @@ const CALLS: [&str; 13] = [
     "rmdir",
     "sync_file_range",
 ];
-// Not `write`: it goes to the sockets and wake-ups of the runtime, which no disk makes fail.
+// Not `write`: no file is written by it, only sockets and the wake-ups of the runtime, which no disk makes fail.
 const ERRORS: [(&str, &[&str]); 7] = [
     ("pwrite64", &["EIO", "ENOSPC"]),
     ("pwritev", &["EIO", "ENOSPC"]),
