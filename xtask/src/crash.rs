@@ -145,22 +145,23 @@ impl Job<'_> {
     fn single_faults(&self, options: &Options) -> Result<Vec<Fault>> {
         self.clear()?;
         ensure!(self.plainly()?.status.success(), "{}: a download without any fault failed", self.name);
+        let counts = self.count()?;
+        let sample = |call| self.sample(counts.get(call).copied().unwrap_or(0), options);
         let (mut reached, mut tried) = (Vec::new(), 0);
         for call in CALLS {
-            tried += self.kills(call, options, &mut reached)?;
+            tried += self.kills(call, &sample(call), &mut reached)?;
         }
         ensure!(2 * reached.len() >= tried, "{}: the kills don't happen", self.name);
         for (call, errors) in ERRORS {
             for error in errors {
-                self.errors(call, error, options)?;
+                self.errors(call, error, &sample(call))?;
             }
         }
         Ok(reached)
     }
 
     /// Kills at each of these calls, adds those that were reached, and returns how many it tried.
-    fn kills(&self, call: &'static str, options: &Options, reached: &mut Vec<Fault>) -> Result<usize> {
-        let sample = self.sample(call, options)?;
+    fn kills(&self, call: &'static str, sample: &[u32], reached: &mut Vec<Fault>) -> Result<usize> {
         let before = reached.len();
         for nth in sample.iter().copied() {
             let mut fault = Fault { call, nth, error: None };
@@ -191,9 +192,9 @@ impl Job<'_> {
         Ok(killed)
     }
 
-    fn errors(&self, call: &'static str, error: &'static str, options: &Options) -> Result<()> {
+    fn errors(&self, call: &'static str, error: &'static str, sample: &[u32]) -> Result<()> {
         let mut codes = BTreeMap::<i32, u32>::new();
-        for nth in self.sample(call, options)? {
+        for nth in sample.iter().copied() {
             let fault = Fault { call, nth, error: Some(error) };
             self.clear()?;
             let output = self.with(fault)?;
@@ -212,21 +213,32 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Which of the calls of one kind to take: all, or as many as asked for, spread evenly.
-    fn sample(&self, call: &'static str, options: &Options) -> Result<Vec<u32>> {
+    /// How many of each call one thread of a download makes, at most.
+    fn count(&self) -> Result<BTreeMap<&'static str, u32>> {
         self.clear()?;
         let trace = self.output.with_extension("trace");
-        let mut counting = self.strace(&["-e", &format!("trace={call}")], &trace);
+        let mut counting = self.strace(&["-e", &format!("trace={}", CALLS.join(","))], &trace);
         ensure!(counting.output()?.status.success(), "{}: a traced download failed", self.name);
-        let mut of_thread = BTreeMap::<String, u32>::new();
-        for line in std::fs::read_to_string(&trace)?.lines().filter(|line| line.contains(&format!("{call}(")))
-        {
-            *of_thread.entry(line.split(' ').next().unwrap_or_default().to_owned()).or_default() += 1;
+        let mut of_thread = BTreeMap::<(&str, String), u32>::new();
+        for line in std::fs::read_to_string(&trace)?.lines() {
+            let thread = line.split(' ').next().unwrap_or_default();
+            for call in CALLS.into_iter().filter(|call| line.contains(&format!(" {call}("))) {
+                *of_thread.entry((call, thread.to_owned())).or_default() += 1;
+            }
         }
         std::fs::remove_file(&trace)?;
-        let most = of_thread.values().copied().max().unwrap_or(0).min(FAR);
-        let take = most.min(if self.late.is_some() { options.most.div_ceil(4) } else { options.most });
-        Ok((1..=take).map(|n| (n * most).div_ceil(take)).collect())
+        let mut most = BTreeMap::new();
+        for ((call, _), count) in of_thread {
+            let known = most.entry(call).or_insert(0);
+            *known = count.clamp(*known, FAR);
+        }
+        Ok(most)
+    }
+
+    /// Which of so many calls to take: all, or as many as asked for, spread evenly.
+    fn sample(&self, calls: u32, options: &Options) -> Vec<u32> {
+        let take = calls.min(if self.late.is_some() { options.most.div_ceil(4) } else { options.most });
+        (1..=take).map(|n| (n * calls).div_ceil(take)).collect()
     }
 
     fn strace(&self, what: &[&str], trace: &Path) -> Command {
