@@ -4,15 +4,17 @@ use std::fmt;
 
 use aes::Aes128;
 use cbc::cipher::{
-    BlockModeDecrypt, InnerIvInit, IvState, KeyInit,
+    BlockCipherDecrypt, BlockModeDecrypt, InnerIvInit, IvState, KeyInit,
     array::{Array, sizes::U16},
-    inout::InOutBuf,
 };
 use thiserror::Error;
 
 use crate::{Iv, Key};
 
 const BLOCK: usize = 16;
+/// So much is decrypted and then chained, while the processor still has both at hand. Chaining block by block, as the `cbc`
+/// crate does, takes 1.6 times as long.
+const TILE: usize = 16 << 10;
 
 /// Decrypts one AES-128-CBC unit as its bytes arrive.
 ///
@@ -124,12 +126,19 @@ impl CbcDecryptor {
 
     /// Both are whole blocks of the same number.
     fn decrypt_into(&mut self, ciphertext: &[u8], plaintext: &mut [u8]) {
-        let (blocks, _) = Array::<u8, U16>::slice_as_chunks(ciphertext);
-        let (out, _) = Array::<u8, U16>::slice_as_chunks_mut(plaintext);
-        let Ok(blocks) = InOutBuf::new(blocks, out) else { return };
-        let mut mode = cbc::Decryptor::inner_iv_init(&self.cipher, self.chain.as_bytes().into());
-        mode.decrypt_blocks_inout(blocks);
-        self.chain = Iv::from_bytes(mode.iv_state().into());
+        for (input, output) in ciphertext.chunks(TILE).zip(plaintext.chunks_mut(TILE)) {
+            let (blocks, _) = Array::<u8, U16>::slice_as_chunks(input);
+            let (out, _) = Array::<u8, U16>::slice_as_chunks_mut(output);
+            if self.cipher.decrypt_blocks_b2b(blocks, out).is_err() {
+                return;
+            }
+            let (first, others) = output.split_at_mut(BLOCK.min(input.len()));
+            xor(first, self.chain.as_bytes());
+            xor(others, input);
+            if let Some(last) = input.last_chunk() {
+                self.chain = Iv::from_bytes(*last);
+            }
+        }
     }
 
     fn decrypt(&mut self, whole_blocks: &mut [u8]) {
@@ -176,6 +185,10 @@ pub enum DecryptError {
     /// The padding is wrong: most likely the key or the vector is.
     #[error("decrypted data has no valid padding, the key or the initialisation vector is wrong")]
     BadPadding,
+}
+
+fn xor(bytes: &mut [u8], with: &[u8]) {
+    bytes.iter_mut().zip(with).for_each(|(byte, with)| *byte ^= with);
 }
 
 fn check_length(len: u64) -> Result<(), DecryptError> {
@@ -246,6 +259,22 @@ mod tests {
         check(&[0], None);
         check(&[17; 16], None);
         check(&[3, 2, 3], None);
+    }
+
+    #[test]
+    fn tiles_are_chained() {
+        let plaintext: Vec<u8> =
+            (0..3 * TILE as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for len in [TILE - 17, TILE - 1, TILE, TILE + 1, TILE + 16, 2 * TILE, 3 * TILE - 5] {
+            let ciphertext = encrypt([1; 16], [2; 16], &plaintext[..len]);
+            for cut in [0, 7, 16, TILE] {
+                let (head, tail) = ciphertext.split_at(cut.min(ciphertext.len()));
+                assert!(
+                    decrypt([1; 16], [2; 16], &[head, tail]).unwrap() == plaintext[..len],
+                    "{len}, {cut}"
+                );
+            }
+        }
     }
 
     #[test]
