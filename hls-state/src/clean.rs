@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
+use crate::index::Index;
 use crate::lock::Lock;
-use crate::{Error, Layout, sys};
+use crate::log::Log;
+use crate::memo::{Memo, is_plain_name};
+use crate::{Error, Kind, Layout, sys};
 
 /// Removes what an earlier run left: the log first, so that a crash in between leaves nothing that lies.
 pub(crate) fn discard(layout: &Layout) -> Result<(), Error> {
@@ -23,11 +26,65 @@ pub(crate) fn discard(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
+/// What [`remove`] took away.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Removed {
+    /// The unfinished outputs and the folder of the job.
+    pub paths: Vec<PathBuf>,
+    /// What was not ours, or could not be removed.
+    pub left: Vec<PathBuf>,
+}
+
+/// Forgets the unfinished job of an output: removes its state, and what it has of its outputs.
+///
+/// # Errors
+/// [`Kind::InUse`] and [`Kind::Newer`], with nothing changed, and I/O errors.
+pub fn remove(output: &Path) -> Result<Removed, Error> {
+    let bad = || Error::new(Kind::Contract, "not the name of a file:", output);
+    let layout = Layout::new(vec![output.to_owned()]).ok_or_else(bad)?;
+    if !std::fs::symlink_metadata(layout.folder()).at("can't look at", layout.folder())?.is_dir() {
+        return Err(Error::new(Kind::Io, "not a folder:", layout.folder()));
+    }
+    Log::read(&layout.log())?;
+    let memo = Memo::read(&layout)?;
+    let lock = Lock::take(&layout.lock())?;
+    let layout = with_side_outputs(layout, memo);
+    let mut found: Vec<_> = (0..layout.outputs().len()).map(|n| layout.part(n)).collect();
+    found.retain(|path| std::fs::symlink_metadata(path).is_ok());
+    found.push(layout.folder().to_owned());
+    discard(&layout)?;
+    Index::open_later(layout.index()).0.discard();
+    let _ = lock.remove();
+    // Something that is not ours may lie in there: the folder then stays.
+    let _ = std::fs::remove_dir(layout.folder());
+    let (left, paths) = found.into_iter().partition(|path| std::fs::symlink_metadata(path).is_ok());
+    Ok(Removed { paths, left })
+}
+
+/// The layout with the side outputs that the job's memo names, but for those that are jobs of their own.
+fn with_side_outputs(layout: Layout, memo: Option<Memo>) -> Layout {
+    let mut outputs = layout.outputs().to_vec();
+    let names = memo.into_iter().flat_map(|memo| memo.outputs).skip(1).map(|output| output.name);
+    for name in names.filter(|name| is_plain_name(name)) {
+        let side = Layout::parent(layout.folder()).join(name);
+        let own = Layout::new(vec![side.clone()]).is_some_and(|own| own.folder().exists());
+        if !own {
+            outputs.push(side);
+        }
+    }
+    Layout::new(outputs).unwrap_or(layout)
+}
+
 /// Removes the files in a job's folder that this crate makes, the log last; never the lock.
 pub(crate) fn remove_contents(folder: &Path, with_log: bool) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let ours =
-        |name: &str| name.ends_with(".seg") || name.starts_with("tmp-") || name.starts_with("written.");
+    let ours = |name: &str| {
+        name.ends_with(".seg")
+            || name.starts_with("tmp-")
+            || name.starts_with("written.")
+            || matches!(name, "job" | "job.new")
+    };
     let paths = entries.filter_map(Result::ok).map(|e| e.path());
     remove_files(paths.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(ours)));
     if with_log {

@@ -16,7 +16,7 @@ use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::segment::{Growing, Waiting};
 use crate::sync::{Syncer, sync};
-use crate::{Error, Fingerprint, Kind, Layout, Placed, Recovered, ResumeStore, Unit, recover, sys};
+use crate::{Error, Fingerprint, Kind, Layout, Memo, Placed, Recovered, ResumeStore, Unit, recover, sys};
 
 /// A job shorter than this is synced once, at its end.
 const FIRST_SYNC: Duration = Duration::from_secs(2);
@@ -389,6 +389,10 @@ impl ResumeStore for DiskStore {
             self.index.keep();
         }
         Ok(())
+    }
+
+    fn keep_memo(&mut self, memo: &Memo) {
+        let _ = memo.write(&self.layout);
     }
 
     fn close(&mut self) -> Result<(), Error> {

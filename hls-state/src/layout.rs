@@ -47,6 +47,10 @@ impl Layout {
         self.folder.join("written")
     }
 
+    pub(crate) fn memo(&self) -> PathBuf {
+        self.folder.join("job")
+    }
+
     pub(crate) fn index(&self) -> PathBuf {
         self.folder.join("index")
     }

@@ -6,6 +6,7 @@
 //! - [`DiskStore`] keeps a job on disk: `OUT.part` grows beside the output, `OUT.hls/` holds the lock, the log `written`,
 //!   units that wait for their turn, and an index that may vanish.
 //! - [`ResumeStore`] is the seam: what an engine asks of a store.
+//! - [`survey`] says which jobs of a folder are not finished, and [`remove`] forgets one.
 //! - [`Recovered`] says what an earlier run left that is still right, byte for byte: all of it was hashed again.
 //!
 //! **Files are the truth.** A record in the log is a claim, checked against `OUT.part` at the next start; a segment
@@ -39,18 +40,23 @@ mod index;
 mod layout;
 mod lock;
 mod log;
+mod memo;
 mod part;
 mod record;
 mod recover;
 mod segment;
 mod store;
+mod survey;
 mod sync;
 mod sys;
 
+pub use clean::{Removed, remove};
 pub use disk::{DiskStore, Durability, Options, probe};
 pub use error::{Error, Kind};
 pub use fingerprint::{Fingerprint, Hasher};
 pub use layout::Layout;
+pub use memo::{Ended, Expected, Memo};
 pub use recover::Recovered;
 pub use store::{Placed, ResumeStore, Unit};
+pub use survey::{Condition, Unfinished, survey, unfinished};
 pub use sys::free_space;

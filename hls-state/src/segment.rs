@@ -107,7 +107,7 @@ fn name(unit: &Unit, len: u64, hash: Fingerprint) -> String {
     format!("{}-{}-{:032x}-{len}-{hash}.seg", unit.output, unit.index, unit.identity)
 }
 
-fn parse_name(name: &str) -> Option<(Unit, u64, Fingerprint)> {
+pub(crate) fn parse_name(name: &str) -> Option<(Unit, u64, Fingerprint)> {
     let mut parts = name.strip_suffix(".seg")?.split('-');
     let unit = Unit {
         output: parts.next()?.parse().ok()?,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::IoSlice;
 use std::path::PathBuf;
 
-use crate::{Error, Fingerprint};
+use crate::{Error, Fingerprint, Memo};
 
 /// A unit of an output: its place in the order, and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +85,10 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// # Errors
     /// I/O errors, those of a sync under way included.
     fn maintain(&mut self) -> Result<(), Error>;
+
+    /// Keeps a memo of the job for whoever lists jobs, in place of an earlier one. Nothing depends on it, so nothing fails
+    /// where it can't be kept.
+    fn keep_memo(&mut self, _: &Memo) {}
 
     /// Ends a run that is not complete; everything is kept for the next one.
     ///

@@ -65,6 +65,31 @@ pub(crate) fn is_same_regular(file: &File, path: &Path) -> io::Result<bool> {
     Ok(ours.is_file() && named.is_file())
 }
 
+/// Whether a file belongs to the user of this process, and nobody else may read or write it. Where the system has no
+/// owners, it does.
+pub(crate) fn is_ours_alone(file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let uid = rustix::process::geteuid().as_raw();
+        file.metadata().is_ok_and(|m| m.is_file() && m.uid() == uid && m.mode() & 0o077 == 0)
+    }
+    #[cfg(not(unix))]
+    file.metadata().is_ok_and(|m| m.is_file())
+}
+
+/// Whether a folder belongs to the user of this process, and nobody else may change what is in it.
+pub(crate) fn is_folder_of_ours(path: &Path) -> bool {
+    let Ok(meta) = std::fs::symlink_metadata(path) else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
+    }
+    #[cfg(not(unix))]
+    meta.is_dir()
+}
+
 /// Writes all of `data` at `offset`, whatever the position of the file.
 pub(crate) fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
     while !data.is_empty() {

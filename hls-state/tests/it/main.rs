@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+mod jobs;
+
 use std::fs;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
