@@ -19,7 +19,7 @@ use crate::job::{Config, Control, DRAIN, End, Format};
 use crate::keys::Keys;
 use crate::meter::{Meters, Rate};
 use crate::pace::{Pacer, Width};
-use crate::plan::{Tracks, Unit};
+use crate::plan::{Track, Tracks, Unit, is_alike};
 use crate::planner::{Action, Planner, Verdict};
 use crate::prepare;
 use crate::writer::{Report, Writer};
@@ -62,11 +62,11 @@ pub(crate) async fn run(
     for message in &recovered.warnings {
         let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
     }
-    prepare::compare(&tracks, &recovered)?;
+    let moved = prepare::compare(&tracks, &recovered)?;
     let tracks = Tracks(tracks);
-    let _ = events.send(Event::Plan(plan(&outputs, &tracks, &recovered)));
+    let _ = events.send(Event::Plan(plan(&outputs, &tracks, &recovered, &moved)));
     let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
-    let (resumed_segments, resumed_bytes) = resumed(&tracks, &recovered);
+    let (resumed_segments, resumed_bytes) = resumed(&tracks, &recovered, &moved);
     let finished = |bytes: u64, transport: &Transport, segments| Finished {
         outputs: outputs.clone(),
         tracks: labels,
@@ -81,7 +81,14 @@ pub(crate) async fn run(
         let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
         return Ok(finished(bytes, &transport, tracks.segments()));
     }
-    probe(&transport, &tracks, &recovered, &events, &mut orders).await?;
+    for (track, probed) in tracks.0.iter().zip(to_probe(&tracks, &recovered, &moved)?) {
+        for known in probed {
+            tokio::select! {
+                same = probe(&transport, track, &known, &events) => same?,
+                () = asked_to_end(&mut orders) => return Err(stopped()),
+            }
+        }
+    }
 
     let ends: Vec<_> = recovered.outputs.iter().map(|placed| (placed.len() as u64, end_of(placed))).collect();
     let lanes: Vec<_> =
@@ -93,7 +100,7 @@ pub(crate) async fn run(
     );
     let mut assembler = Assembler::new(&lanes, store.takes_unverified(), BUDGET);
     for &(unit, len) in &recovered.aside {
-        if waiting(&tracks, &unit).is_some() {
+        if waiting(&tracks, &unit, &moved).is_some() {
             planner.have(Place { track: unit.output, index: unit.index });
             assembler.found_aside(unit, len);
         } else {
@@ -159,24 +166,27 @@ fn end_of(placed: &[Placed]) -> u64 {
 }
 
 /// Segments and bytes that an earlier run has left, in the outputs and beside them.
-fn resumed(tracks: &Tracks, recovered: &Recovered) -> (u64, u64) {
+fn resumed(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> (u64, u64) {
     let counts = tracks.0.iter().zip(&recovered.outputs);
     let placed: u64 = counts.map(|(track, placed)| track.segments_before(placed.len() as u64)).sum();
     let bytes: u64 = recovered.outputs.iter().map(|placed| end_of(placed)).sum();
-    let aside = recovered.aside.iter().filter_map(|(unit, len)| Some((waiting(tracks, unit)?, len)));
+    let aside = recovered.aside.iter().filter_map(|(unit, len)| Some((waiting(tracks, unit, moved)?, len)));
     aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
 }
 
-/// The unit of the plan that an earlier run has set aside, if it still is one.
-fn waiting(tracks: &Tracks, unit: &hls_state::Unit) -> Option<Unit> {
+/// The unit of the plan that an earlier run has set aside, if it still is one. Where a track has moved, those in its output
+/// are fetched again and vouch for the others.
+fn waiting(tracks: &Tracks, unit: &hls_state::Unit, moved: &[bool]) -> Option<Unit> {
     let (_, planned) = tracks.at(Place { track: unit.output, index: unit.index })?;
-    (planned.identity == unit.identity).then_some(planned)
+    let moved = moved.get(usize::from(unit.output)).is_some_and(|moved| *moved);
+    let same = planned.identity == unit.identity || moved && is_alike(planned.identity, unit.identity);
+    same.then_some(planned)
 }
 
-fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered) -> Plan {
+fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> Plan {
     let estimates = tracks.0.iter().map(|t| t.estimated_bytes()).collect::<Vec<_>>();
     let known: u64 = estimates.iter().flatten().sum();
-    let (resumed_segments, resumed_bytes) = resumed(tracks, recovered);
+    let (resumed_segments, resumed_bytes) = resumed(tracks, recovered, moved);
     let parent = outputs.first().and_then(|o| o.parent());
     let parent = parent.map(|p| if p.as_os_str().is_empty() { std::path::Path::new(".") } else { p });
     Plan {
@@ -191,46 +201,54 @@ fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered) 
     }
 }
 
-/// Fetches one unit of each track again and compares: the same names may hold other bytes by now.
+/// What to fetch again of each track, because the same names may hold other bytes by now: a small one of the last segments,
+/// and the first one too where the stream has moved.
+fn to_probe(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> Result<Vec<Vec<Placed>>, Error> {
+    let tracks = tracks.0.iter().zip(&recovered.outputs).zip(moved);
+    let mut all = Vec::new();
+    for ((track, placed), &moved) in tracks {
+        let is_segment = |p: &&Placed| p.len > 0 && track.unit(p.index).is_some_and(|u| !u.is_init);
+        let latest = placed.iter().rev().take(PROBE_AMONG).filter(is_segment).min_by_key(|p| p.len);
+        let first = if moved { placed.iter().find(is_segment) } else { None };
+        if moved && first.is_none() {
+            return Err(prepare::changed(0, "it has moved, and no segment of it is here to be compared"));
+        }
+        let mut probed: Vec<_> = first.into_iter().chain(latest).copied().collect();
+        probed.dedup();
+        all.push(probed);
+    }
+    Ok(all)
+}
+
+/// Fetches a unit again and compares.
 async fn probe(
     transport: &Transport,
-    tracks: &Tracks,
-    recovered: &Recovered,
+    track: &Track,
+    known: &Placed,
     events: &mpsc::UnboundedSender<Event>,
-    orders: &mut watch::Receiver<Control>,
 ) -> Result<(), Error> {
-    for (track, placed) in tracks.0.iter().zip(&recovered.outputs) {
-        let latest = placed.iter().rev().take(PROBE_AMONG);
-        let segments = latest.filter(|p| p.len > 0 && track.unit(p.index).is_some_and(|u| !u.is_init));
-        let Some(known) = segments.min_by_key(|p| p.len) else { continue };
-        let Some(unit) = track.unit(known.index) else { continue };
-        let mut planner = Planner::new(&[(0, 1)], 1, hls_fetch::RetryPolicy::default());
-        let place = Place { track: 0, index: 0 };
-        let (hash, len) = loop {
-            planner.poll(Instant::now().into_std());
-            let report = |retry| {
-                let _ = events.send(Event::Retry(retry));
-            };
-            let attempt = transport.probe(track, &unit, report);
-            let result = tokio::select! {
-                result = attempt => result,
-                () = asked_to_end(orders) => return Err(stopped()),
-            };
-            match result {
-                Ok(found) => break found,
-                Err(error) if error.is_final() => return Err(error),
-                Err(error) => {
-                    let now = Instant::now().into_std();
-                    match planner.failed(place, error.class(), error.retry_after(), now, draw) {
-                        Verdict::Final(attempts) => return Err(error.after_attempts(attempts)),
-                        Verdict::Retry(after) => tokio::time::sleep(after).await,
-                    }
+    let Some(unit) = track.unit(known.index) else { return Ok(()) };
+    let mut planner = Planner::new(&[(0, 1)], 1, hls_fetch::RetryPolicy::default());
+    let place = Place { track: 0, index: 0 };
+    let found = loop {
+        planner.poll(Instant::now().into_std());
+        let report = |retry| {
+            let _ = events.send(Event::Retry(retry));
+        };
+        match transport.probe(track, &unit, report).await {
+            Ok(found) => break found,
+            Err(error) if error.is_final() => return Err(error),
+            Err(error) => {
+                let now = Instant::now().into_std();
+                match planner.failed(place, error.class(), error.retry_after(), now, draw) {
+                    Verdict::Final(attempts) => return Err(error.after_attempts(attempts)),
+                    Verdict::Retry(after) => tokio::time::sleep(after).await,
                 }
             }
-        };
-        if (hash, len) != (known.hash, known.len) {
-            return Err(prepare::changed(unit.number, "the server sends other bytes for it now"));
         }
+    };
+    if found != (known.hash, known.len) {
+        return Err(prepare::changed(unit.number, "the server sends other bytes for it now"));
     }
     Ok(())
 }

@@ -174,33 +174,57 @@ async fn an_audio_track_goes_on_too() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_new_token_is_the_same_stream() -> Outcome {
-    let (origin, folder) = (Origin::start(), Folder::new()?);
-    let stream = |token: &str| Vod::synthetic(20, SIZE as usize).aes128(KEY).query(token).publish(&origin);
-    let out = folder.file("out.ts");
-    interrupted(&origin, &stream("token=a"), &out).await?;
-    let vod = stream("token=b");
-    job(&vod.url).output(&out).start().finish().await?;
-    same(&out, &vod.expected)?;
-    assert!(fetched(&origin, &vod).len() <= 2);
+async fn a_stream_that_has_moved_is_the_same_stream() -> Outcome {
+    let (origin, other_host) = (Origin::start(), Origin::start());
+    let stream =
+        |prefix: &str, query: &str| Vod::synthetic(20, SIZE as usize).aes128(KEY).prefix(prefix).query(query);
+    for (moved, at, probes) in [
+        (stream("/vod", "token=b"), &origin, 1),
+        (stream("/session/2", "token=a"), &origin, 2),
+        (stream("/vod", "token=a"), &other_host, 1),
+        (stream("/session/3", "token=c"), &other_host, 2),
+    ] {
+        let folder = Folder::new()?;
+        let out = folder.file("out.ts");
+        interrupted(&origin, &stream("/vod", "token=a").publish(&origin), &out).await?;
+        let vod = moved.publish(at);
+        at.reset_log();
+        job(&vod.url).output(&out).start().finish().await?;
+        same(&out, &vod.expected)?;
+        assert!(fetched(at, &vod).len() <= 1 + probes, "{:?}", fetched(at, &vod));
+    }
     Ok(())
 }
 
 #[tokio::test]
 async fn another_stream_is_not_joined_to_it() -> Outcome {
-    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let origin = Origin::start();
     let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
-    let other = Vod::synthetic(20, SIZE as usize).prefix("/other").publish(&origin);
-    let out = folder.file("out.ts");
-    interrupted(&origin, &vod, &out).await?;
-    let error = ends_in(job(&other.url), &out).await?;
-    assert_eq!((error.kind(), error.code()), (Kind::Content, "playlist.changed"));
-    assert!(!out.exists());
-    // What was there is there still, and can be thrown away on demand.
-    let error = ends_in(job(&other.url), &out).await?;
-    assert_eq!(error.code(), "playlist.changed");
-    job(&other.url).restart(true).output(&out).start().finish().await?;
-    same(&out, &other.expected)
+    let size = vod.expected.len() / 20;
+    let turned = (0..20).rev().map(|n| vod.expected.slice(n * size..(n + 1) * size)).collect();
+    let first_differs =
+        (0..20).map(|n| vod.expected.slice(if n == 0 { size..2 * size } else { n * size..(n + 1) * size }));
+    let longer = Vod::synthetic(20, SIZE as usize).segment_seconds(6.5).prefix("/longer");
+    for other in [
+        Vod::of(turned, "ts").prefix("/other"),
+        Vod::of(first_differs.collect(), "ts").prefix("/spliced"),
+        longer,
+        Vod::synthetic(20, SIZE as usize).media_sequence(1).prefix("/later"),
+    ] {
+        let folder = Folder::new()?;
+        let out = folder.file("out.ts");
+        interrupted(&origin, &vod, &out).await?;
+        let other = other.publish(&origin);
+        let error = ends_in(job(&other.url), &out).await?;
+        assert_eq!((error.kind(), error.code()), (Kind::Content, "playlist.changed"));
+        assert!(!out.exists());
+        // What was there is there still, and can be thrown away on demand.
+        let error = ends_in(job(&other.url), &out).await?;
+        assert_eq!(error.code(), "playlist.changed");
+        job(&other.url).restart(true).output(&out).start().finish().await?;
+        same(&out, &other.expected)?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
