@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Get(Box<Get>),
     /// Show what is in a stream, with a size and a ready command for each variant
     Info(Box<Info>),
+    /// Show what is unfinished in a folder; go on with it, or forget it
+    Jobs(Box<Jobs>),
 }
 
 /// Download a stream; run again to go on
@@ -112,13 +114,13 @@ pub(crate) struct RequestArgs {
     #[arg(long, hide = true, value_name = "URL")]
     pub(crate) url: Vec<String>,
     #[arg(short = 'L', long, hide = true)]
-    location: bool,
+    pub(crate) location: bool,
     #[arg(long, hide = true)]
-    compressed: bool,
+    pub(crate) compressed: bool,
     #[arg(short = 'g', long, hide = true)]
-    globoff: bool,
+    pub(crate) globoff: bool,
     #[arg(short = 'X', long, hide = true, value_name = "METHOD", value_parser = only_get)]
-    request: Option<String>,
+    pub(crate) request: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -138,7 +140,7 @@ pub(crate) struct NetworkArgs {
     pub(crate) stall_timeout: Duration,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Talk")]
 pub(crate) struct TalkArgs {
     /// Say nothing but errors
@@ -177,6 +179,9 @@ pub(crate) struct RareArgs {
     /// Discard a partial download (an output that exists is replaced by --force)
     #[arg(long)]
     pub(crate) restart: bool,
+    /// Keep the whole URL and all options with the unfinished download, secrets included, for hls jobs --resume
+    #[arg(long)]
+    pub(crate) remember: bool,
     /// What has to survive: safe, a loss of power; fast, only a kill of the process
     #[arg(long, value_enum, default_value_t = DurabilityArg::Safe, value_name = "HOW")]
     pub(crate) durability: DurabilityArg,
@@ -244,11 +249,27 @@ pub(crate) struct Info {
     pub(crate) master: Option<PathBuf>,
 }
 
+/// Show what is unfinished in a folder; go on with it, or forget it
+#[derive(Debug, Args)]
+pub(crate) struct Jobs {
+    /// The folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Go on with all of them, one after the other; hls get --remember has kept what that takes
+    #[arg(long, conflicts_with = "remove")]
+    pub(crate) resume: bool,
+    /// Delete what there is of these outputs and their state; of all in the folder where none is named
+    #[arg(long, value_name = "OUTPUT", num_args = 0..)]
+    pub(crate) remove: Option<Vec<PathBuf>>,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
 /// Reads the command line; a first word that is no command belongs to `get`.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut words: Vec<OsString> = words.into_iter().collect();
     let first = words.get(1).map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
-    let known = ["get", "info", "help", "-h", "--help", "-V", "--version", ""];
+    let known = ["get", "info", "jobs", "help", "-h", "--help", "-V", "--version", ""];
     if !known.contains(&first.as_str()) {
         words.insert(1, "get".into());
     }

@@ -1,22 +1,24 @@
 //! `hls get`.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use hls_fetch::{Client, RetryPolicy};
 use hls_sched::{Error, Finished, Job, Kind};
 
-use crate::args::Get;
+use crate::args::{Get, NetworkArgs};
 use crate::input::Input;
 use crate::output::Target;
 use crate::progress::Teller;
+use crate::remember::{self, Words};
 use crate::report::{exit_code, plain, worst};
 use crate::request;
 use crate::signal::{Asked, Signals, die_by};
 
 /// How one job ended.
-enum End {
+pub(crate) enum End {
     Code(u8),
     Signal(i32),
 }
@@ -33,20 +35,42 @@ pub(crate) async fn run(args: Get) -> ExitCode {
 async fn all(args: &Get) -> Result<End, String> {
     let arguments = arguments(args)?;
     let target = Target::read(args.output.output.as_deref(), arguments.len() > 1)?;
+    if args.rare.remember && !target.is_file() {
+        return Err("--remember is for downloads to a file".to_owned());
+    }
     let inputs: Vec<_> =
         arguments.iter().map(|a| Input::read(a, args.rare.base.as_ref())).collect::<Result<_, _>>()?;
-    let (jobs, stall) = (args.network.jobs, args.network.stall_timeout);
-    let client = request::client(&args.request, jobs, stall, args.talk.verbose)?;
+    let client = client(args)?;
     let mut signals = Signals::listen().map_err(|e| format!("signals can't be listened to: {e}"))?;
     Target::make_folder(args.output.output.as_deref());
     let mut codes = Vec::new();
-    for (number, input) in (1..).zip(inputs) {
-        match one(args, &target, number, input, &client, &mut signals).await? {
+    for (number, (argument, input)) in (1..).zip(arguments.iter().zip(inputs)) {
+        let words = remember::words(args, argument)?;
+        match one(args, &target, number, (input, words), &client, &mut signals).await? {
             End::Code(code) => codes.push(code),
             End::Signal(signal) => return Ok(End::Signal(signal)),
         }
     }
     Ok(End::Code(worst(codes)))
+}
+
+/// Downloads what an unfinished job has remembered, into the output it had.
+pub(crate) async fn again(
+    args: &Get,
+    output: &Path,
+    number: usize,
+    signals: &mut Signals,
+) -> Result<End, String> {
+    let [argument] = args.inputs.as_slice() else { return Err("one stream at a time".to_owned()) };
+    let input = Input::read(argument, args.rare.base.as_ref())?;
+    let words = remember::words(args, argument)?;
+    let target = Target::File(output.to_owned());
+    one(args, &target, number, (input, words), &client(args)?, signals).await
+}
+
+fn client(args: &Get) -> Result<Client, String> {
+    let NetworkArgs { jobs, stall_timeout, .. } = args.network;
+    request::client(&args.request, jobs, stall_timeout, args.talk.verbose)
 }
 
 fn arguments(args: &Get) -> Result<Vec<String>, String> {
@@ -63,7 +87,7 @@ async fn one(
     args: &Get,
     target: &Target,
     number: usize,
-    input: Input,
+    (input, words): (Input, Words),
     client: &Client,
     signals: &mut Signals,
 ) -> Result<End, String> {
@@ -89,6 +113,8 @@ async fn one(
         .durability(args.rare.durability.into())
         .force(args.output.force)
         .restart(args.rare.restart)
+        .options(words.shown)
+        .remember(words.remembered)
         .start();
     let handle = job.handle();
     let mut ending = None;

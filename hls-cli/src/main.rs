@@ -5,9 +5,11 @@ mod get;
 mod human;
 mod info;
 mod input;
+mod jobs;
 mod output;
 mod progress;
 mod quantity;
+mod remember;
 mod report;
 mod request;
 mod signal;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let code = match command {
         Command::Get(get) => runtime.block_on(get::run(*get)),
         Command::Info(info) => runtime.block_on(info::run(*info)),
+        Command::Jobs(jobs) => runtime.block_on(jobs::run(*jobs)),
     };
     // A look-up that hangs must not keep the program from ending.
     runtime.shutdown_background();

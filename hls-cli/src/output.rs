@@ -54,6 +54,11 @@ impl Target {
         *self == Self::Stdout
     }
 
+    /// Whether it is a file, which can be gone on with.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Template(_))
+    }
+
     /// Makes the folder that `option` names as one. What keeps it from being made, the job finds out and says.
     pub(crate) fn make_folder(option: Option<&str>) {
         let folder = option.filter(|o| o.ends_with(['/', MAIN_SEPARATOR]) && !o.contains('{'));

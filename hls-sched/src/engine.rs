@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hls_fetch::draw;
-use hls_state::{Placed, Recovered};
+use hls_state::{Placed, Recovered, ResumeStore};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
 use crate::job::{Config, Control, DRAIN, End, Format};
 use crate::keys::Keys;
+use crate::memo;
 use crate::meter::{Meters, Rate};
 use crate::pace::{Pacer, Width};
 use crate::plan::{Track, Tracks, Unit, is_alike};
@@ -62,8 +63,17 @@ pub(crate) async fn run(
     for message in &recovered.warnings {
         let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
     }
-    let moved = prepare::compare(&tracks, &recovered)?;
     let tracks = Tracks(tracks);
+    let mut note = memo::of(&config, &outputs, &tracks);
+    let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
+        note.ended = Some(memo::ended(&error));
+        store.keep_memo(&note);
+        error
+    };
+    let moved = match prepare::compare(&tracks.0, &recovered) {
+        Ok(moved) => moved,
+        Err(error) => return Err(noted(error, &mut store)),
+    };
     let _ = events.send(Event::Plan(plan(&outputs, &tracks, &recovered, &moved)));
     let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
     let (resumed_segments, resumed_bytes) = resumed(&tracks, &recovered, &moved);
@@ -81,13 +91,19 @@ pub(crate) async fn run(
         let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
         return Ok(finished(bytes, &transport, tracks.segments()));
     }
-    for (track, probed) in tracks.0.iter().zip(to_probe(&tracks, &recovered, &moved)?) {
-        for known in probed {
-            tokio::select! {
-                same = probe(&transport, track, &known, &events) => same?,
-                () = asked_to_end(&mut orders) => return Err(stopped()),
+    let proved = async {
+        for (track, probed) in tracks.0.iter().zip(to_probe(&tracks, &recovered, &moved)?) {
+            for known in probed {
+                tokio::select! {
+                    same = probe(&transport, track, &known, &events) => same?,
+                    () = asked_to_end(&mut orders) => return Err(stopped()),
+                }
             }
         }
+        Ok(())
+    };
+    if let Err(error) = proved.await {
+        return Err(noted(error, &mut store));
     }
 
     let ends: Vec<_> = recovered.outputs.iter().map(|placed| (placed.len() as u64, end_of(placed))).collect();
@@ -108,7 +124,7 @@ pub(crate) async fn run(
         }
     }
     let (reports_in, reports) = mpsc::unbounded_channel();
-    let writer = Writer::start(store, reports_in).map_err(|e| {
+    let writer = Writer::start(store, note, reports_in).map_err(|e| {
         Error::new(Kind::Local, "thread", "the writing thread can't be started").why(e.to_string())
     })?;
     let segments = tracks.segments();
@@ -488,7 +504,7 @@ impl Engine {
         self.running.abort_all();
         while self.running.join_next().await.is_some() {}
         self.shared.assemble(|assembler| assembler.evacuate());
-        self.shared.writer.close();
+        self.shared.writer.close(memo::ended(&error));
         while let Some(report) = self.reports.recv().await {
             match report {
                 Report::Closed(Ok(())) => break,

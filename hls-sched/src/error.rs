@@ -265,6 +265,12 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
     hls_fetch::escaped(&error.to_string(), 200)
 }
 
+impl From<hls_state::Error> for Error {
+    fn from(error: hls_state::Error) -> Self {
+        Self::state(error)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)

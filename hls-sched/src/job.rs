@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) durability: Durability,
     pub(crate) force: bool,
     pub(crate) restart: bool,
+    pub(crate) options: Vec<String>,
+    pub(crate) remembered: Option<Vec<String>>,
     #[cfg(feature = "client")]
     headers: hls_fetch::HeaderRules,
 }
@@ -101,6 +103,8 @@ impl JobBuilder {
             durability: Durability::default(),
             force: false,
             restart: false,
+            options: Vec::new(),
+            remembered: None,
             #[cfg(feature = "client")]
             headers: hls_fetch::HeaderRules::default(),
         })
@@ -193,6 +197,19 @@ impl JobBuilder {
     /// Discards what an earlier run left.
     pub fn restart(mut self, restart: bool) -> Self {
         self.0.restart = restart;
+        self
+    }
+
+    /// Keeps these words of a command line with an unfinished job: what its next run needs too, for whoever lists jobs. They
+    /// have no secrets.
+    pub fn options(mut self, words: Vec<String>) -> Self {
+        self.0.options = words;
+        self
+    }
+
+    /// Keeps these words of a command line with an unfinished job, secrets included: all that its next run needs.
+    pub fn remember(mut self, words: Option<Vec<String>>) -> Self {
+        self.0.remembered = words;
         self
     }
 

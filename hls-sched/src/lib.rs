@@ -44,6 +44,7 @@ mod event;
 mod job;
 mod keys;
 mod load;
+mod memo;
 mod meter;
 mod name;
 mod pace;

@@ -110,6 +110,11 @@ impl Track {
         units - inits as u64
     }
 
+    /// Places of the initialisation sections among the units.
+    pub(crate) fn init_places(&self) -> Vec<u64> {
+        self.inits.iter().zip(0_u64..).map(|(n, before)| u64::from(*n) + before).collect()
+    }
+
     pub(crate) fn has_several_inits(&self) -> bool {
         self.inits.len() > 1
     }
@@ -247,6 +252,7 @@ mod tests {
             ["/v/a.mp4", "/v/1.m4s", "/v/2.m4s", "/v/b.mp4", "/v/3.m4s", "/v/a.mp4", "/v/4.m4s"]
         );
         assert_eq!((0..=7).map(|n| track.segments_before(n)).collect::<Vec<_>>(), [0, 0, 1, 2, 2, 3, 3, 4]);
+        assert_eq!(track.init_places(), [0, 3, 5]);
         assert!(track.has_several_inits());
         assert!(track.unit(7).is_none());
     }

@@ -1,5 +1,6 @@
 //! Which variant of a stream to take.
 
+use std::fmt;
 use std::str::FromStr;
 
 use hls_parse::{Multivariant, Rendition, RenditionType, Variant};
@@ -47,6 +48,43 @@ enum Test {
     Below,
     Above,
     Equal,
+}
+
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Best => f.write_str("best"),
+            Self::Worst => f.write_str("worst"),
+            Self::Height(height) => write!(f, "{height}p"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Where(conditions) => {
+                for (n, condition) in conditions.iter().enumerate() {
+                    let separator = if n == 0 { "" } else { "," };
+                    write!(f, "{separator}{condition}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = match self.field {
+            Field::Height => "height",
+            Field::Width => "width",
+            Field::Bandwidth => "bandwidth",
+            Field::FrameRate => "fps",
+        };
+        let test = match self.test {
+            Test::AtMost => "<=",
+            Test::AtLeast => ">=",
+            Test::Below => "<",
+            Test::Above => ">",
+            Test::Equal => "=",
+        };
+        write!(f, "{field}{test}{}", self.value)
+    }
 }
 
 impl FromStr for Select {
@@ -261,6 +299,7 @@ sound
             ("fps>60", None),
         ] {
             let select: Select = choice.parse().unwrap();
+            assert_eq!(select.to_string().parse(), Ok(select.clone()), "{choice}");
             let playlist = playlist();
             assert_eq!(select.choose(&playlist).ok().map(|v| v.uri.as_str()), expect, "{choice}");
         }

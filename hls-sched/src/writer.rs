@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hls_state::{Error, ResumeStore};
+use hls_state::{Ended, Error, Memo, ResumeStore};
 use tokio::sync::{Notify, mpsc};
 
 use crate::assemble::{Command, Place};
@@ -20,6 +20,8 @@ const MOST_PIECES: usize = 64;
 /// Records and syncs are seen to this soon after something was written, and this often while nothing is.
 const MAINTAIN_SOON: Duration = Duration::from_millis(10);
 const MAINTAIN_IDLE: Duration = Duration::from_millis(250);
+/// Of a job that ends before, only a failure is noted.
+const MEMO_AFTER: Duration = Duration::from_secs(1);
 
 /// What the thread has to say.
 #[derive(Debug)]
@@ -35,7 +37,8 @@ pub(crate) enum Report {
 enum Message {
     Do(Command),
     Finish,
-    Close,
+    /// The end before the end, and the reason for it.
+    Close(Ended),
 }
 
 #[derive(Debug)]
@@ -53,11 +56,13 @@ struct InFlight {
 impl Writer {
     pub(crate) fn start(
         store: Box<dyn ResumeStore>,
+        memo: Memo,
         reports: mpsc::UnboundedSender<Report>,
     ) -> std::io::Result<Self> {
         let (messages, inbox) = channel();
         let in_flight = Arc::new(InFlight::default());
-        let worker = Worker { store, reports, in_flight: Arc::clone(&in_flight), failed: false };
+        let shared = Arc::clone(&in_flight);
+        let worker = Worker { store, memo, noted: false, reports, in_flight: shared, failed: false };
         std::thread::Builder::new().name("hls-write".into()).spawn(move || worker.run(&inbox))?;
         Ok(Self { messages, in_flight })
     }
@@ -72,8 +77,8 @@ impl Writer {
         let _ = self.messages.send(Message::Finish);
     }
 
-    pub(crate) fn close(&self) {
-        let _ = self.messages.send(Message::Close);
+    pub(crate) fn close(&self, reason: Ended) {
+        let _ = self.messages.send(Message::Close(reason));
     }
 
     pub(crate) fn in_flight(&self) -> u64 {
@@ -103,6 +108,9 @@ fn size(command: &Command) -> u64 {
 
 struct Worker {
     store: Box<dyn ResumeStore>,
+    memo: Memo,
+    /// Whether the memo is on the disk.
+    noted: bool,
     reports: mpsc::UnboundedSender<Report>,
     in_flight: Arc<InFlight>,
     failed: bool,
@@ -110,7 +118,11 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, inbox: &Receiver<Message>) {
-        let mut maintained = Instant::now();
+        let started = Instant::now();
+        let mut maintained = started;
+        if self.memo.remembered.is_some() {
+            self.keep_memo();
+        }
         let mut waiting = None;
         let mut idle = true;
         loop {
@@ -132,6 +144,7 @@ impl Worker {
                 // Whoever hears of the end may start anew at once, so the lock is gone by then.
                 Ok(Message::Finish) if self.failed => {
                     // All seemed to be there when this was sent. Whoever sent it hears of the failure next.
+                    self.keep_memo();
                     let closed = self.store.close();
                     drop(self.store);
                     let _ = self.reports.send(Report::Closed(closed));
@@ -139,11 +152,17 @@ impl Worker {
                 }
                 Ok(Message::Finish) => {
                     let finished = self.store.finish();
+                    if let Err(error) = &finished {
+                        self.memo.ended = Some(ended(error));
+                        self.keep_memo();
+                    }
                     drop(self.store);
                     let _ = self.reports.send(Report::Finished(finished));
                     return;
                 }
-                Ok(Message::Close) => {
+                Ok(Message::Close(reason)) => {
+                    self.memo.ended = Some(reason);
+                    self.keep_memo();
                     let closed = self.store.close();
                     drop(self.store);
                     let _ = self.reports.send(Report::Closed(closed));
@@ -161,6 +180,9 @@ impl Worker {
                 self.note(result);
                 maintained = Instant::now();
                 idle = true;
+                if !self.noted && started.elapsed() >= MEMO_AFTER {
+                    self.keep_memo();
+                }
             }
         }
     }
@@ -221,8 +243,14 @@ impl Worker {
             && !self.failed
         {
             self.failed = true;
+            self.memo.ended = Some(ended(&error));
             let _ = self.reports.send(Report::Failed(error));
         }
+    }
+
+    fn keep_memo(&mut self) {
+        self.store.keep_memo(&self.memo);
+        self.noted = true;
     }
 
     fn written(&self, bytes: u64) {
@@ -231,6 +259,10 @@ impl Worker {
             self.in_flight.fewer.notify_waiters();
         }
     }
+}
+
+fn ended(error: &Error) -> Ended {
+    Ended::new(error.code(), error.to_string())
 }
 
 #[cfg(test)]
@@ -302,7 +334,7 @@ mod tests {
             let ended = Arc::new(Mutex::new(Vec::new()));
             let (reports, mut heard) = mpsc::unbounded_channel();
             let store = Failing { at, calls: 0, ended: Arc::clone(&ended) };
-            let writer = Writer::start(Box::new(store), reports).unwrap();
+            let writer = Writer::start(Box::new(store), Memo::default(), reports).unwrap();
             for n in 0..5 {
                 // One track and then the other, so that each write is a call of its own.
                 let data = Bytes::from_static(b"12");

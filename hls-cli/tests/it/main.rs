@@ -6,6 +6,7 @@ mod ends;
 mod events;
 mod headers;
 mod info;
+mod jobs;
 mod local;
 mod names;
 mod reading;

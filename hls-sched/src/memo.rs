@@ -1,0 +1,43 @@
+//! What a job keeps of itself for whoever lists unfinished jobs.
+
+use std::path::PathBuf;
+
+use hls_state::{Ended, Expected, Memo};
+
+use crate::error::Error;
+use crate::job::{Config, Input};
+use crate::plan::Tracks;
+
+/// The memo of a job that begins.
+pub(crate) fn of(config: &Config, outputs: &[PathBuf], tracks: &Tracks) -> Memo {
+    let mut memo = Memo::default();
+    let url = config.url();
+    // These fail only where a URL can't have them.
+    let mut source = url.clone();
+    source.set_query(None);
+    source.set_fragment(None);
+    let _ = source.set_username("");
+    let _ = source.set_password(None);
+    memo.source_is_whole = matches!(config.input, Input::Url(_))
+        && source[..url::Position::AfterPath] == url[..url::Position::AfterPath]
+        && url.query().is_none();
+    memo.source = source.into();
+    memo.options = config.options.clone();
+    memo.remembered = config.remembered.clone();
+    memo.outputs = outputs
+        .iter()
+        .zip(&tracks.0)
+        .map(|(path, track)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let mut expected = Expected::new(name, track.units(), track.init_places());
+            expected.estimated_bytes = track.estimated_bytes();
+            expected
+        })
+        .collect();
+    memo
+}
+
+/// How a job ended, for its memo.
+pub(crate) fn ended(error: &Error) -> Ended {
+    Ended::new(error.code(), error.to_string())
+}
