@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clean::{self, discard, remove_contents, remove_files};
+use crate::complete::{self, Standing};
 use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
@@ -123,9 +124,11 @@ impl DiskStore {
             std::fs::rename(&log_path, &aside).at("can't rename", &log_path)?;
             warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
         }
-        let was_complete = contents.records.iter().any(|r| matches!(r, Record::Complete(_)));
-        if was_complete {
-            return Self::complete_earlier(layout, options, lock, &contents.records);
+        if let Some(standing) = complete::standing(&layout, &contents.records)? {
+            if !standing.contains(&Standing::Lost) {
+                return Self::complete_earlier(layout, options, lock, &contents.records);
+            }
+            complete::take_names_back(&layout, &standing)?;
         }
         if !options.force {
             for output in layout.outputs() {

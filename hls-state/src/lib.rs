@@ -33,6 +33,7 @@
 //! ```
 
 mod clean;
+mod complete;
 mod disk;
 mod error;
 mod fingerprint;

@@ -262,6 +262,43 @@ fn several_outputs_finish_together_even_after_a_kill_between_the_renames() {
 }
 
 #[test]
+fn a_complete_job_is_checked_before_its_outputs_get_their_names() {
+    let flip = |path: &Path| {
+        let mut all = fs::read(path).unwrap();
+        all[0] ^= 1;
+        fs::write(path, all).unwrap();
+    };
+    let longer = |path: &Path| {
+        let mut all = fs::read(path).unwrap();
+        all.push(0);
+        fs::write(path, all).unwrap();
+    };
+    let gone = |path: &Path| fs::remove_file(path).unwrap();
+    for (what, damage) in [("flipped", &flip as &dyn Fn(&Path)), ("longer", &longer), ("gone", &gone)] {
+        let job = Job::new(&["a.ts", "a.audio.aac"]);
+        let (mut store, _) = job.open();
+        // Long enough to have a log.
+        place(&mut store, 0, 0);
+        place(&mut store, 1, 0);
+        store.close().unwrap();
+        fs::create_dir(job.path("a.ts")).unwrap();
+        assert_eq!(store.finish().unwrap_err().kind(), Kind::Exists);
+        drop(store);
+        fs::remove_dir(job.path("a.ts")).unwrap();
+        damage(&job.path("a.ts.part"));
+
+        let (mut store, recovered) = job.open();
+        assert!(!recovered.complete, "{what}");
+        assert_eq!(job.names(), ["a.audio.aac.part", "a.ts.hls", "a.ts.part"], "{what}");
+        assert_eq!(recovered.outputs[1].len(), 1, "{what}");
+        (recovered.outputs[0].len() as u64..1).for_each(|n| place(&mut store, 0, n));
+        store.finish().unwrap();
+        assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(1), "{what}");
+        assert_eq!(job.names(), ["a.audio.aac", "a.ts"], "{what}");
+    }
+}
+
+#[test]
 fn all_durabilities_end_the_same() {
     for durability in [Durability::Fast, Durability::Safe] {
         let mut job = Job::new(&["a.ts"]);

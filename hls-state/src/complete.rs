@@ -1,0 +1,62 @@
+//! An earlier run that had all its bytes and ended before its outputs had their names: is it still so?
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::error::Context as _;
+use crate::record::Record;
+use crate::{Error, Layout, Placed, recover, sys};
+
+/// Where an output of a complete job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// On its way to its final name.
+    Part,
+    /// Under its final name.
+    Output,
+    /// Not there, or no longer what the log says.
+    Lost,
+}
+
+/// Where the outputs of a complete job are, every byte hashed again; `None` where the log does not say that it is complete.
+pub(crate) fn standing(layout: &Layout, records: &[Record]) -> Result<Option<Vec<Standing>>, Error> {
+    let lengths = records.iter().rev().find_map(|record| match record {
+        Record::Complete(lengths) => Some(lengths),
+        _ => None,
+    });
+    let Some(lengths) = lengths else { return Ok(None) };
+    let claims = recover::claims(records, layout.outputs().len());
+    let mut all = Vec::new();
+    for (n, (output, claims)) in layout.outputs().iter().zip(&claims).enumerate() {
+        let length = lengths.get(n).copied();
+        let standing = if is_whole(&layout.part(n), claims, length)? {
+            Standing::Part
+        } else if !layout.part(n).exists() && is_whole(output, claims, length)? {
+            Standing::Output
+        } else {
+            Standing::Lost
+        };
+        all.push(standing);
+    }
+    Ok(Some(all))
+}
+
+fn is_whole(path: &Path, claims: &[Placed], length: Option<u64>) -> Result<bool, Error> {
+    let Ok(mut file) = sys::open_options(false).read(true).open(path) else { return Ok(false) };
+    let claimed = claims.last().map_or(0, |last| last.offset + last.len);
+    let has_length = |file: &File| file.metadata().map(|meta| meta.is_file() && meta.len() == claimed);
+    if length != Some(claimed) || !has_length(&file).at("can't read", path)? {
+        return Ok(false);
+    }
+    Ok(recover::verify(&mut file, path, claims)? == claims.len())
+}
+
+/// Takes the final names of outputs away again: others of the job have to be had anew, and all get their names together.
+pub(crate) fn take_names_back(layout: &Layout, standing: &[Standing]) -> Result<(), Error> {
+    for (n, (output, standing)) in layout.outputs().iter().zip(standing).enumerate() {
+        if *standing == Standing::Output {
+            sys::rename_new(output, &layout.part(n)).at("can't rename", output)?;
+        }
+    }
+    Ok(())
+}
