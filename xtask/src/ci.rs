@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 #[cfg(target_os = "linux")]
 use crate::crash;
 use crate::workspace::{self, cargo};
-use crate::{fuzz, test, tidy};
+use crate::{damage, fuzz, test, tidy};
 
 pub(crate) fn run() -> Result<()> {
     step("fmt", || workspace::run(&mut cargo(&["fmt", "--all", "--check"])))?;
@@ -33,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
     step("test", || test::run(&[]))?;
     #[cfg(target_os = "linux")]
     step("crash", || crash::run(&["--most", "4", "--doubles", "6"].map(str::to_owned)))?;
+    step("damage", || damage::run(&["--runs", "100"].map(str::to_owned)))?;
     step("fuzz", || fuzz::parse(&["--seconds".to_owned(), "60".to_owned()]))
 }
 

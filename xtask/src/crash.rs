@@ -14,8 +14,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use hls_testkit::{Origin, Published, Reply, Vod, judge};
 
+use crate::dice::Dice;
 use crate::download::{self, Download};
-use crate::kill::fraction;
 use crate::workspace;
 
 /// The system calls by which files and folders come, change and go.
@@ -119,14 +119,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn double_kills(boundaries: &[(&Job<'_>, Fault)], options: &Options) -> Result<()> {
-    let pick = |n: u64| {
-        let at = fraction(options.seed.wrapping_add(n)) * boundaries.len() as f64;
-        boundaries.get(at as usize).copied().context("no boundaries")
-    };
+    let mut dice = Dice::new(options.seed);
     let mut second_hits = 0;
-    for n in 0..u64::from(options.doubles) {
-        let (job, first) = pick(2 * n)?;
-        let (_, mut second) = pick(2 * n + 1)?;
+    for _ in 0..options.doubles {
+        let (job, first) = *dice.among(boundaries)?;
+        let (_, mut second) = *dice.among(boundaries)?;
         second.nth = second.nth.div_ceil(2);
         job.clear()?;
         job.with(first)?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use hls_testkit::{Origin, Published, Vod};
 
+use crate::dice::Dice;
 use crate::download::{self, Download};
 use crate::workspace;
 
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     for n in 0..options.runs {
         download.clear()?;
         origin.reset_log();
-        let moment = fraction(options.seed.wrapping_add(u64::from(n)));
+        let moment = Dice::new(options.seed.wrapping_add(u64::from(n))).fraction();
         let start = Instant::now();
         let killed = download.start_and_kill(|| origin.body_bytes_sent() as f64 >= moment * total)?;
         let first = start.elapsed();
@@ -98,12 +99,4 @@ impl Options {
 fn segment_bytes(origin: &Origin, published: &Published) -> u64 {
     let is_segment = |path: &str| path != published.playlist_path;
     origin.requests().iter().filter(|r| is_segment(&r.path)).map(|r| r.body_bytes_sent).sum()
-}
-
-/// Returns a number from 0 to 1, evenly spread over the seeds (SplitMix64).
-pub(crate) fn fraction(seed: u64) -> f64 {
-    let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as f64 / u64::MAX as f64
 }

@@ -4,7 +4,9 @@ mod bench;
 mod ci;
 #[cfg(target_os = "linux")]
 mod crash;
+mod damage;
 mod demo;
+mod dice;
 mod download;
 mod fuzz;
 mod kill;
@@ -21,13 +23,15 @@ cargo xtask COMMAND
 
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
   tidy          prove the layers and the house rules
-  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, fuzz
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, fuzz
   demo          download an encrypted stream, be killed half way, go on, verify
   kill [--runs N] [--connections N] [--seed N]
                 kill downloads at random moments, verify, count the bytes fetched twice
   crash [--most N] [--doubles N] [--seed N]
                 kill downloads, and make them fail, at each system call that touches a file; run them again
                 (Linux, with strace)
+  damage [--runs N] [--seed N]
+                damage files of unfinished downloads at random, run them again
   bench parse   speed and memory of reading playlists, beside m3u8-rs
   fuzz parse [--runs N] [--seconds S] [--seed X]
                 read mutated playlists: no panic, no hang, bounded memory
@@ -54,6 +58,7 @@ fn run(args: &[String]) -> Result<()> {
         ("kill", rest) => kill::run(rest),
         #[cfg(target_os = "linux")]
         ("crash", rest) => crash::run(rest),
+        ("damage", rest) => damage::run(rest),
         ("bench", [what]) if what == "parse" => bench::parse(),
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("help" | "--help" | "-h", _) => {
