@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Info(Box<Info>),
     /// Show what is unfinished in a folder; go on with it, or forget it
     Jobs(Box<Jobs>),
+    /// Tell whether a file is whole
+    Verify(Verify),
 }
 
 /// Download a stream; run again to go on
@@ -179,6 +181,9 @@ pub(crate) struct RareArgs {
     /// Discard a partial download (an output that exists is replaced by --force)
     #[arg(long)]
     pub(crate) restart: bool,
+    /// Write OUT.json beside the output: length and SHA-256 of the file and of every segment, for hls verify
+    #[arg(long)]
+    pub(crate) manifest: bool,
     /// Keep the whole URL and all options with the unfinished download, secrets included, for hls jobs --resume
     #[arg(long)]
     pub(crate) remember: bool,
@@ -265,11 +270,27 @@ pub(crate) struct Jobs {
     pub(crate) talk: TalkArgs,
 }
 
+/// Tell whether a file is whole
+///
+/// With its manifest (hls get --manifest) every byte is compared; without one, its container is checked.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Its manifest, where that is not FILE.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Reads the command line; a first word that is no command belongs to `get`.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut words: Vec<OsString> = words.into_iter().collect();
     let first = words.get(1).map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
-    let known = ["get", "info", "jobs", "help", "-h", "--help", "-V", "--version", ""];
+    let known = ["get", "info", "jobs", "verify", "help", "-h", "--help", "-V", "--version", ""];
     if !known.contains(&first.as_str()) {
         words.insert(1, "get".into());
     }

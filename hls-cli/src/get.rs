@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hls_fetch::{Client, RetryPolicy};
-use hls_sched::{Error, Finished, Job, Kind};
+use hls_sched::{Error, Event, Finished, Job, Kind};
 
 use crate::args::{Get, NetworkArgs};
 use crate::input::Input;
@@ -35,8 +35,10 @@ pub(crate) async fn run(args: Get) -> ExitCode {
 async fn all(args: &Get) -> Result<End, String> {
     let arguments = arguments(args)?;
     let target = Target::read(args.output.output.as_deref(), arguments.len() > 1)?;
-    if args.rare.remember && !target.is_file() {
-        return Err("--remember is for downloads to a file".to_owned());
+    for (flag, is_set) in [("--remember", args.rare.remember), ("--manifest", args.rare.manifest)] {
+        if is_set && !target.is_file() {
+            return Err(format!("{flag} is for downloads to a file"));
+        }
     }
     let inputs: Vec<_> =
         arguments.iter().map(|a| Input::read(a, args.rare.base.as_ref())).collect::<Result<_, _>>()?;
@@ -113,15 +115,20 @@ async fn one(
         .durability(args.rare.durability.into())
         .force(args.output.force)
         .restart(args.rare.restart)
+        .manifest(args.rare.manifest)
         .options(words.shown)
         .remember(words.remembered)
         .start();
     let handle = job.handle();
     let mut ending = None;
+    let mut has_begun = false;
     loop {
         tokio::select! {
             event = job.next() => match event {
-                Some(event) => teller.hear(&event),
+                Some(event) => {
+                    has_begun |= matches!(event, Event::Plan(_));
+                    teller.hear(&event);
+                }
                 None => break,
             },
             asked = signals.next() => match (asked, ending) {
@@ -136,7 +143,9 @@ async fn one(
         }
     }
     let result = job.finish().await;
-    Ok(tell_end(args, target, teller, result, ending))
+    // A file that has appeared meanwhile is no result of an earlier run.
+    let skips = args.output.skip_existing && !has_begun;
+    Ok(tell_end(args, target, teller, result, ending, skips))
 }
 
 fn tell_end(
@@ -145,6 +154,7 @@ fn tell_end(
     teller: Teller,
     result: Result<Finished, Error>,
     ending: Option<i32>,
+    skips: bool,
 ) -> End {
     let error = match result {
         Ok(done) => {
@@ -157,7 +167,7 @@ fn tell_end(
         Err(error) => error,
     };
     match (error.kind(), ending) {
-        (Kind::Exists, _) if args.output.skip_existing => {
+        (Kind::Exists, _) if skips && error.code() == "output.exists" => {
             teller.line(&format!("skipped: {error}"));
             End::Code(0)
         }

@@ -8,7 +8,6 @@ mod reading;
 mod reference;
 mod symbol;
 
-use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use url::Url;
 
 use crate::args::Info;
 use crate::input::Input;
-use crate::report::{block, exit_code, plain, say};
+use crate::report::{block, exit_code, plain, print, say};
 use crate::request;
 
 const CONNECTIONS: usize = 2;
@@ -176,15 +175,6 @@ async fn look(args: &Info) -> Result<Found, Failure> {
         Found { url, name, name_is_whole, multivariant: None, best: None, media: None, notes: Vec::new() };
     found.take(parsed, &*fetch).await;
     Ok(found)
-}
-
-fn print(text: &str) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(exit_code(Kind::ReaderGone)),
-        Err(error) => plain(exit_code(Kind::Local), "output", &format!("standard output: {error}")),
-    }
 }
 
 impl Found {

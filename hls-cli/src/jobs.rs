@@ -3,7 +3,6 @@
 mod human;
 mod json;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,7 +12,7 @@ use hls_state::{Condition, Unfinished, survey, unfinished};
 use crate::args::{Command, Get, Jobs, parse};
 use crate::get::{self, End};
 use crate::progress::quoted;
-use crate::report::{block, exit_code, plain, say, worst};
+use crate::report::{block, exit_code, plain, print, say, worst};
 use crate::signal::{Signals, die_by};
 
 /// Does what was asked for with the unfinished jobs of a folder.
@@ -156,16 +155,6 @@ fn find(folder: &Path, name: &Path) -> PathBuf {
 fn failed(error: &Error) -> ExitCode {
     say(&block(error));
     ExitCode::from(exit_code(error.kind()))
-}
-
-fn print(text: &str) -> ExitCode {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            ExitCode::from(exit_code(Kind::ReaderGone))
-        }
-        Err(error) => plain(exit_code(Kind::Local), "output", &format!("standard output: {error}")),
-        Ok(()) => ExitCode::SUCCESS,
-    }
 }
 
 /// A path for a person: without the dot of the current folder, foreign characters written out.

@@ -13,6 +13,7 @@ mod remember;
 mod report;
 mod request;
 mod signal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let code = match command {
         Command::Get(get) => runtime.block_on(get::run(*get)),
         Command::Info(info) => runtime.block_on(info::run(*info)),
+        Command::Verify(verify) => verify::run(&verify),
         Command::Jobs(jobs) => runtime.block_on(jobs::run(*jobs)),
     };
     // A look-up that hangs must not keep the program from ending.

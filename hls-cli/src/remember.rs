@@ -95,7 +95,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     to.manner("--limit-rate", *limit_rate);
     to.manner("--retries", *retries);
     to.manner("--stall-timeout", Some(humantime::format_duration(*stall_timeout)));
-    let RareArgs { format, base, restart: _, remember, durability } = rare;
+    let RareArgs { format, base, restart: _, manifest, remember, durability } = rare;
     let format = match format {
         FormatArg::Auto => None,
         FormatArg::Join => Some("join"),
@@ -106,6 +106,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     if let Some(base) = base {
         to.secret("--base", base.as_str(), &hls_fetch::redacted(base));
     }
+    to.flag("--manifest", *manifest);
     to.flag("--remember", *remember);
     to.option("--durability", matches!(durability, DurabilityArg::Fast).then_some("fast"));
     Ok(())
@@ -171,7 +172,16 @@ mod tests {
             &["https://h/p", "-H", "x-a: b", "-H", "gone:", "-A", "me", "-e", "https://r/", "-b", "a=1; b=2"],
             &["https://h/p", "-x", "http://u:p@x:1", "-k", "--header-for", "h2", "k: v", "--allow-http"],
             &["https://h/p", "-j", "3", "--limit-rate", "1.5M", "--retries", "2", "--stall-timeout", "90s"],
-            &["https://h/p", "--base", "https://b/c?d=e", "--durability", "fast", "--ca", "f.pem"],
+            &[
+                "https://h/p",
+                "--base",
+                "https://b/c?d=e",
+                "--durability",
+                "fast",
+                "--ca",
+                "f.pem",
+                "--manifest",
+            ],
         ] {
             let mut given = get(&[line, &["--remember"]].concat());
             let words = words(&given, &given.inputs[0]).unwrap();

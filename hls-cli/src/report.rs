@@ -1,6 +1,6 @@
 //! What is said at the end, and the exit codes, which never change.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use hls_sched::{Error, Kind};
@@ -35,6 +35,16 @@ pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
 /// Prints a line for a person. A log that can't be written to is no reason to stop.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Prints a result on standard output.
+pub(crate) fn print(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(exit_code(Kind::ReaderGone)),
+        Err(error) => plain(exit_code(Kind::Local), "output", &format!("standard output: {error}")),
+    }
 }
 
 /// The block of an error: what, where, why, what is kept, what to do next.

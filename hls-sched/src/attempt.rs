@@ -28,7 +28,7 @@ const LARGEST_SEGMENT: u64 = 2 << 30;
 /// What the attempts of a job share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) tracks: Tracks,
+    pub(crate) tracks: Arc<Tracks>,
     pub(crate) transport: Arc<Transport>,
     pub(crate) assembler: Mutex<Assembler>,
     pub(crate) writer: Writer,

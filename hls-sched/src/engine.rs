@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hls_fetch::draw;
-use hls_state::{Placed, Recovered, ResumeStore};
+use hls_state::{Durability, Placed, Recovered, ResumeStore};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
 use crate::job::{Config, Control, DRAIN, End, Format};
 use crate::keys::Keys;
+use crate::manifested::{About, Manifested};
 use crate::memo;
 use crate::meter::{Meters, Rate};
 use crate::pace::{Pacer, Width};
@@ -63,7 +64,7 @@ pub(crate) async fn run(
     for message in &recovered.warnings {
         let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
     }
-    let tracks = Tracks(tracks);
+    let tracks = Arc::new(Tracks(tracks));
     let mut note = memo::of(&config, &outputs, &tracks);
     let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
         note.ended = Some(memo::ended(&error));
@@ -87,7 +88,18 @@ pub(crate) async fn run(
         retries: transport.meters.retries(),
         elapsed: started.elapsed(),
     };
+    let about = (config.manifest && !outputs.is_empty()).then(|| About {
+        outputs: outputs.clone(),
+        tracks: Arc::clone(&tracks),
+        source: memo::source(&config).into(),
+        replace: config.force,
+        sync: config.durability == Durability::Safe,
+        placed: recovered.outputs.clone(),
+    });
     if recovered.complete {
+        if let Some(about) = about {
+            manifest_of_finished(about).await?;
+        }
         let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
         return Ok(finished(bytes, &transport, tracks.segments()));
     }
@@ -122,6 +134,9 @@ pub(crate) async fn run(
         } else {
             store.drop_aside(unit);
         }
+    }
+    if let Some(about) = about {
+        store = Box::new(Manifested::new(store, about));
     }
     let (reports_in, reports) = mpsc::unbounded_channel();
     let writer = Writer::start(store, note, reports_in).map_err(|e| {
@@ -163,6 +178,15 @@ pub(crate) async fn run(
         }
         Err(error) => Err(engine.keep(error).await),
     }
+}
+
+/// The earlier run had done all but the last renames: what it left has its names by now.
+async fn manifest_of_finished(about: About) -> Result<(), Error> {
+    let written = tokio::task::spawn_blocking(move || {
+        about.write(|n| about.outputs.get(n).cloned().unwrap_or_default())
+    });
+    let gone = |_| Error::new(Kind::Internal, "internal", "the manifest could not be written");
+    written.await.map_err(gone)?.map_err(Error::state)
 }
 
 async fn asked_to_end(orders: &mut watch::Receiver<Control>) {

@@ -58,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) durability: Durability,
     pub(crate) force: bool,
     pub(crate) restart: bool,
+    pub(crate) manifest: bool,
     pub(crate) options: Vec<String>,
     pub(crate) remembered: Option<Vec<String>>,
     #[cfg(feature = "client")]
@@ -103,6 +104,7 @@ impl JobBuilder {
             durability: Durability::default(),
             force: false,
             restart: false,
+            manifest: false,
             options: Vec::new(),
             remembered: None,
             #[cfg(feature = "client")]
@@ -197,6 +199,13 @@ impl JobBuilder {
     /// Discards what an earlier run left.
     pub fn restart(mut self, restart: bool) -> Self {
         self.0.restart = restart;
+        self
+    }
+
+    /// Writes a manifest beside the main output, as [`manifest_path`](crate::manifest_path) names it: what every byte of the
+    /// outputs has to be. They are read once more for that, at the end.
+    pub fn manifest(mut self, manifest: bool) -> Self {
+        self.0.manifest = manifest;
         self
     }
 

@@ -44,6 +44,8 @@ mod event;
 mod job;
 mod keys;
 mod load;
+mod manifest;
+mod manifested;
 mod memo;
 mod meter;
 mod name;
@@ -54,6 +56,7 @@ mod plan;
 mod planner;
 mod prepare;
 mod select;
+mod verify;
 mod writer;
 
 pub use assemble::{Assembler, Command, Offer, Place};
@@ -63,9 +66,11 @@ pub use hls_fetch as fetch;
 pub use hls_state::Durability;
 pub use job::{Format, Job, JobBuilder, JobHandle, Reader};
 pub use load::{load_playlist, read_playlist};
+pub use manifest::manifest_path;
 pub use name::{sanitise, suggest};
 pub use planner::{Action, Planner, Verdict};
 pub use select::{Condition, Select};
+pub use verify::{Difference, Proof, Unverified, Verified, verify};
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hls_state::{Ended, Expected, Memo};
+use url::Url;
 
 use crate::error::Error;
 use crate::job::{Config, Input};
@@ -11,13 +12,7 @@ use crate::plan::Tracks;
 /// The memo of a job that begins.
 pub(crate) fn of(config: &Config, outputs: &[PathBuf], tracks: &Tracks) -> Memo {
     let mut memo = Memo::default();
-    let url = config.url();
-    // These fail only where a URL can't have them.
-    let mut source = url.clone();
-    source.set_query(None);
-    source.set_fragment(None);
-    let _ = source.set_username("");
-    let _ = source.set_password(None);
+    let (url, source) = (config.url(), source(config));
     memo.source_is_whole = matches!(config.input, Input::Url(_))
         && source[..url::Position::AfterPath] == url[..url::Position::AfterPath]
         && url.query().is_none();
@@ -35,6 +30,17 @@ pub(crate) fn of(config: &Config, outputs: &[PathBuf], tracks: &Tracks) -> Memo 
         })
         .collect();
     memo
+}
+
+/// Where a job's bytes come from: scheme, host and path, without what may be secret.
+pub(crate) fn source(config: &Config) -> Url {
+    // These fail only where a URL can't have them.
+    let mut source = config.url().clone();
+    source.set_query(None);
+    source.set_fragment(None);
+    let _ = source.set_username("");
+    let _ = source.set_password(None);
+    source
 }
 
 /// How a job ended, for its memo.

@@ -15,7 +15,7 @@ use crate::event::{Event, Retry};
 use crate::job::{Config, Format, Input, Output};
 use crate::pipe::PipeStore;
 use crate::plan::{Track, is_alike};
-use crate::{load, name, select};
+use crate::{load, manifest, name, select};
 
 /// A track with what its name depends on.
 pub(crate) struct Chosen {
@@ -130,8 +130,21 @@ pub(crate) fn probe(config: &Config) -> Result<(), Error> {
     };
     for path in &candidates {
         hls_state::probe(path, config.force).map_err(Error::state)?;
+        probe_manifest(config, path)?;
     }
     Ok(())
+}
+
+/// A file that has the name of the manifest and is none stays, unless all is to be replaced.
+fn probe_manifest(config: &Config, output: &Path) -> Result<(), Error> {
+    let path = manifest::manifest_path(output);
+    let is_free = || std::fs::symlink_metadata(&path).is_err() || manifest::is_one(&path);
+    if !config.manifest || config.force || is_free() {
+        return Ok(());
+    }
+    let message = format!("the name of the manifest is taken: {}", manifest::shown(&path));
+    let error = Error::new(Kind::Exists, "manifest.exists", message);
+    Err(error.next("--force replaces it, -o gives another name"))
 }
 
 /// The names of the outputs, checked against what is in them.
@@ -181,6 +194,7 @@ pub(crate) fn outputs(config: &Config, chosen: &[Chosen]) -> Result<Vec<PathBuf>
         let label = format!("audio-{}", side.language.as_deref().unwrap_or("1"));
         all.push(name::beside(&all[0], &label, extension));
     }
+    probe_manifest(config, &all[0])?;
     Ok(all)
 }
 

@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+mod beside;
 mod clean;
 mod complete;
 mod disk;
@@ -51,6 +52,7 @@ mod survey;
 mod sync;
 mod sys;
 
+pub use beside::Beside;
 pub use clean::{Removed, remove};
 pub use disk::{DiskStore, Durability, Options, probe};
 pub use error::{Error, Kind};

@@ -16,3 +16,4 @@ mod resume;
 mod signals;
 mod support;
 mod talk;
+mod verify;

@@ -11,7 +11,7 @@ use crate::support::{Folder, Outcome};
 fn every_flag_in_the_readme_exists() -> Outcome {
     let folder = Folder::new()?;
     let mut known = BTreeSet::new();
-    for command in ["get", "info", "jobs"] {
+    for command in ["get", "info", "jobs", "verify"] {
         let help = folder.run(&[command, "--help"])?.ok().out();
         known.extend(flags(&help));
     }

@@ -1,0 +1,83 @@
+//! `hls verify`: whether a file is whole.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use hls_sched::{Proof, Unverified, Verified};
+use serde_json::{Value, json};
+
+use crate::args::Verify;
+use crate::human;
+use crate::report::{block, exit_code, print, say};
+
+/// Judges one file.
+pub(crate) fn run(args: &Verify) -> ExitCode {
+    let name = args.file.display().to_string();
+    match hls_sched::verify(&args.file, args.manifest.as_deref()) {
+        Ok(verified) if args.json => print(&whole_json(&name, &verified)),
+        Ok(verified) => print(&whole(&args.file, &verified)),
+        Err(unverified) => {
+            let code = ExitCode::from(exit_code(unverified.error.kind()));
+            say(&block(&unverified.error));
+            if args.json {
+                print(&not_whole_json(&name, &unverified));
+            }
+            code
+        }
+    }
+}
+
+fn whole(file: &Path, verified: &Verified) -> String {
+    let name = hls_fetch::escaped(&file.display().to_string(), 1000);
+    let bytes = human::bytes(verified.bytes);
+    match &verified.by {
+        Proof::Manifest { segments, sha256, .. } => {
+            let segments = human::count(*segments, "piece");
+            format!("{name}: whole, every byte as it was downloaded: {segments}, {bytes}, SHA-256 {sha256}\n")
+        }
+        Proof::Container { name: container, means } => {
+            format!("{name}: whole as far as {container} can tell, {bytes}: {means}\n")
+        }
+        _ => format!("{name}: whole, {bytes}\n"),
+    }
+}
+
+fn whole_json(name: &str, verified: &Verified) -> String {
+    let mut object = json!({"schema": 1, "file": name, "whole": true, "bytes": verified.bytes});
+    let more = match &verified.by {
+        Proof::Manifest { path, segments, sha256 } => json!({
+            "by": "manifest", "manifest": path.display().to_string(), "pieces": segments, "sha256": sha256,
+        }),
+        Proof::Container { name, means } => json!({"by": "container", "container": name, "means": means}),
+        _ => json!({}),
+    };
+    extend(&mut object, more);
+    format!("{object}\n")
+}
+
+fn not_whole_json(name: &str, unverified: &Unverified) -> String {
+    let Unverified { error, first_difference, .. } = unverified;
+    // Whether it is whole is not known where it can't be judged.
+    let whole = (error.kind() == hls_sched::Kind::Content).then_some(false);
+    let difference = first_difference.map(|d| {
+        json!({
+            "track": d.track, "index": d.index, "sequence": d.sequence, "offset": d.offset,
+            "length": d.length,
+        })
+    });
+    let mut object = json!({"schema": 1, "file": name, "whole": whole, "first_difference": difference});
+    extend(
+        &mut object,
+        json!({
+            "code": exit_code(error.kind()), "kind": error.code(), "message": error.to_string(),
+            "where": error.place(), "why": error.reason(), "next": error.advice(),
+        }),
+    );
+    format!("{object}\n")
+}
+
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}

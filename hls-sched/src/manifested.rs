@@ -1,0 +1,211 @@
+//! A store that writes a manifest before its outputs get their names.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{IoSlice, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hls_state::{Beside, Error, Fingerprint, Hasher, Layout, Memo, Placed, ResumeStore, Unit};
+use sha2::{Digest as _, Sha256};
+
+use crate::manifest::{Entry, FileEntry, Lines, Sha, is_one, manifest_path};
+use crate::plan::Tracks;
+
+/// Reads in pieces of this size.
+const PIECE: usize = 1 << 20;
+
+/// Notes where each unit lies, and at the end hashes what is on the disk: what was placed by an earlier run too.
+pub(crate) struct Manifested {
+    inner: Box<dyn ResumeStore>,
+    about: About,
+}
+
+/// What a manifest is about.
+pub(crate) struct About {
+    pub(crate) outputs: Vec<PathBuf>,
+    pub(crate) tracks: Arc<Tracks>,
+    /// The URL of the playlist without query and credentials.
+    pub(crate) source: String,
+    pub(crate) replace: bool,
+    pub(crate) sync: bool,
+    /// For each output its units, in order.
+    pub(crate) placed: Vec<Vec<Placed>>,
+}
+
+impl Manifested {
+    pub(crate) fn new(inner: Box<dyn ResumeStore>, about: About) -> Self {
+        Self { inner, about }
+    }
+}
+
+impl fmt::Debug for Manifested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manifested").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl About {
+    fn note(&mut self, placed: Placed) {
+        let Some(units) = self.placed.get_mut(usize::from(placed.output)) else { return };
+        // A unit that is placed again replaces the one that was there.
+        match units.iter_mut().rev().find(|known| known.index <= placed.index) {
+            Some(known) if known.index == placed.index => *known = placed,
+            _ => {
+                let at = units.partition_point(|known| known.index < placed.index);
+                units.insert(at, placed);
+            }
+        }
+    }
+
+    /// Hashes the outputs, where they lie now, and writes the manifest beside the main one.
+    pub(crate) fn write(&self, lies_at: impl Fn(usize) -> PathBuf) -> Result<(), Error> {
+        let Some(main) = self.outputs.first() else { return Ok(()) };
+        let mut manifest = Beside::create(main, "json")?;
+        match self.write_into(&mut manifest, lies_at) {
+            Ok(()) => {}
+            Err(error) => {
+                manifest.discard();
+                return Err(error);
+            }
+        }
+        let replace = self.replace || is_one(&manifest_path(main));
+        manifest.commit(replace, self.sync).map(|_| ())
+    }
+
+    fn write_into(&self, out: &mut Beside, lies_at: impl Fn(usize) -> PathBuf) -> Result<(), Error> {
+        let to = manifest_path(self.outputs.first().map(PathBuf::as_path).unwrap_or(Path::new("")));
+        let failed = |e| Error::from_io("can't write", &to, e);
+        let mut lines = Lines::begin(out, &self.source).map_err(failed)?;
+        let mut files = Vec::new();
+        for ((n, output), units) in (0..).zip(&self.outputs).zip(&self.placed) {
+            let path = lies_at(usize::from(n));
+            let mut reader = Reader::open(&path)?;
+            for placed in units {
+                let sha256 = reader.hash(placed)?;
+                let Some(unit) = self.tracks.0.get(usize::from(n)).and_then(|t| t.unit(placed.index)) else {
+                    continue;
+                };
+                let (offset, length) = (placed.offset, placed.len);
+                let index = (!unit.is_init).then_some(unit.number);
+                let sequence = Some(unit.sequence);
+                let entry = Entry { track: n, index, sequence, offset, length, sha256 };
+                lines.segment(&entry, unit.url.path()).map_err(failed)?;
+            }
+            let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.push(FileEntry { track: n, name, length: reader.offset, sha256: reader.end()? });
+        }
+        lines.end(&files).map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// An output that is read once, from its first byte to its last.
+struct Reader<'a> {
+    path: &'a Path,
+    file: File,
+    offset: u64,
+    whole: Sha256,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    fn open(path: &'a Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|e| Error::from_io("can't read", path, e))?;
+        Ok(Self { path, file, offset: 0, whole: Sha256::new(), buffer: vec![0; PIECE] })
+    }
+
+    /// Hashes the next unit, and holds it to what was noted when it was verified.
+    fn hash(&mut self, placed: &Placed) -> Result<Sha, Error> {
+        let (mut known, mut sha) = (Hasher::default(), Sha256::new());
+        let mut left = placed.len;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            let piece = self.buffer.get_mut(..most).unwrap_or_default();
+            self.file.read_exact(piece).map_err(|e| Error::from_io("can't read", self.path, e))?;
+            known.update(piece);
+            sha.update(&*piece);
+            self.whole.update(&*piece);
+            left -= most as u64;
+        }
+        if self.offset != placed.offset || known.finish() != placed.hash {
+            let other = std::io::Error::other("what is read is not what was written");
+            return Err(Error::from_io("can't trust", self.path, other));
+        }
+        self.offset += placed.len;
+        Ok(Sha::of(sha))
+    }
+
+    fn end(mut self) -> Result<Sha, Error> {
+        match self.file.read(&mut self.buffer) {
+            Ok(0) => Ok(Sha::of(self.whole)),
+            Ok(_) => {
+                let more = std::io::Error::other("there is more than was written");
+                Err(Error::from_io("can't trust", self.path, more))
+            }
+            Err(e) => Err(Error::from_io("can't read", self.path, e)),
+        }
+    }
+}
+
+impl ResumeStore for Manifested {
+    fn takes_unverified(&self) -> bool {
+        self.inner.takes_unverified()
+    }
+
+    fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.inner.write(output, offset, data)
+    }
+
+    fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
+        self.inner.cut(output, offset)
+    }
+
+    fn record(&mut self, placed: Placed) -> Result<(), Error> {
+        self.about.note(placed);
+        self.inner.record(placed)
+    }
+
+    fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.inner.set_aside(unit, data)
+    }
+
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error> {
+        self.inner.keep_aside(unit, hash)
+    }
+
+    fn drop_aside(&mut self, unit: Unit) {
+        self.inner.drop_aside(unit);
+    }
+
+    fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
+        let placed = self.inner.place_aside(unit, offset)?;
+        if let Some(placed) = placed {
+            self.about.note(placed);
+        }
+        Ok(placed)
+    }
+
+    fn maintain(&mut self) -> Result<(), Error> {
+        self.inner.maintain()
+    }
+
+    fn keep_memo(&mut self, memo: &Memo) {
+        self.inner.keep_memo(memo);
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.inner.close()
+    }
+
+    fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
+        let layout = Layout::new(self.about.outputs.clone());
+        let written = self.about.write(|n| layout.as_ref().map(|l| l.part(n)).unwrap_or_default());
+        if let Err(error) = written {
+            // Nothing is lost: the next run finds all of it and tries again.
+            self.inner.close()?;
+            return Err(error);
+        }
+        self.inner.finish()
+    }
+}
