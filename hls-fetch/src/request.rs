@@ -37,6 +37,14 @@ impl Request {
         self
     }
 
+    /// Asks for the part only if the representation still has this strong validator, and for all of it else. Whether the
+    /// answer is the part is to be seen by its status and its own validator.
+    #[must_use]
+    pub fn if_range(mut self, validator: String) -> Self {
+        self.if_range = Some(validator);
+        self
+    }
+
     /// Names the resource that this URL was found in.
     #[must_use]
     pub fn found_in(mut self, parent: &Url) -> Self {

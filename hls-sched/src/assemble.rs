@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hls_state::{Fingerprint, Placed, Unit};
+use hls_state::{Fingerprint, Mark, Placed, Unit};
 
 /// Nothing older than this lives only in memory.
 const OLDEST_IN_MEMORY: Duration = Duration::from_secs(2);
@@ -48,6 +48,15 @@ pub enum Command {
     },
     /// A verified unit is in its output.
     Record(Placed),
+    /// A unit is there up to a mark, in its own file or else in its output.
+    Mark {
+        /// Which unit.
+        unit: Unit,
+        /// Whether it has a file of its own.
+        aside: bool,
+        /// How far.
+        mark: Mark,
+    },
     /// Append to the file of a waiting unit.
     SetAside(Unit, Bytes),
     /// The unit in that file is whole.
@@ -100,6 +109,8 @@ struct Slot {
     hash: Option<Fingerprint>,
     at: At,
     paused: Option<Instant>,
+    /// From where another attempt may go on.
+    mark: Option<Mark>,
 }
 
 #[derive(Debug)]
@@ -120,7 +131,7 @@ enum At {
 impl Slot {
     fn new(identity: u128, attempt: u64) -> Self {
         let at = At::Memory { chunks: Vec::new(), since: None };
-        Self { identity, attempt, len: 0, hash: None, at, paused: None }
+        Self { identity, attempt, len: 0, hash: None, at, paused: None, mark: None }
     }
 }
 
@@ -191,6 +202,72 @@ impl Assembler {
         let slot = Slot { len, hash: Some(Fingerprint(0)), at: At::Aside, ..Slot::new(unit.identity, 0) };
         lane.slots.insert(unit.index, slot);
         self.advance(unit.output);
+    }
+
+    /// The first bytes of a unit that an earlier run left are there again: set aside, or in the output where the unit is the
+    /// head.
+    pub fn found_partial(&mut self, unit: Unit, aside: bool, mark: Mark) {
+        let Some(lane) = self.lanes.get_mut(usize::from(unit.output)) else { return };
+        let at = if aside { At::Aside } else { At::Output };
+        let slot = Slot { len: mark.len, at, mark: Some(mark), ..Slot::new(unit.identity, 0) };
+        lane.slots.insert(unit.index, slot);
+    }
+
+    /// Another attempt goes on where the last one ended. `false`: nothing of that unit is there.
+    pub fn go_on(&mut self, place: Place, attempt: u64, now: Instant) -> bool {
+        let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return false };
+        let Some(slot) = lane.slots.get_mut(&place.index).filter(|slot| slot.hash.is_none()) else {
+            return false;
+        };
+        slot.attempt = attempt;
+        if place.index == lane.head {
+            lane.head_moved = Some(now);
+        }
+        true
+    }
+
+    /// An attempt ended before its unit was whole, and what it brought stays for the next one.
+    pub fn suspend(&mut self, place: Place) {
+        let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return };
+        let Some(slot) = lane.slots.get_mut(&place.index) else { return };
+        slot.attempt = 0;
+        slot.paused = None;
+        if place.index == lane.head {
+            lane.head_moved = None;
+        }
+    }
+
+    /// An attempt has to start over: what came before is of no use.
+    pub fn start_over(&mut self, place: Place, attempt: u64, now: Instant) {
+        let Some(slot) = self.slot(place).filter(|slot| slot.attempt == attempt && slot.hash.is_none())
+        else {
+            return;
+        };
+        let identity = slot.identity;
+        self.fail(place);
+        self.begin(place, identity, attempt, now);
+    }
+
+    /// Says that a unit could go on from here, in another process too.
+    pub fn mark(&mut self, place: Place, attempt: u64, mark: Mark) {
+        let Some(slot) = self.slot(place).filter(|slot| slot.attempt == attempt && slot.hash.is_none())
+        else {
+            return;
+        };
+        slot.mark = Some(mark);
+        self.tell_mark(place);
+    }
+
+    fn tell_mark(&mut self, place: Place) {
+        let Some(slot) = self.slot(place).filter(|slot| slot.hash.is_none()) else { return };
+        let aside = match slot.at {
+            At::Output => false,
+            At::Aside => true,
+            At::Memory { .. } | At::Moving | At::Gap => return,
+        };
+        let unit = Unit { output: place.track, index: place.index, identity: slot.identity };
+        let mark = slot.mark.clone();
+        self.commands.extend(mark.map(|mark| Command::Mark { unit, aside, mark }));
     }
 
     /// Offers bytes of a unit. `in_flight`: bytes handed to the writer that it has not written yet.
@@ -330,16 +407,17 @@ impl Assembler {
         leaving.into_iter().for_each(|place| self.move_aside(place));
     }
 
-    /// Moves every whole unit that waits in memory to disk: the job ends here for now.
+    /// Moves what waits in memory to disk, where it is whole or can go on: the job ends here for now.
     pub fn evacuate(&mut self) {
         let mut places = Vec::new();
         for (track, lane) in (0..=u8::MAX).zip(&self.lanes) {
-            places.extend(lane.slots.iter().map(|(&index, slot)| (Place { track, index }, slot.hash)));
+            let kept = |slot: &Slot| slot.hash.is_some() || slot.mark.is_some();
+            places.extend(lane.slots.iter().map(|(&index, slot)| (Place { track, index }, kept(slot))));
         }
-        for (place, hash) in places {
-            match hash {
-                Some(_) => self.move_aside(place),
-                None => self.fail(place),
+        for (place, kept) in places {
+            match kept {
+                true => self.move_aside(place),
+                false => self.fail(place),
             }
         }
     }
@@ -350,7 +428,9 @@ impl Assembler {
 
     fn move_aside(&mut self, place: Place) {
         let Some(slot) = self.slot(place) else { return };
-        let At::Memory { chunks, .. } = std::mem::replace(&mut slot.at, At::Aside) else { return };
+        let At::Memory { chunks, .. } = &mut slot.at else { return };
+        let chunks = std::mem::take(chunks);
+        slot.at = At::Aside;
         slot.paused = None;
         let unit = Unit { output: place.track, index: place.index, identity: slot.identity };
         let hash = slot.hash;
@@ -360,6 +440,7 @@ impl Assembler {
         if let Some(hash) = hash.filter(|_| had_bytes) {
             self.commands.push(Command::KeepAside(unit, hash));
         }
+        self.tell_mark(place);
     }
 
     /// Lets the head of a track pass, and whatever is whole behind it.
@@ -379,6 +460,9 @@ impl Assembler {
                         offset += len;
                     }
                     slot.at = At::Output;
+                    if let Some(mark) = slot.mark.clone().filter(|_| slot.hash.is_none()) {
+                        self.commands.push(Command::Mark { unit, aside: false, mark });
+                    }
                 }
                 (At::Aside, Some(_)) => {
                     self.commands.push(Command::PlaceAside(unit, lane.offset));

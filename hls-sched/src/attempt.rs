@@ -1,17 +1,19 @@
 //! One attempt for one unit: from the request to the last verified byte.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
-use hls_fetch::{Fetch, Request};
+use hls_fetch::{Class, Fetch, Request};
 use hls_media::{Configuration, Container};
-use hls_state::Fingerprint;
+use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, mpsc};
 
 use crate::assemble::{Assembler, Offer, Place};
+use crate::begun::Begun;
 use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<Transport>,
     pub(crate) assembler: Mutex<Assembler>,
     pub(crate) writer: Writer,
+    /// Units that an attempt has begun and another one goes on with.
+    pub(crate) begun: Mutex<HashMap<Place, Begun>>,
     /// Told when an attempt that pauses may offer again.
     pub(crate) room: Notify,
     pub(crate) checks: Vec<TrackChecks>,
@@ -75,6 +79,11 @@ pub(crate) struct Done {
 /// Where the bytes of an attempt go.
 trait Sink {
     async fn take(&self, data: Bytes) -> Result<(), Error>;
+
+    /// What was taken so far is void.
+    fn start_over(&self);
+
+    fn mark(&self, mark: Mark);
 }
 
 /// Into the slot of a unit.
@@ -99,7 +108,13 @@ impl Shared {
         let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
-        let (whole, bytes) = self.transport.unit(track, &unit, &slot, report).await?;
+        let mut begun = self.begun().remove(&place);
+        let ended = self.transport.unit(track, &unit, &slot, report, &mut begun).await;
+        let (whole, bytes) = ended.inspect_err(|_| {
+            if let Some(begun) = begun {
+                self.begun().insert(place, begun);
+            }
+        })?;
         if let Some(checks) = self.checks.get(usize::from(place.track)) {
             checks.judge(track, &unit, &whole)?;
         }
@@ -109,6 +124,10 @@ impl Shared {
             return Err(internal("an attempt outlived its unit"));
         }
         Ok(Done { unit, bytes, took: started.elapsed() })
+    }
+
+    pub(crate) fn begun(&self) -> MutexGuard<'_, HashMap<Place, Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn report(&self, retry: Retry) {
@@ -144,6 +163,15 @@ impl Sink for Slot<'_> {
         shared.writer.ready().await;
         Ok(())
     }
+
+    fn start_over(&self) {
+        let now = Instant::now();
+        self.shared.assemble(|assembler| assembler.start_over(self.place, self.attempt, now));
+    }
+
+    fn mark(&self, mark: Mark) {
+        self.shared.assemble(|assembler| assembler.mark(self.place, self.attempt, mark));
+    }
 }
 
 /// Takes bytes that nobody needs: only their hash counts.
@@ -153,6 +181,10 @@ impl Sink for Nowhere {
     async fn take(&self, _: Bytes) -> Result<(), Error> {
         Ok(())
     }
+
+    fn start_over(&self) {}
+
+    fn mark(&self, _: Mark) {}
 }
 
 impl Transport {
@@ -163,16 +195,18 @@ impl Transport {
         unit: &Unit,
         report: impl Fn(Retry),
     ) -> Result<(Fingerprint, u64), Error> {
-        self.unit(track, unit, &Nowhere, report).await.map(|(whole, bytes)| (whole.hash, bytes))
+        self.unit(track, unit, &Nowhere, report, &mut None).await.map(|(whole, bytes)| (whole.hash, bytes))
     }
 
-    /// Fetches, deciphers and verifies one unit into a sink; returns what it is and how many bytes it has.
+    /// Fetches, deciphers and verifies one unit into a sink; returns what it is and how many bytes it has. Goes on with what
+    /// has begun, and leaves what the next attempt may go on with.
     async fn unit(
         &self,
         track: &Track,
         unit: &Unit,
         sink: &impl Sink,
         report: impl Fn(Retry),
+        begun: &mut Option<Begun>,
     ) -> Result<(Whole, u64), Error> {
         let what = if unit.is_init { "init" } else { "segment" };
         let name = track.name(unit);
@@ -181,51 +215,90 @@ impl Transport {
             Some(_) => error,
         };
         let parent = track.media.base();
-        let decryptor = match &unit.cipher {
+        let key = match &unit.cipher {
             None => None,
-            Some(cipher) => {
-                let key = self.keys.get(&*self.fetch, &cipher.key, parent, report).await?;
-                Some(CbcDecryptor::new(&key, &Iv::from_bytes(cipher.iv)))
-            }
+            Some(cipher) => Some(self.keys.get(&*self.fetch, &cipher.key, parent, report).await?),
         };
         let failed = |e| Error::fetch(what, &name, e);
         let mut account = self.pacer.account();
-        account.before_request().await;
         let request =
             Request::get(unit.url.clone()).range(unit.range).found_in(parent).at_most(limit(track, unit));
-        let answer = self.fetch.fetch(request).await.map_err(failed)?;
+        let rest = begun.as_ref().and_then(|begun| begun.rest(unit.range));
+        let mut answer = None;
+        if let Some((range, etag)) = rest {
+            account.before_request().await;
+            answer = match self.fetch.fetch(request.clone().range(Some(range)).if_range(etag)).await {
+                Ok(answer) => Some(answer),
+                Err(error) if error.class() == Class::Range || error.status() == Some(416) => None,
+                Err(error) => return Err(failed(error)),
+            };
+        }
+        let goes_on = answer.as_ref().is_some_and(|a| begun.as_ref().is_some_and(|b| b.is_continued_by(a)));
+        if !goes_on && begun.take().is_some() {
+            sink.start_over();
+        }
+        // All of it was sent instead of the rest, which is an answer only where all of it is asked for.
+        let answer = match answer.filter(|answer| goes_on || answer.status == 200 && unit.range.is_none()) {
+            Some(answer) => answer,
+            None => {
+                account.before_request().await;
+                self.fetch.fetch(request).await.map_err(failed)?
+            }
+        };
         account.answered(answer.length);
+        let mut state = begun.take().unwrap_or_else(|| {
+            let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
+            let decryptor = key.as_deref().zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
+            let pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
+            Begun::new(pipeline, &unit.url, &answer)
+        });
+        state.go_on(key.as_deref());
         let mut body = answer.body;
-        let mut pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
-        let mut bytes = 0;
-        let mut flow = async |account: &mut Account<'_>| {
+        let mut flow = async |account: &mut Account<'_>, state: &mut Begun| {
             loop {
                 account.before_read().await;
-                let Some(chunk) = body.next().await.map_err(failed)? else { return Ok(()) };
+                let chunk = match body.next().await {
+                    Ok(Some(chunk)) => chunk,
+                    Ok(None) => return Ok(()),
+                    Err(error) => return Err((failed(error), state.can_go_on() && !unit.is_init)),
+                };
                 self.meters.receive(chunk.len() as u64);
                 account.received(chunk.len() as u64);
-                if let Some(plain) = pipeline.push(chunk).map_err(at)? {
-                    bytes += plain.len() as u64;
-                    sink.take(plain).await?;
+                state.taken += chunk.len() as u64;
+                if let Some(plain) = state.pipeline.push(chunk).map_err(|e| (at(e), false))? {
+                    let len = plain.len() as u64;
+                    sink.take(plain).await.map_err(|e| (e, false))?;
+                    state.bytes += len;
+                    state.gained += len;
+                    if let Some(mark) = state.due_mark().filter(|_| !unit.is_init) {
+                        sink.mark(mark);
+                    }
                 }
             }
         };
-        let ended = flow(&mut account).await;
+        let ended = flow(&mut account, &mut state).await;
         drop(account);
+        let bytes = state.bytes;
         let finished = match ended {
-            Ok(()) => pipeline.finish().map_err(at),
-            Err(error) => Err(error),
+            Ok(()) => state.pipeline.finish().map_err(at),
+            Err((error, true)) => {
+                state.mark().into_iter().for_each(|mark| sink.mark(mark));
+                *begun = Some(state);
+                return Err(error);
+            }
+            Err((error, false)) => Err(error),
         };
         let mut whole = finished.inspect_err(|error| {
             if let Some(cipher) = unit.cipher.as_ref().filter(|_| error.kind() == Kind::Content) {
                 self.keys.doubt(&cipher.key);
             }
         })?;
-        if let Some(rest) = whole.rest.take() {
-            bytes += rest.len() as u64;
+        let rest = whole.rest.take();
+        let rest_len = rest.as_ref().map_or(0, |rest| rest.len() as u64);
+        if let Some(rest) = rest {
             sink.take(rest).await?;
         }
-        Ok((whole, bytes))
+        Ok((whole, bytes + rest_len))
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hls_fetch::draw;
-use hls_state::{Durability, Placed, Recovered, ResumeStore};
+use hls_state::{Durability, Partial, Placed, Recovered, ResumeStore};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::assemble::{Assembler, Place};
 use crate::attempt::{Done, Shared, TrackChecks, Transport};
+use crate::begun::Begun;
 use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
@@ -28,6 +29,8 @@ use crate::writer::{Report, Writer};
 
 /// Memory for units that wait for their turn.
 const BUDGET: u64 = 24 << 20;
+/// An attempt that brought a unit on by so many bytes is not one that failed for nothing.
+const PROGRESS: u64 = 256 << 10;
 const TICK: Duration = Duration::from_millis(100);
 /// An attempt that shows whether an earlier run's bytes are still the server's takes a small unit.
 const PROBE_AMONG: usize = 8;
@@ -127,6 +130,21 @@ pub(crate) async fn run(
         config.policy.clone(),
     );
     let mut assembler = Assembler::new(&lanes, store.takes_unverified(), BUDGET);
+    let mut begun = HashMap::new();
+    for (partial, found) in replayed(&tracks, &recovered, &moved, &transport).await {
+        let hls_state::Unit { output, index, .. } = partial.unit;
+        match found {
+            Some(found) => {
+                begun.insert(Place { track: output, index }, found);
+                assembler.found_partial(partial.unit, partial.aside, partial.mark);
+            }
+            None if partial.aside => store.drop_aside(partial.unit),
+            None => {
+                let end = ends.get(usize::from(output)).map_or(0, |&(_, end)| end);
+                store.cut(output, end).map_err(Error::state)?;
+            }
+        }
+    }
     for &(unit, len) in &recovered.aside {
         if waiting(&tracks, &unit, &moved).is_some() {
             planner.have(Place { track: unit.output, index: unit.index });
@@ -148,6 +166,7 @@ pub(crate) async fn run(
         transport: Arc::clone(&transport),
         assembler: Mutex::new(assembler),
         writer,
+        begun: Mutex::new(begun),
         room: Notify::new(),
         checks,
         events,
@@ -221,6 +240,33 @@ fn waiting(tracks: &Tracks, unit: &hls_state::Unit, moved: &[bool]) -> Option<Un
     let moved = moved.get(usize::from(unit.output)).is_some_and(|moved| *moved);
     let same = planned.identity == unit.identity || moved && is_alike(planned.identity, unit.identity);
     same.then_some(planned)
+}
+
+/// Reads again what an earlier run left of units that were not whole; `None` where it is of no use.
+async fn replayed(
+    tracks: &Tracks,
+    recovered: &Recovered,
+    moved: &[bool],
+    transport: &Transport,
+) -> Vec<(Partial, Option<Begun>)> {
+    let mut all = Vec::new();
+    for partial in &recovered.partials {
+        let track = usize::from(partial.unit.output);
+        // An entity tag holds for one URL: where the track has moved, there is nothing to compare it with.
+        let stayed = !moved.get(track).is_some_and(|moved| *moved);
+        let planned = waiting(tracks, &partial.unit, moved).filter(|unit| stayed && !unit.is_init);
+        let found = match planned.zip(tracks.0.get(track)) {
+            None => None,
+            Some((unit, track)) => {
+                let (partial, name, buffers) =
+                    (partial.clone(), track.name(&unit), transport.buffers.clone());
+                let reading = move || Begun::replayed(&partial, &unit.url, name, buffers);
+                tokio::task::spawn_blocking(reading).await.unwrap_or_default()
+            }
+        };
+        all.push((partial.clone(), found));
+    }
+    all
 }
 
 fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> Plan {
@@ -351,6 +397,7 @@ impl Engine {
             Action::Abort(place) => {
                 if let Some((_, handle)) = self.handles.remove(&place) {
                     handle.abort();
+                    self.shared.begun().remove(&place);
                     self.shared.assemble(|assembler| assembler.fail(place));
                     self.shared.room.notify_waiters();
                 }
@@ -360,7 +407,12 @@ impl Engine {
                 let (attempt, shared) = (self.attempts, Arc::clone(&self.shared));
                 let Some((_, unit)) = shared.tracks.at(place) else { return };
                 let now = Instant::now().into_std();
-                shared.assemble(|assembler| assembler.begin(place, unit.identity, attempt, now));
+                let has_begun = shared.begun().contains_key(&place);
+                let goes_on = has_begun && shared.assemble(|assembler| assembler.go_on(place, attempt, now));
+                if !goes_on {
+                    shared.begun().remove(&place);
+                    shared.assemble(|assembler| assembler.begin(place, unit.identity, attempt, now));
+                }
                 let handle = self.running.spawn(async move {
                     let result = shared.attempt(place, attempt).await;
                     (place, attempt, result)
@@ -395,7 +447,14 @@ impl Engine {
                 Ok(())
             }
             Err(error) => {
-                self.shared.assemble(|assembler| assembler.fail(place));
+                let gained = self.shared.begun().get(&place).map(|begun| begun.gained);
+                self.shared.assemble(|assembler| match gained {
+                    Some(_) => assembler.suspend(place),
+                    None => assembler.fail(place),
+                });
+                if gained.is_some_and(|gained| gained >= PROGRESS) {
+                    self.planner.progressed(place);
+                }
                 self.shared.room.notify_waiters();
                 if error.is_final() {
                     return Err(error);

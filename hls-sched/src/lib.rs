@@ -37,6 +37,7 @@
 
 mod assemble;
 mod attempt;
+mod begun;
 mod buffers;
 mod engine;
 mod error;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{IoSlice, Read as _, Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
 
-use hls_state::{Error, Fingerprint, Hasher, Placed, ResumeStore, Unit};
+use hls_state::{Error, Fingerprint, Hasher, Mark, Placed, ResumeStore, Unit};
 
 /// Writes verified units in order; what has to wait and is too much for memory goes to unnamed files.
 pub(crate) struct PipeStore<W> {
@@ -53,6 +53,11 @@ impl<W: Write + Send> ResumeStore for PipeStore<W> {
 
     fn record(&mut self, _: Placed) -> Result<(), Error> {
         self.out.flush().map_err(Self::failed)
+    }
+
+    fn mark(&mut self, _: Unit, _: bool, _: Mark) -> Result<(), Error> {
+        // Nobody goes on with a pipe.
+        Ok(())
     }
 
     fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {

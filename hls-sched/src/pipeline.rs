@@ -1,7 +1,7 @@
 //! The way of a unit's bytes between socket and output: decrypt, recognise, verify, hash.
 
 use bytes::Bytes;
-use hls_crypto::{CbcDecryptor, DecryptError};
+use hls_crypto::{CbcDecryptor, DecryptError, Iv};
 use hls_media::{MediaError, Summary, Verifier};
 use hls_state::{Fingerprint, Hasher};
 
@@ -42,6 +42,27 @@ impl Pipeline {
     ) -> Self {
         let copy = keep_copy.then(Vec::new);
         Self { decryptor, verifier: Verifier::new(), hasher: Hasher::default(), copy, subject, buffers }
+    }
+
+    /// Takes bytes of the output that an earlier run left.
+    pub(crate) fn replay(&mut self, plain: &[u8]) -> Result<(), MediaError> {
+        self.hasher.update(plain);
+        self.verifier.push(plain)
+    }
+
+    /// What comes now is encrypted.
+    pub(crate) fn decrypt_with(&mut self, decryptor: CbcDecryptor) {
+        self.decryptor = Some(decryptor);
+    }
+
+    /// The hash of all that has been handed on.
+    pub(crate) fn hash(&self) -> Fingerprint {
+        self.hasher.finish()
+    }
+
+    /// Where the chain of ciphertext goes on behind what has been handed on.
+    pub(crate) fn chain(&self) -> Option<Iv> {
+        self.decryptor.as_ref().map(|decryptor| decryptor.checkpoint().1)
     }
 
     /// Takes a chunk and returns what is ready for the output.

@@ -109,6 +109,13 @@ impl Planner {
         self.active.remove(&place).unwrap_or(1)
     }
 
+    /// The attempt that runs for a unit has brought it on: whatever comes of it, it counts as the first.
+    pub fn progressed(&mut self, place: Place) {
+        if let Some(attempts) = self.active.get_mut(&place) {
+            *attempts = 1;
+        }
+    }
+
     /// The number of the attempt that runs for a unit, from 1.
     #[must_use]
     pub fn attempts(&self, place: Place) -> u32 {

@@ -223,6 +223,7 @@ impl Worker {
             Command::Write { output, offset, data } => store.write(output, offset, &[IoSlice::new(&data)]),
             Command::Cut { output, offset } => store.cut(output, offset),
             Command::Record(placed) => store.record(placed),
+            Command::Mark { unit, aside, mark } => store.mark(unit, aside, mark),
             Command::SetAside(unit, data) => store.set_aside(unit, &[IoSlice::new(&data)]),
             Command::KeepAside(unit, hash) => store.keep_aside(unit, hash),
             Command::DropAside(unit) => {
@@ -268,7 +269,7 @@ fn ended(error: &Error) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hls_state::{Fingerprint, Placed, Unit};
+    use hls_state::{Fingerprint, Mark, Placed, Unit};
     use std::sync::Mutex;
 
     /// Fails at one of its calls, and notes how it ended.
@@ -302,6 +303,9 @@ mod tests {
         }
         fn record(&mut self, _: Placed) -> Result<(), Error> {
             self.call(())
+        }
+        fn mark(&mut self, _: Unit, _: bool, _: Mark) -> Result<(), Error> {
+            Ok(())
         }
         fn set_aside(&mut self, _: Unit, _: &[IoSlice<'_>]) -> Result<(), Error> {
             self.call(())

@@ -1,6 +1,6 @@
 //! The store on disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,9 @@ use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::segment::{Growing, Waiting};
 use crate::sync::{Syncer, sync};
-use crate::{Error, Fingerprint, Kind, Layout, Memo, Placed, Recovered, ResumeStore, Unit, recover, sys};
+use crate::{
+    Error, Fingerprint, Kind, Layout, Mark, Memo, Partial, Placed, Recovered, ResumeStore, Unit, recover, sys,
+};
 
 /// A job shorter than this is synced once, at its end.
 const FIRST_SYNC: Duration = Duration::from_secs(2);
@@ -77,6 +79,8 @@ pub struct DiskStore {
     next_sync: Instant,
     started: Instant,
     growing: HashMap<Unit, Growing>,
+    /// Those of the growing that another run can go on with.
+    marked: HashSet<Unit>,
     aside: HashMap<Unit, Waiting>,
     /// In their output, but not yet under a record that is as durable as asked for.
     placed: Vec<PathBuf>,
@@ -150,8 +154,11 @@ impl DiskStore {
                 "{lost} units of the earlier run are damaged on disk, or lie behind one that is; they are fetched again"
             ));
         }
-        let waiting = recover::still_waiting(layout.folder(), &claims)?;
-        let earlier = claims.iter().flatten().map(|p| Record::Placed(*p)).collect();
+        let (waiting, growing, partials) = Self::not_whole(&layout, &contents.records, &claims, &mut parts)?;
+        let placed = claims.iter().flatten().map(|p| Record::Placed(*p));
+        let marks =
+            partials.iter().map(|p| Record::Partial { unit: p.unit, aside: p.aside, mark: p.mark.clone() });
+        let earlier = placed.chain(marks).collect();
         let aside: Vec<_> = waiting.iter().map(|w| (w.unit, w.len)).collect();
         let (index, index_warning) = Index::open_later(layout.index());
         warnings.extend(index_warning);
@@ -167,14 +174,49 @@ impl DiskStore {
             syncer: None,
             next_sync: now + FIRST_SYNC,
             started: now,
-            growing: HashMap::new(),
+            marked: growing.keys().copied().collect(),
+            growing,
             aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
             placed: Vec::new(),
             placed_syncing: Vec::new(),
             index,
             lock: Some(lock),
         };
-        Ok((store, Recovered { outputs: claims, aside, complete: false, warnings }))
+        Ok((store, Recovered { outputs: claims, aside, partials, complete: false, warnings }))
+    }
+
+    /// Finds the units that wait or that another run can go on with, and cuts off what is of no use.
+    fn not_whole(
+        layout: &Layout,
+        records: &[Record],
+        claims: &[Vec<Placed>],
+        parts: &mut [Part],
+    ) -> Result<(Vec<Waiting>, HashMap<Unit, Growing>, Vec<Partial>), Error> {
+        let folder = layout.folder();
+        let mut marks = recover::marks(records, claims);
+        let marked = marks.iter().map(|(unit, ..)| Growing::path(folder, unit)).collect::<Vec<_>>();
+        let waiting = recover::still_waiting(folder, claims, &marked)?;
+        marks.retain(|(unit, ..)| waiting.iter().all(|w| w.unit != *unit));
+        let (mut growing, mut partials) = (HashMap::new(), Vec::new());
+        for (unit, aside, mark) in marks {
+            let Some(part) = parts.get(usize::from(unit.output)) else { continue };
+            let (path, offset) = match aside {
+                true => (Growing::path(folder, &unit), 0),
+                false => (part.path.clone(), part.recorded_len()),
+            };
+            if aside {
+                let Some(reopened) = Growing::reopen(folder, &unit, mark.len) else { continue };
+                growing.insert(unit, reopened);
+            } else if offset.checked_add(mark.len).is_none_or(|end| end > part.end) {
+                continue;
+            }
+            partials.push(Partial { unit, aside, mark, path, offset });
+        }
+        for (part, n) in parts.iter_mut().zip(0..) {
+            let begun = partials.iter().find(|p| p.unit.output == n && !p.aside).map_or(0, |p| p.mark.len);
+            part.cut_leftovers(begun)?;
+        }
+        Ok((waiting, growing, partials))
     }
 
     /// An earlier run died between "complete" and the last rename: do what is left.
@@ -196,6 +238,7 @@ impl DiskStore {
             next_sync: now + FIRST_SYNC,
             started: now,
             growing: HashMap::new(),
+            marked: HashSet::new(),
             aside: HashMap::new(),
             placed: Vec::new(),
             placed_syncing: Vec::new(),
@@ -339,6 +382,15 @@ impl ResumeStore for DiskStore {
         Ok(())
     }
 
+    fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error> {
+        if aside {
+            self.marked.insert(unit);
+        }
+        self.pending.push(Record::Partial { unit, aside, mark });
+        self.pending_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
     fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
         if !self.growing.contains_key(&unit) {
             self.growing.insert(unit, Growing::create(self.layout.folder(), &unit)?);
@@ -349,6 +401,7 @@ impl ResumeStore for DiskStore {
     fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error> {
         let missing = || Error::new(Kind::Contract, "nothing was set aside in", self.layout.folder());
         let growing = self.growing.remove(&unit).ok_or_else(missing)?;
+        self.marked.remove(&unit);
         let waiting = growing.commit(unit, hash, self.is_safe())?;
         self.aside.insert(unit, waiting);
         Ok(())
@@ -356,6 +409,7 @@ impl ResumeStore for DiskStore {
 
     fn drop_aside(&mut self, unit: Unit) {
         if let Some(growing) = self.growing.remove(&unit) {
+            self.marked.remove(&unit);
             growing.discard();
         }
         if let Some(waiting) = self.aside.remove(&unit) {
@@ -399,11 +453,14 @@ impl ResumeStore for DiskStore {
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        for (_, growing) in self.growing.drain() {
-            growing.discard();
+        for (unit, growing) in self.growing.drain() {
+            if !self.marked.contains(&unit) {
+                growing.discard();
+            }
         }
         let synced = self.syncer.take().map_or(Ok(()), Syncer::end);
-        if self.parts.iter().all(|p| p.end == 0) && self.pending.is_empty() && self.aside.is_empty() {
+        let nothing_waits = self.pending.is_empty() && self.aside.is_empty() && self.marked.is_empty();
+        if nothing_waits && self.parts.iter().all(|p| p.end == 0) {
             // Nothing worth keeping was received.
             for part in self.parts.drain(..) {
                 remove_files([part.path]);

@@ -36,7 +36,8 @@ pub(crate) struct Behind {
 }
 
 impl Part {
-    /// Opens a part file, cuts it at the end of the last claim that holds, and drops the claims behind it.
+    /// Opens a part file and drops the claims from the first on that does not hold. It is to be [cut](Self::cut) where what
+    /// is of use ends.
     pub(crate) fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<Self, Error> {
         let mut options = sys::open_options(false);
         let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
@@ -47,11 +48,8 @@ impl Part {
         }
         let holding = recover::verify(&mut file, &path, claims)?;
         claims.truncate(holding);
-        let end = claims.last().map_or(0, |last| last.offset + last.len);
-        if meta.len() != end {
-            file.set_len(end).at("can't cut", &path)?;
-        }
-        Ok(Self { file: Arc::new(file), path, end, recorded: end, sent: end })
+        let recorded = claims.last().map_or(0, |last| last.offset + last.len);
+        Ok(Self { file: Arc::new(file), path, end: meta.len(), recorded, sent: recorded })
     }
 
     /// Writes, and says what may leave memory now.
@@ -70,6 +68,22 @@ impl Part {
         let offset = self.sent.saturating_sub(CACHED);
         self.sent = to;
         Some(Behind { offset, len: to - offset })
+    }
+
+    /// Cuts off what no record speaks of, but the first bytes of the unit behind the last one.
+    pub(crate) fn cut_leftovers(&mut self, begun: u64) -> Result<(), Error> {
+        let end = self.recorded + begun;
+        if self.end != end {
+            self.file.set_len(end).at("can't cut", &self.path)?;
+            self.end = end;
+        }
+        self.sent = end;
+        Ok(())
+    }
+
+    /// Where the records end.
+    pub(crate) fn recorded_len(&self) -> u64 {
+        self.recorded
     }
 
     pub(crate) fn cut(&mut self, offset: u64) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Records of the log, as bytes.
 
-use crate::{Fingerprint, Placed};
+use crate::{Fingerprint, Mark, Placed, Unit};
 
 /// The format written by this version. It stays 0 until the format is promised.
 pub(crate) const FORMAT: u32 = 0;
@@ -17,6 +17,8 @@ pub(crate) enum Record {
     Synced,
     /// All outputs are whole; what is left is renaming.
     Complete(Vec<u64>),
+    /// A unit is there up to a mark: in its output, or in a file of its own.
+    Partial { unit: Unit, aside: bool, mark: Mark },
 }
 
 /// Where reading a log header can end.
@@ -67,10 +69,20 @@ impl Record {
                 body.push(3);
                 body.extend(lengths.iter().flat_map(|l| l.to_le_bytes()));
             }
+            Self::Partial { unit, aside, mark } => {
+                body.push(4);
+                body.push(unit.output);
+                body.extend(unit.index.to_le_bytes());
+                body.extend(unit.identity.to_le_bytes());
+                body.push(u8::from(*aside));
+                body.extend(mark.len.to_le_bytes());
+                body.extend(mark.hash.0.to_le_bytes());
+                body.extend(mark.note.get(..Mark::LONGEST_NOTE).unwrap_or(&mark.note));
+            }
         }
         body.extend(nonce.to_le_bytes());
         let crc = crc32fast::hash(&body);
-        // Records are some dozens of bytes; a job has at most 256 outputs.
+        // Records are some dozens of bytes; a job has at most 256 outputs, and notes are bounded.
         out.extend((body.len() as u16).to_le_bytes());
         out.extend(&body);
         out.extend(crc.to_le_bytes());
@@ -97,6 +109,19 @@ impl Record {
             }),
             [2] => Self::Synced,
             [3] => Self::Complete(std::iter::from_fn(|| reader.u64()).collect()),
+            [4] => Self::Partial {
+                unit: Unit {
+                    output: reader.take::<1>()?[0],
+                    index: reader.u64()?,
+                    identity: u128::from_le_bytes(reader.take()?),
+                },
+                aside: reader.take::<1>()? != [0],
+                mark: Mark {
+                    len: reader.u64()?,
+                    hash: Fingerprint(u128::from_le_bytes(reader.take()?)),
+                    note: reader.0.into(),
+                },
+            },
             _ => return None,
         };
         Some((record, 2 + len + 4))
@@ -140,7 +165,13 @@ mod tests {
         let one = prop_oneof![
             placed(),
             Just(Record::Synced),
-            proptest::collection::vec(any::<u64>(), 0..4).prop_map(Record::Complete)
+            proptest::collection::vec(any::<u64>(), 0..4).prop_map(Record::Complete),
+            (any::<(u8, u64, u128, bool, u64, u128)>(), proptest::collection::vec(any::<u8>(), 0..99))
+                .prop_map(|((output, index, identity, aside, len, hash), note)| Record::Partial {
+                    unit: Unit { output, index, identity },
+                    aside,
+                    mark: Mark { len, hash: Fingerprint(hash), note: note.into() },
+                }),
         ];
         proptest::collection::vec(one, 0..20)
     }

@@ -1,13 +1,14 @@
 //! What an earlier run left, checked byte for byte.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
 use crate::record::Record;
 use crate::segment::{PIECE, Waiting};
-use crate::{Error, Hasher, Placed, Unit};
+use crate::{Error, Hasher, Mark, Placed, Unit, sys};
 
 /// What is there already and right.
 #[derive(Clone, Debug, Default)]
@@ -17,10 +18,42 @@ pub struct Recovered {
     pub outputs: Vec<Vec<Placed>>,
     /// Whole units that wait for their turn, with their lengths.
     pub aside: Vec<(Unit, u64)>,
+    /// Units of which the first bytes are there.
+    pub partials: Vec<Partial>,
     /// All outputs were whole already and have their final names now.
     pub complete: bool,
     /// What was damaged and will be had again, in words for a person.
     pub warnings: Vec<String>,
+}
+
+/// The first bytes of a unit that an earlier run did not complete. Whoever goes on with it does so by
+/// [`ResumeStore`](crate::ResumeStore) where `mark.len` ends; else it is cut off or dropped there as a failed unit is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Partial {
+    /// The unit.
+    pub unit: Unit,
+    /// Whether it is set aside; else it is behind the last unit of its output.
+    pub aside: bool,
+    /// How far it came: a claim until [`replay`](Self::replay) has confirmed it.
+    pub mark: Mark,
+    pub(crate) path: PathBuf,
+    pub(crate) offset: u64,
+}
+
+impl Partial {
+    /// Reads the bytes again, in order; returns whether they are what the mark says.
+    pub fn replay(&self, mut each: impl FnMut(&[u8])) -> bool {
+        let Ok(mut file) = sys::open_options(!self.aside).read(true).open(&self.path) else { return false };
+        let mut hasher = Hasher::default();
+        file.seek(SeekFrom::Start(self.offset)).is_ok()
+            && read(&mut file, self.mark.len, |piece| {
+                hasher.update(piece);
+                each(piece);
+            })
+            .is_ok_and(|whole| whole)
+            && hasher.finish() == self.mark.hash
+    }
 }
 
 impl Recovered {
@@ -51,29 +84,55 @@ pub(crate) fn claims(records: &[Record], outputs: usize) -> Vec<Vec<Placed>> {
 
 /// Hashes a part file against its claims and returns how many of them hold, from the start on.
 pub(crate) fn verify(part: &mut File, path: &Path, claims: &[Placed]) -> Result<usize, Error> {
-    let mut buffer = vec![0; PIECE];
     for (n, claim) in claims.iter().enumerate() {
         let mut hasher = Hasher::default();
-        let mut left = claim.len;
-        while left > 0 {
-            let piece = buffer.get_mut(..left.min(PIECE as u64) as usize).unwrap_or_default();
-            let got = part.read(piece).at("can't read", path)?;
-            if got == 0 {
-                return Ok(n);
-            }
-            hasher.update(piece.get(..got).unwrap_or_default());
-            left -= got as u64;
-        }
-        if hasher.finish() != claim.hash {
+        let whole = read(part, claim.len, |piece| hasher.update(piece)).at("can't read", path)?;
+        if !whole || hasher.finish() != claim.hash {
             return Ok(n);
         }
     }
     Ok(claims.len())
 }
 
+/// Reads so many bytes from where a file stands. `false`: it ends before.
+fn read(file: &mut File, mut left: u64, mut each: impl FnMut(&[u8])) -> std::io::Result<bool> {
+    let mut buffer = vec![0; left.min(PIECE as u64) as usize];
+    while left > 0 {
+        let piece = buffer.get_mut(..left.min(PIECE as u64) as usize).unwrap_or_default();
+        let got = match file.read(piece) {
+            Ok(0) => return Ok(false),
+            Ok(got) => got,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        each(piece.get(..got).unwrap_or_default());
+        left -= got as u64;
+    }
+    Ok(true)
+}
+
+/// The last mark of each unit that is not in its output yet.
+pub(crate) fn marks(records: &[Record], outputs: &[Vec<Placed>]) -> Vec<(Unit, bool, Mark)> {
+    let mut last = BTreeMap::new();
+    for record in records {
+        let Record::Partial { unit, aside, mark } = record else { continue };
+        let written = outputs.get(usize::from(unit.output)).map(|placed| placed.len() as u64);
+        let open =
+            written.is_some_and(|written| if *aside { unit.index >= written } else { unit.index == written });
+        if open && mark.len > 0 {
+            last.insert((unit.output, unit.index), (*unit, *aside, mark.clone()));
+        }
+    }
+    last.into_values().collect()
+}
+
 /// The units of a folder that still belong to a place not yet written.
-pub(crate) fn still_waiting(folder: &Path, outputs: &[Vec<Placed>]) -> Result<Vec<Waiting>, Error> {
-    let mut waiting = Waiting::list(folder)?;
+pub(crate) fn still_waiting(
+    folder: &Path,
+    outputs: &[Vec<Placed>],
+    growing: &[PathBuf],
+) -> Result<Vec<Waiting>, Error> {
+    let mut waiting = Waiting::list(folder, growing)?;
     waiting.retain(|w| {
         let written = outputs.get(usize::from(w.unit.output)).map_or(0, Vec::len) as u64;
         let on_disk = std::fs::symlink_metadata(&w.path).is_ok_and(|m| m.is_file() && m.len() == w.len);

@@ -30,11 +30,26 @@ pub(crate) struct Waiting {
 impl Growing {
     pub(crate) fn create(folder: &Path, unit: &Unit) -> Result<Self, Error> {
         // One process holds the job, so the unit alone makes the name unique; what an earlier run left is removed.
-        let path = folder.join(format!("tmp-{}-{}", unit.output, unit.index));
+        let path = Self::path(folder, unit);
         let _ = std::fs::remove_file(&path);
         let mut options = sys::open_options(true);
         let file = options.read(true).write(true).create_new(true).open(&path).at("can't create", &path)?;
         Ok(Self { file, path, len: 0 })
+    }
+
+    /// Where a unit grows.
+    pub(crate) fn path(folder: &Path, unit: &Unit) -> PathBuf {
+        folder.join(format!("tmp-{}-{}", unit.output, unit.index))
+    }
+
+    /// Goes on with the first `len` bytes that an earlier run left; `None` where there are not as many.
+    pub(crate) fn reopen(folder: &Path, unit: &Unit, len: u64) -> Option<Self> {
+        let path = Self::path(folder, unit);
+        let file = sys::open_options(true).read(true).write(true).open(&path).ok()?;
+        let found = file.metadata().ok()?;
+        (found.is_file() && found.len() >= len).then_some(())?;
+        file.set_len(len).ok()?;
+        Some(Self { file, path, len })
     }
 
     pub(crate) fn append(&mut self, data: &[IoSlice<'_>]) -> Result<(), Error> {
@@ -63,12 +78,15 @@ impl Growing {
 }
 
 impl Waiting {
-    /// The units in a job's folder; what has only a temporary name is removed.
-    pub(crate) fn list(folder: &Path) -> Result<Vec<Self>, Error> {
+    /// The units in a job's folder. What has only a temporary name is removed, unless it is among those that go on.
+    pub(crate) fn list(folder: &Path, growing: &[PathBuf]) -> Result<Vec<Self>, Error> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder).at("can't read", folder)? {
             let path = entry.at("can't read", folder)?.path();
             let Some(file_name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+            if growing.contains(&path) {
+                continue;
+            }
             if file_name.starts_with("tmp-") {
                 let _ = std::fs::remove_file(&path);
             } else if let Some((unit, len, hash)) = parse_name(file_name) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::IoSlice;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::{Error, Fingerprint, Memo};
 
@@ -34,6 +35,22 @@ pub struct Placed {
     pub hash: Fingerprint,
 }
 
+/// How far a unit has come that is not whole yet: it can go on from here, in another process too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// How many of its bytes are there.
+    pub len: u64,
+    /// Their hash.
+    pub hash: Fingerprint,
+    /// What the engine needs to go on, such as a validator; at most [`LONGEST_NOTE`](Self::LONGEST_NOTE) bytes.
+    pub note: Arc<[u8]>,
+}
+
+impl Mark {
+    /// Longer notes are cut, in bytes.
+    pub const LONGEST_NOTE: usize = 4096;
+}
+
 /// Keeps the bytes of a job. All calls block and belong on a thread of their own.
 pub trait ResumeStore: Send + fmt::Debug {
     /// Whether bytes may go to an output before their unit is known to be whole (and be cut off again).
@@ -57,6 +74,13 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// # Errors
     /// I/O errors.
     fn record(&mut self, placed: Placed) -> Result<(), Error>;
+
+    /// Says that the first bytes of a unit, which was set aside or else is the last one in its output, are there. A later
+    /// mark takes the place of an earlier one.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error>;
 
     /// Appends to the file of a unit that has to wait, creating it at the first call.
     ///

@@ -168,6 +168,8 @@ impl Client {
                     }
                 }
             }
+            // The condition did not hold: this is another representation, and all of it.
+            (Some(_), 200) if request.if_range.is_some() => {}
             (Some(_), _) => return Err(Error::new(Kind::RangeIgnored).at(url)),
             (None, 206) => {
                 let got = crate::escaped(text(header::CONTENT_RANGE).unwrap_or("a part"), 60);

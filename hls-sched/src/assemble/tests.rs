@@ -22,6 +22,8 @@ fn done(assembler: &mut Assembler) -> Vec<String> {
         Command::KeepAside(unit, _) => format!("keep {}", unit.index),
         Command::DropAside(unit) => format!("drop {}", unit.index),
         Command::PlaceAside(unit, offset) => format!("place {}@{offset}", unit.index),
+        Command::Mark { unit, aside: true, mark } => format!("mark {} aside {}", unit.index, mark.len),
+        Command::Mark { unit, mark, .. } => format!("mark {} {}", unit.index, mark.len),
     };
     assembler.commands().map(name).collect()
 }
@@ -157,6 +159,43 @@ fn at_the_end_of_a_run_whole_units_are_kept_and_the_rest_is_dropped() {
     assert_eq!(a.held(), 0);
 }
 
+fn mark(len: u64) -> Mark {
+    Mark { len, hash: Fingerprint(0), note: [].into() }
+}
+
+#[test]
+fn what_is_marked_goes_on() {
+    let (mut a, now) = started(true, 100, 3);
+    for (n, len) in [(0, 4), (1, 8), (2, 9)] {
+        a.offer(at(n), 1, data(len), 0, now);
+        a.mark(at(n), 1, mark(len as u64));
+    }
+    // Bytes in memory have no mark on disk yet.
+    assert_eq!(done(&mut a), ["write 4@0", "mark 0 4"]);
+    a.suspend(at(0));
+    assert_eq!(a.offer(at(0), 1, data(1), 0, now), Offer::Gone);
+    assert!(a.go_on(at(0), 2, now));
+    a.offer(at(0), 2, data(1), 0, now);
+    a.complete(at(0), 2, Fingerprint(0));
+    assert_eq!(done(&mut a), ["write 1@4", "record 0 5@0", "write 8@5", "mark 1 8"]);
+    a.suspend(at(1));
+    a.suspend(at(2));
+    a.evacuate();
+    assert_eq!(done(&mut a), ["aside 2 9", "mark 2 aside 9"]);
+    a.start_over(at(1), 0, now);
+    assert_eq!(done(&mut a), ["cut 5"]);
+
+    let (mut a, now) = (Assembler::new(&[(3, 70, 6)], true, 100), Instant::now());
+    for (index, aside) in [(3, false), (4, true)] {
+        a.found_partial(Unit { output: 0, index, identity: 0 }, aside, mark(7));
+        assert!(a.go_on(at(index), 1, now));
+        a.offer(at(index), 1, data(2), 0, now);
+        a.complete(at(index), 1, Fingerprint(0));
+    }
+    assert!(!a.go_on(at(5), 1, now));
+    assert_eq!(done(&mut a), ["write 2@77", "record 3 9@70", "aside 4 2", "keep 4", "place 4@79"]);
+}
+
 /// Carries commands out on plain memory, as the writer does on disk.
 #[derive(Default)]
 struct Disk {
@@ -182,6 +221,13 @@ impl Disk {
                     Command::Record(p) => {
                         assert_eq!(p.index, self.recorded);
                         self.recorded += 1;
+                    }
+                    Command::Mark { unit, aside: true, mark } => {
+                        assert!(self.aside[&unit.index].len() as u64 >= mark.len);
+                    }
+                    Command::Mark { unit, mark, .. } => {
+                        assert_eq!(unit.index, self.recorded);
+                        assert!(self.output.len() as u64 - 50 * self.recorded >= mark.len);
                     }
                     Command::SetAside(u, data) => self.aside.entry(u.index).or_default().extend(&data),
                     Command::KeepAside(u, _) => assert!(self.aside.contains_key(&u.index)),
@@ -231,6 +277,12 @@ proptest! {
                 1 => {
                     now += 100 * MS * n as u32;
                     a.tick(now);
+                }
+                2 if got[u] == 0 => {}
+                2 => a.mark(place, 1, mark(got[u] as u64)),
+                3 => {
+                    a.suspend(place);
+                    prop_assert!(a.go_on(place, 1, now));
                 }
                 8 => {
                     prop_assert_eq!(got[u], end);

@@ -1,0 +1,178 @@
+//! A unit that has begun and is not whole: what it takes to go on with it, in this process or another.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hls_crypto::{CbcDecryptor, Iv, Key};
+use hls_fetch::{ByteRange, Response};
+use hls_state::{Fingerprint, Mark, Partial};
+use url::Url;
+
+use crate::buffers::Buffers;
+use crate::pipeline::Pipeline;
+
+/// Marks are at least this far apart.
+const MARK_EVERY: Duration = Duration::from_millis(500);
+/// Longer entity tags are not used.
+const LONGEST_TAG: usize = 1024;
+
+/// The first bytes of a unit, all of which are where they belong.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) pipeline: Pipeline,
+    /// Bytes of the body that were taken: an offset in what the server sends.
+    pub(crate) taken: u64,
+    /// Bytes that went on to the output.
+    pub(crate) bytes: u64,
+    /// Of these, how many the last attempt brought.
+    pub(crate) gained: u64,
+    /// Strong, so that equal means equal byte for byte (RFC 9110 section 8.8.1). Without one a unit starts over.
+    etag: Option<String>,
+    origin: u128,
+    /// Where the chain of ciphertext goes on, until the key is at hand.
+    chain: Option<Iv>,
+    marked: Instant,
+}
+
+impl Begun {
+    /// Nothing of it is there yet.
+    pub(crate) fn new(pipeline: Pipeline, url: &Url, answer: &Response) -> Self {
+        let etag = answer.strong_etag.clone().filter(|tag| tag.len() <= LONGEST_TAG);
+        let (origin, marked) = (origin(url), Instant::now());
+        Self { pipeline, taken: 0, bytes: 0, gained: 0, etag, origin, chain: None, marked }
+    }
+
+    /// Reads what an earlier run left of a unit. `None`: it is not what the mark says, or comes from elsewhere.
+    pub(crate) fn replayed(partial: &Partial, url: &Url, name: String, buffers: Buffers) -> Option<Self> {
+        let note = Note::read(&partial.mark.note).filter(|note| note.origin == origin(url))?;
+        let mut pipeline = Pipeline::new(None, false, name, buffers);
+        let mut is_media = true;
+        let right = partial.replay(|piece| is_media &= pipeline.replay(piece).is_ok());
+        let len = partial.mark.len;
+        (right && is_media).then(|| Self {
+            pipeline,
+            taken: len,
+            bytes: len,
+            gained: 0,
+            etag: Some(note.etag),
+            origin: note.origin,
+            chain: Some(Iv::from_bytes(note.chain)),
+            marked: Instant::now(),
+        })
+    }
+
+    /// Another attempt goes on with it.
+    pub(crate) fn go_on(&mut self, key: Option<&Key>) {
+        self.gained = 0;
+        if let (Some(key), Some(chain)) = (key, self.chain.take()) {
+            self.pipeline.decrypt_with(CbcDecryptor::new(key, &chain));
+        }
+    }
+
+    /// Whether another attempt may go on with it.
+    pub(crate) fn can_go_on(&self) -> bool {
+        self.etag.is_some() && self.taken > 0
+    }
+
+    /// What is still to be had, and on which condition. `None`: nothing that could be asked for.
+    pub(crate) fn rest(&self, of: Option<ByteRange>) -> Option<(ByteRange, String)> {
+        let start = of.map_or(0, |range| range.start).checked_add(self.taken)?;
+        let range = ByteRange { start, end: of.and_then(|range| range.end) };
+        let left = range.end.is_none_or(|end| start < end);
+        Some((range, self.etag.clone()?)).filter(|_| left)
+    }
+
+    /// Whether the answer is the rest of the same representation: a server that ignores the condition is not believed.
+    pub(crate) fn is_continued_by(&self, answer: &Response) -> bool {
+        answer.status == 206 && answer.strong_etag.is_some() && answer.strong_etag == self.etag
+    }
+
+    /// A mark, where one is due.
+    pub(crate) fn due_mark(&mut self) -> Option<Mark> {
+        (self.marked.elapsed() >= MARK_EVERY).then(|| self.mark())?
+    }
+
+    /// A mark at what has been handed on.
+    pub(crate) fn mark(&mut self) -> Option<Mark> {
+        self.marked = Instant::now();
+        let etag = self.etag.clone().filter(|_| self.bytes > 0)?;
+        let chain = self.pipeline.chain().or(self.chain).map_or([0; 16], |chain| *chain.as_bytes());
+        let note = Note { chain, origin: self.origin, etag }.written();
+        Some(Mark { len: self.bytes, hash: self.pipeline.hash(), note })
+    }
+}
+
+/// What a mark needs beside the bytes.
+#[derive(Debug, PartialEq, Eq)]
+struct Note {
+    chain: [u8; 16],
+    origin: u128,
+    etag: String,
+}
+
+impl Note {
+    fn written(&self) -> Arc<[u8]> {
+        [&self.chain[..], &self.origin.to_le_bytes(), self.etag.as_bytes()].concat().into()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (chain, rest) = bytes.split_first_chunk::<16>()?;
+        let (origin, etag) = rest.split_first_chunk::<16>()?;
+        let etag = String::from_utf8(etag.to_vec()).ok().filter(|tag| tag.len() <= LONGEST_TAG)?;
+        Some(Self { chain: *chain, origin: u128::from_le_bytes(*origin), etag })
+    }
+}
+
+/// An entity tag says nothing about what another server has.
+fn origin(url: &Url) -> u128 {
+    Fingerprint::of(url.origin().ascii_serialization().as_bytes()).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_read_back() {
+        let note = Note { chain: [7; 16], origin: 5, etag: "\"tag\"".into() };
+        assert_eq!(Note::read(&note.written()), Some(note));
+        for bad in [&[][..], &[0; 31], &[&[0; 32][..], &[0xff]].concat(), &[b'a'; 33 + LONGEST_TAG]] {
+            assert_eq!(Note::read(bad), None);
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_range() {
+        let url = "https://h/1.ts".parse().unwrap();
+        let pipeline = || Pipeline::new(None, false, String::new(), Buffers::default());
+        let begun = |taken| Begun {
+            taken,
+            etag: Some("\"a\"".into()),
+            ..Begun::new(
+                pipeline(),
+                &url,
+                &Response::new(200, url.clone(), None, hls_fetch::BoxBody::new(Nothing)),
+            )
+        };
+        for (range, taken, expect) in [
+            (None, 10, Some("bytes=10-")),
+            (ByteRange::new(100, 50), 10, Some("bytes=110-149")),
+            (ByteRange::new(100, 50), 50, None),
+            (ByteRange::new(100, 50), u64::MAX, None),
+        ] {
+            let rest = begun(taken).rest(range).map(|(range, _)| range.header());
+            assert_eq!(rest.as_deref(), expect);
+        }
+    }
+
+    struct Nothing;
+
+    impl hls_fetch::Body for Nothing {
+        fn poll_chunk(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<Option<bytes::Bytes>, hls_fetch::Error>> {
+            std::task::Poll::Ready(Ok(None))
+        }
+    }
+}
