@@ -1,8 +1,7 @@
 //! One attempt for one unit: from the request to the last verified byte.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch, Request};
 use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::assemble::{Assembler, Offer, Place};
 use crate::begun::Begun;
@@ -34,8 +33,6 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<Transport>,
     pub(crate) assembler: Mutex<Assembler>,
     pub(crate) writer: Writer,
-    /// Units that an attempt has begun and another one goes on with.
-    pub(crate) begun: Mutex<HashMap<Place, Begun>>,
     /// Told when an attempt that pauses may offer again.
     pub(crate) room: Notify,
     pub(crate) checks: Vec<TrackChecks>,
@@ -76,9 +73,22 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
 }
 
+/// An attempt that ended before its unit was whole.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// `None`: nothing was wrong, it had to give way.
+    pub(crate) error: Option<Error>,
+    /// What another attempt may go on with.
+    pub(crate) begun: Option<Begun>,
+}
+
 /// Where the bytes of an attempt go.
 trait Sink {
+    /// Returns once they are taken; given up before that, none of them is.
     async fn take(&self, data: Bytes) -> Result<(), Error>;
+
+    /// Waits until more may be taken.
+    async fn ready(&self);
 
     /// What was taken so far is void.
     fn start_over(&self);
@@ -102,19 +112,31 @@ impl Shared {
         answer
     }
 
-    /// Runs one attempt to its end.
-    pub(crate) async fn attempt(&self, place: Place, attempt: u64) -> Result<Done, Error> {
+    /// Runs one attempt to its end, or until it has to give way.
+    pub(crate) async fn attempt(
+        &self,
+        place: Place,
+        attempt: u64,
+        mut begun: Option<Begun>,
+        give_way: oneshot::Receiver<()>,
+    ) -> Result<Done, Failed> {
+        let ended = tokio::select! {
+            ended = self.fetch_unit(place, attempt, &mut begun) => ended.map_err(Some),
+            Ok(()) = give_way => Err(None),
+        };
+        ended.map_err(|error| {
+            let mark = begun.as_mut().and_then(Begun::mark);
+            mark.into_iter().for_each(|mark| self.assemble(|a| a.mark(place, attempt, mark)));
+            Failed { error, begun: begun.filter(Begun::can_go_on) }
+        })
+    }
+
+    async fn fetch_unit(&self, place: Place, attempt: u64, begun: &mut Option<Begun>) -> Result<Done, Error> {
         let started = Instant::now();
         let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
-        let mut begun = self.begun().remove(&place);
-        let ended = self.transport.unit(track, &unit, &slot, report, &mut begun).await;
-        let (whole, bytes) = ended.inspect_err(|_| {
-            if let Some(begun) = begun {
-                self.begun().insert(place, begun);
-            }
-        })?;
+        let (whole, bytes) = self.transport.unit(track, &unit, &slot, report, begun).await?;
         if let Some(checks) = self.checks.get(usize::from(place.track)) {
             checks.judge(track, &unit, &whole)?;
         }
@@ -126,10 +148,6 @@ impl Shared {
         Ok(Done { unit, bytes, took: started.elapsed() })
     }
 
-    pub(crate) fn begun(&self) -> MutexGuard<'_, HashMap<Place, Begun>> {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn report(&self, retry: Retry) {
         self.transport.meters.retries.fetch_add(1, Ordering::Relaxed);
         let _ = self.events.send(Event::Retry(retry));
@@ -137,7 +155,7 @@ impl Shared {
 }
 
 impl Sink for Slot<'_> {
-    /// Returns when the bytes are taken: at once for a head, after a pause where memory is full.
+    /// At once for a head, after a pause where memory is full.
     async fn take(&self, data: Bytes) -> Result<(), Error> {
         let Self { shared, place, attempt } = *self;
         let offer = |data| {
@@ -160,8 +178,11 @@ impl Sink for Slot<'_> {
                 }
             }
         }
-        shared.writer.ready().await;
         Ok(())
+    }
+
+    async fn ready(&self) {
+        self.shared.writer.ready().await;
     }
 
     fn start_over(&self) {
@@ -181,6 +202,8 @@ impl Sink for Nowhere {
     async fn take(&self, _: Bytes) -> Result<(), Error> {
         Ok(())
     }
+
+    async fn ready(&self) {}
 
     fn start_over(&self) {}
 
@@ -246,47 +269,50 @@ impl Transport {
             }
         };
         account.answered(answer.length);
-        let mut state = begun.take().unwrap_or_else(|| {
+        let state = begun.get_or_insert_with(|| {
             let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
             let decryptor = key.as_deref().zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
             let pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
-            Begun::new(pipeline, &unit.url, &answer)
+            // An initialization section is looked at as a whole.
+            let etag = answer.strong_etag.clone().filter(|_| !unit.is_init);
+            Begun::new(pipeline, &unit.url, etag)
         });
         state.go_on(key.as_deref());
         let mut body = answer.body;
+        // Whether the next attempt may go on is decided by where this one fails.
         let mut flow = async |account: &mut Account<'_>, state: &mut Begun| {
             loop {
+                if let Some(plain) = state.in_hand.clone() {
+                    sink.take(plain).await.map_err(|e| (e, false))?;
+                    state.handed_on();
+                    sink.ready().await;
+                }
                 account.before_read().await;
-                let chunk = match body.next().await {
-                    Ok(Some(chunk)) => chunk,
-                    Ok(None) => return Ok(()),
-                    Err(error) => return Err((failed(error), state.can_go_on() && !unit.is_init)),
+                let chunk = loop {
+                    let Some(after) = state.next_mark() else { break body.next().await };
+                    let waiting = async { if after.is_zero() { None } else { Some(body.next().await) } };
+                    match tokio::time::timeout(after, waiting).await {
+                        Ok(Some(next)) => break next,
+                        Ok(None) | Err(_) => state.mark().into_iter().for_each(|mark| sink.mark(mark)),
+                    }
                 };
+                let Some(chunk) = chunk.map_err(|e| (failed(e), true))? else { return Ok(()) };
                 self.meters.receive(chunk.len() as u64);
                 account.received(chunk.len() as u64);
                 state.taken += chunk.len() as u64;
-                if let Some(plain) = state.pipeline.push(chunk).map_err(|e| (at(e), false))? {
-                    let len = plain.len() as u64;
-                    sink.take(plain).await.map_err(|e| (e, false))?;
-                    state.bytes += len;
-                    state.gained += len;
-                    if let Some(mark) = state.due_mark().filter(|_| !unit.is_init) {
-                        sink.mark(mark);
-                    }
-                }
+                state.in_hand = state.pipeline.push(chunk).map_err(|e| (at(e), false))?;
             }
         };
-        let ended = flow(&mut account, &mut state).await;
+        let ended = flow(&mut account, state).await;
         drop(account);
+        if let Err((error, true)) = ended {
+            return Err(error);
+        }
+        let state = begun.take().ok_or_else(|| internal("a unit is gone"))?;
         let bytes = state.bytes;
         let finished = match ended {
             Ok(()) => state.pipeline.finish().map_err(at),
-            Err((error, true)) => {
-                state.mark().into_iter().for_each(|mark| sink.mark(mark));
-                *begun = Some(state);
-                return Err(error);
-            }
-            Err((error, false)) => Err(error),
+            Err((error, _)) => Err(error),
         };
         let mut whole = finished.inspect_err(|error| {
             if let Some(cipher) = unit.cipher.as_ref().filter(|_| error.kind() == Kind::Content) {
@@ -297,6 +323,7 @@ impl Transport {
         let rest_len = rest.as_ref().map_or(0, |rest| rest.len() as u64);
         if let Some(rest) = rest {
             sink.take(rest).await?;
+            sink.ready().await;
         }
         Ok((whole, bytes + rest_len))
     }

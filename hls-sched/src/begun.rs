@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv, Key};
 use hls_fetch::{ByteRange, Response};
 use hls_state::{Fingerprint, Mark, Partial};
@@ -24,7 +25,9 @@ pub(crate) struct Begun {
     pub(crate) taken: u64,
     /// Bytes that went on to the output.
     pub(crate) bytes: u64,
-    /// Of these, how many the last attempt brought.
+    /// What the pipeline has passed and the output has not taken yet.
+    pub(crate) in_hand: Option<Bytes>,
+    /// Of the bytes that went on, how many the last attempt brought.
     pub(crate) gained: u64,
     /// Strong, so that equal means equal byte for byte (RFC 9110 section 8.8.1). Without one a unit starts over.
     etag: Option<String>,
@@ -32,14 +35,26 @@ pub(crate) struct Begun {
     /// Where the chain of ciphertext goes on, until the key is at hand.
     chain: Option<Iv>,
     marked: Instant,
+    marked_bytes: u64,
 }
 
 impl Begun {
     /// Nothing of it is there yet.
-    pub(crate) fn new(pipeline: Pipeline, url: &Url, answer: &Response) -> Self {
-        let etag = answer.strong_etag.clone().filter(|tag| tag.len() <= LONGEST_TAG);
+    pub(crate) fn new(pipeline: Pipeline, url: &Url, strong_etag: Option<String>) -> Self {
+        let etag = strong_etag.filter(|tag| tag.len() <= LONGEST_TAG);
         let (origin, marked) = (origin(url), Instant::now());
-        Self { pipeline, taken: 0, bytes: 0, gained: 0, etag, origin, chain: None, marked }
+        Self {
+            pipeline,
+            taken: 0,
+            bytes: 0,
+            in_hand: None,
+            gained: 0,
+            etag,
+            origin,
+            chain: None,
+            marked,
+            marked_bytes: 0,
+        }
     }
 
     /// Reads what an earlier run left of a unit. `None`: it is not what the mark says, or comes from elsewhere.
@@ -53,12 +68,21 @@ impl Begun {
             pipeline,
             taken: len,
             bytes: len,
+            in_hand: None,
             gained: 0,
             etag: Some(note.etag),
             origin: note.origin,
             chain: Some(Iv::from_bytes(note.chain)),
             marked: Instant::now(),
+            marked_bytes: len,
         })
+    }
+
+    /// The output has taken what was in hand.
+    pub(crate) fn handed_on(&mut self) {
+        let len = self.in_hand.take().map_or(0, |plain| plain.len() as u64);
+        self.bytes += len;
+        self.gained += len;
     }
 
     /// Another attempt goes on with it.
@@ -87,14 +111,18 @@ impl Begun {
         answer.status == 206 && answer.strong_etag.is_some() && answer.strong_etag == self.etag
     }
 
-    /// A mark, where one is due.
-    pub(crate) fn due_mark(&mut self) -> Option<Mark> {
-        (self.marked.elapsed() >= MARK_EVERY).then(|| self.mark())?
+    /// How long until the next mark is due; `None` where there is nothing to mark.
+    pub(crate) fn next_mark(&self) -> Option<Duration> {
+        let unmarked = self.etag.is_some() && self.bytes > self.marked_bytes;
+        unmarked.then(|| MARK_EVERY.saturating_sub(self.marked.elapsed()))
     }
 
-    /// A mark at what has been handed on.
+    /// A mark at what has been handed on; `None` where the pipeline has passed more than that, or nothing could go on.
     pub(crate) fn mark(&mut self) -> Option<Mark> {
-        self.marked = Instant::now();
+        if self.in_hand.is_some() {
+            return None;
+        }
+        (self.marked, self.marked_bytes) = (Instant::now(), self.bytes);
         let etag = self.etag.clone().filter(|_| self.bytes > 0)?;
         let chain = self.pipeline.chain().or(self.chain).map_or([0; 16], |chain| *chain.as_bytes());
         let note = Note { chain, origin: self.origin, etag }.written();
@@ -145,15 +173,7 @@ mod tests {
     fn the_rest_of_a_range() {
         let url = "https://h/1.ts".parse().unwrap();
         let pipeline = || Pipeline::new(None, false, String::new(), Buffers::default());
-        let begun = |taken| Begun {
-            taken,
-            etag: Some("\"a\"".into()),
-            ..Begun::new(
-                pipeline(),
-                &url,
-                &Response::new(200, url.clone(), None, hls_fetch::BoxBody::new(Nothing)),
-            )
-        };
+        let begun = |taken| Begun { taken, ..Begun::new(pipeline(), &url, Some("\"a\"".into())) };
         for (range, taken, expect) in [
             (None, 10, Some("bytes=10-")),
             (ByteRange::new(100, 50), 10, Some("bytes=110-149")),
@@ -162,17 +182,6 @@ mod tests {
         ] {
             let rest = begun(taken).rest(range).map(|(range, _)| range.header());
             assert_eq!(rest.as_deref(), expect);
-        }
-    }
-
-    struct Nothing;
-
-    impl hls_fetch::Body for Nothing {
-        fn poll_chunk(
-            &mut self,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Result<Option<bytes::Bytes>, hls_fetch::Error>> {
-            std::task::Poll::Ready(Ok(None))
         }
     }
 }

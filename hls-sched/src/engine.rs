@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use hls_fetch::draw;
 use hls_state::{Durability, Partial, Placed, Recovered, ResumeStore};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::assemble::{Assembler, Place};
-use crate::attempt::{Done, Shared, TrackChecks, Transport};
+use crate::attempt::{Done, Failed, Shared, TrackChecks, Transport};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
@@ -166,7 +166,6 @@ pub(crate) async fn run(
         transport: Arc::clone(&transport),
         assembler: Mutex::new(assembler),
         writer,
-        begun: Mutex::new(begun),
         room: Notify::new(),
         checks,
         events,
@@ -179,6 +178,7 @@ pub(crate) async fn run(
         orders,
         running: JoinSet::new(),
         handles: HashMap::new(),
+        begun,
         attempts: 0,
         bytes: resumed_bytes,
         segments_done: resumed_segments,
@@ -339,14 +339,23 @@ async fn probe(
     Ok(())
 }
 
+/// An attempt that runs.
+struct Running {
+    attempt: u64,
+    abort: AbortHandle,
+    give_way: Option<oneshot::Sender<()>>,
+}
+
 struct Engine {
     shared: Arc<Shared>,
     planner: Planner,
     reports: mpsc::UnboundedReceiver<Report>,
     orders: watch::Receiver<Control>,
-    running: JoinSet<(Place, u64, Result<Done, Error>)>,
+    running: JoinSet<(Place, u64, Result<Done, Failed>)>,
     /// The attempt that runs for each place.
-    handles: HashMap<Place, (u64, AbortHandle)>,
+    handles: HashMap<Place, Running>,
+    /// Units that an attempt has begun and the next one goes on with.
+    begun: HashMap<Place, Begun>,
     attempts: u64,
     bytes: u64,
     segments_done: u64,
@@ -395,11 +404,9 @@ impl Engine {
     fn act(&mut self, action: Action) {
         match action {
             Action::Abort(place) => {
-                if let Some((_, handle)) = self.handles.remove(&place) {
-                    handle.abort();
-                    self.shared.begun().remove(&place);
-                    self.shared.assemble(|assembler| assembler.fail(place));
-                    self.shared.room.notify_waiters();
+                if let Some(running) = self.handles.get_mut(&place) {
+                    // It is heard of again once it has put down what it holds.
+                    let _ = running.give_way.take().map(|give_way| give_way.send(()));
                 }
             }
             Action::Fetch { place, .. } => {
@@ -407,23 +414,31 @@ impl Engine {
                 let (attempt, shared) = (self.attempts, Arc::clone(&self.shared));
                 let Some((_, unit)) = shared.tracks.at(place) else { return };
                 let now = Instant::now().into_std();
-                let has_begun = shared.begun().contains_key(&place);
-                let goes_on = has_begun && shared.assemble(|assembler| assembler.go_on(place, attempt, now));
-                if !goes_on {
-                    shared.begun().remove(&place);
-                    shared.assemble(|assembler| assembler.begin(place, unit.identity, attempt, now));
+                // One that was told to give way and has not been heard of yet.
+                if let Some(slow) = self.handles.remove(&place) {
+                    slow.abort.abort();
                 }
-                let handle = self.running.spawn(async move {
-                    let result = shared.attempt(place, attempt).await;
+                let begun = self.begun.remove(&place);
+                let begun = shared.assemble(|assembler| {
+                    let begun = begun.filter(|_| assembler.go_on(place, attempt, now));
+                    if begun.is_none() {
+                        assembler.fail(place);
+                        assembler.begin(place, unit.identity, attempt, now);
+                    }
+                    begun
+                });
+                let (give_way, told) = oneshot::channel();
+                let abort = self.running.spawn(async move {
+                    let result = shared.attempt(place, attempt, begun, told).await;
                     (place, attempt, result)
                 });
-                self.handles.insert(place, (attempt, handle));
+                self.handles.insert(place, Running { attempt, abort, give_way: Some(give_way) });
             }
         }
     }
 
-    fn ended(&mut self, place: Place, attempt: u64, result: Result<Done, Error>) -> Result<(), Error> {
-        if self.handles.get(&place).is_none_or(|(current, _)| *current != attempt) {
+    fn ended(&mut self, place: Place, attempt: u64, result: Result<Done, Failed>) -> Result<(), Error> {
+        if self.handles.get(&place).is_none_or(|running| running.attempt != attempt) {
             return Ok(());
         }
         self.handles.remove(&place);
@@ -446,16 +461,17 @@ impl Engine {
                 self.heads();
                 Ok(())
             }
-            Err(error) => {
-                let gained = self.shared.begun().get(&place).map(|begun| begun.gained);
-                self.shared.assemble(|assembler| match gained {
+            Err(Failed { error, begun }) => {
+                self.shared.assemble(|assembler| match &begun {
                     Some(_) => assembler.suspend(place),
                     None => assembler.fail(place),
                 });
-                if gained.is_some_and(|gained| gained >= PROGRESS) {
+                if begun.as_ref().is_some_and(|begun| begun.gained >= PROGRESS) {
                     self.planner.progressed(place);
                 }
+                self.begun.extend(begun.map(|begun| (place, begun)));
                 self.shared.room.notify_waiters();
+                let Some(error) = error else { return Ok(()) };
                 if error.is_final() {
                     return Err(error);
                 }

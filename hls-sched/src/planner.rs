@@ -20,7 +20,7 @@ pub enum Action {
         /// The number of this attempt, from 1.
         attempt: u32,
     },
-    /// Give up an attempt that runs: its slot is needed nearer to the writer. The unit comes again later.
+    /// End an attempt that runs: its slot is needed nearer to the writer. The unit comes again later.
     Abort(Place),
 }
 
@@ -106,6 +106,10 @@ impl Planner {
 
     /// An attempt ended with a whole unit; returns how many it took.
     pub fn verified(&mut self, place: Place) -> u32 {
+        // It may have been told to give way just before.
+        if let Some(lane) = self.lanes.get_mut(usize::from(place.track)) {
+            lane.again.remove(&place.index);
+        }
         self.active.remove(&place).unwrap_or(1)
     }
 

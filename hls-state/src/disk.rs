@@ -89,6 +89,13 @@ pub struct DiskStore {
     lock: Option<Lock>,
 }
 
+/// What an earlier run left beside the units that are in their outputs.
+struct NotWhole {
+    waiting: Vec<Waiting>,
+    growing: HashMap<Unit, Growing>,
+    partials: Vec<Partial>,
+}
+
 impl DiskStore {
     /// Takes the lock of a job and finds out what is there already, every byte hashed again.
     ///
@@ -154,7 +161,8 @@ impl DiskStore {
                 "{lost} units of the earlier run are damaged on disk, or lie behind one that is; they are fetched again"
             ));
         }
-        let (waiting, growing, partials) = Self::not_whole(&layout, &contents.records, &claims, &mut parts)?;
+        let NotWhole { waiting, growing, partials } =
+            Self::not_whole(&layout, &contents.records, &claims, &mut parts)?;
         let placed = claims.iter().flatten().map(|p| Record::Placed(*p));
         let marks =
             partials.iter().map(|p| Record::Partial { unit: p.unit, aside: p.aside, mark: p.mark.clone() });
@@ -191,7 +199,7 @@ impl DiskStore {
         records: &[Record],
         claims: &[Vec<Placed>],
         parts: &mut [Part],
-    ) -> Result<(Vec<Waiting>, HashMap<Unit, Growing>, Vec<Partial>), Error> {
+    ) -> Result<NotWhole, Error> {
         let folder = layout.folder();
         let mut marks = recover::marks(records, claims);
         let marked = marks.iter().map(|(unit, ..)| Growing::path(folder, unit)).collect::<Vec<_>>();
@@ -216,7 +224,7 @@ impl DiskStore {
             let begun = partials.iter().find(|p| p.unit.output == n && !p.aside).map_or(0, |p| p.mark.len);
             part.cut_leftovers(begun)?;
         }
-        Ok((waiting, growing, partials))
+        Ok(NotWhole { waiting, growing, partials })
     }
 
     /// An earlier run died between "complete" and the last rename: do what is left.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hls_sched::{Durability, Error, Event, Job, Kind};
-use hls_testkit::{Gate, Master, Media, Origin, Published, Reply, Step, Vod};
+use hls_testkit::{Gate, Master, Media, Origin, Published, Reply, Resource, Step, Vod};
 
 use crate::support::{Folder, KEY, Outcome, exact, fetched, job, same};
 
@@ -309,5 +309,106 @@ async fn after_a_failure_the_rest_is_fetched() -> Outcome {
     assert!(origin.body_bytes_sent() < 10 * SIZE, "{}", origin.body_bytes_sent());
     // And another folder has nothing to do with it.
     exact(&vod, "ts").await?;
+    Ok(())
+}
+
+/// A stream of few large segments, each of another noise.
+fn large(segments: usize) -> Vod {
+    Vod::synthetic(segments, 4 << 20)
+}
+
+/// The ranges that were asked for, of those requests that had a condition.
+fn continued(origin: &Origin, vod: &Published) -> Vec<u64> {
+    let requests = vod.segment_paths.iter().flat_map(|path| origin.requests_for(path));
+    let conditional = requests.filter(|request| request.header("if-range").is_some());
+    let first = |range: &str| range.strip_prefix("bytes=")?.split('-').next()?.parse().ok();
+    conditional.filter_map(|request| first(request.header("range")?)).collect()
+}
+
+#[tokio::test]
+async fn a_lost_connection_costs_no_byte_that_was_there() -> Outcome {
+    for vod in [large(2), large(2).aes128(KEY), large(2).byterange(), large(2).byterange().aes128(KEY)] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = vod.publish(&origin);
+        // More often than attempts may fail in a row: each time half of what is left arrives.
+        origin.script(&vod.segment_paths[0], [Reply::truncated().times(4)]);
+        let out = folder.file("out.ts");
+        let done = job(&vod.url).concurrency(1).output(&out).start().finish().await?;
+        same(&out, &vod.expected)?;
+        assert!(continued(&origin, &vod).len() >= 4);
+        let received = done.downloaded_bytes as f64 / vod.expected.len() as f64;
+        assert!(received < 1.001, "{received}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_proof_a_segment_starts_over() -> Outcome {
+    let bytes = large(2).publish(&Origin::start()).expected;
+    let half = bytes.len() / 2;
+    let (old, new) = (bytes.slice(..half), bytes.slice(half..));
+    let resource = || Resource::new(old.clone());
+    // What is sent for the rest, where it isn't what the resource is.
+    let all_of_another = Reply::ok(new.clone()).header("etag", "\"new\"");
+    let rest_of_another = |etag: &str| {
+        let (from, to, rest) = (half / 2, half - 1, &new[half / 2..]);
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{to}/{half}\r\n{etag}\r\n",
+            rest.len()
+        );
+        Reply::raw([head.as_bytes(), rest].concat())
+    };
+    for (resource, then, expect) in [
+        (resource().no_etag(), None, &old),
+        (resource().etag("W/\"1\""), None, &old),
+        (resource().no_ranges(), None, &old),
+        (resource(), Some(Reply::status(416)), &old),
+        (resource(), Some(Reply::range_mismatch()), &old),
+        (resource(), Some(rest_of_another("etag: \"new\"\r\n")), &old),
+        (resource(), Some(rest_of_another("")), &old),
+        (resource(), Some(all_of_another), &new),
+    ] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::of(vec![old.clone()], "ts").publish(&origin);
+        let path = &vod.segment_paths[0];
+        origin.put(path, resource);
+        origin.script(path, [Reply::reset_midway()].into_iter().chain(then));
+        let out = folder.file("out.ts");
+        job(&vod.url).output(&out).start().finish().await?;
+        same(&out, expect)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_next_run_goes_on_inside_large_segments() -> Outcome {
+    let [clear, encrypted, ranges] = [large(3), large(3).aes128(KEY), large(3).byterange().aes128(KEY)];
+    tokio::try_join!(goes_on_inside(clear), goes_on_inside(encrypted), goes_on_inside(ranges))?;
+    Ok(())
+}
+
+/// All segments stop at three quarters; the job dies and another one goes on.
+async fn goes_on_inside(vod: Vod) -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = vod.publish(&origin);
+    let (out, gate) = (folder.file("out.ts"), Gate::new());
+    let held = Reply::resource().steps([Step::UpTo(75), Step::Wait(gate.clone()), Step::Rest]);
+    for path in &vod.segment_paths {
+        origin.script(
+            path,
+            [held.clone().times(if vod.segment_paths[0] == vod.segment_paths[1] { 3 } else { 1 })],
+        );
+    }
+    let running = job(&vod.url).concurrency(3).output(&out).start();
+    // What is kept in memory is on disk after two seconds.
+    tokio::time::sleep(Duration::from_millis(2600)).await;
+    // As a kill does it: nobody says that it ends.
+    drop(running);
+    gate.open();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    origin.reset_log();
+    let done = job(&vod.url).concurrency(3).output(&out).start().finish().await?;
+    same(&out, &vod.expected)?;
+    assert!(done.downloaded_bytes < vod.expected.len() as u64 / 3, "{}", done.downloaded_bytes);
     Ok(())
 }
