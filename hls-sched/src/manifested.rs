@@ -6,7 +6,7 @@ use std::io::{IoSlice, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hls_state::{Beside, Error, Fingerprint, Hasher, Layout, Memo, Placed, ResumeStore, Unit};
+use hls_state::{Beside, Error, Fingerprint, Hasher, Layout, Mark, Memo, Placed, ResumeStore, Unit};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Entry, FileEntry, Lines, Sha, is_one, manifest_path};
@@ -164,6 +164,10 @@ impl ResumeStore for Manifested {
     fn record(&mut self, placed: Placed) -> Result<(), Error> {
         self.about.note(placed);
         self.inner.record(placed)
+    }
+
+    fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error> {
+        self.inner.mark(unit, aside, mark)
     }
 
     fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
