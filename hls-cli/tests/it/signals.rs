@@ -69,6 +69,40 @@ fn a_status_is_told_and_it_goes_on() -> Outcome {
     folder.holds_only("out.ts", &stream.expected)
 }
 
+/// A run that is stopped for longer than a server may be silent. That was not the server's silence.
+fn is_paused(opens_while_stopped: bool) -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let (stream, gate) = gated(&origin, &Vod::synthetic(6, 400_000), 2);
+    let args = ["get", &stream.url, "-o", "out.ts", "-j", "4", "--stall-timeout", "1s", "-v"];
+    let run = folder.spawn(&args)?;
+    assert!(origin.wait_until(LIMIT, |o| o.in_flight() == 4));
+    run.signal("STOP")?;
+    if opens_while_stopped {
+        gate.open();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(2600));
+    run.signal("CONT")?;
+    if !opens_while_stopped {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        gate.open();
+    }
+    let (status, said) = run.wait()?;
+    assert!(status.success() && said.contains(", 0 retried, 0 gaps"), "{said}");
+    folder.holds_only("out.ts", &stream.expected)?;
+    assert_eq!(origin.requests().len(), 7, "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_pause_costs_no_attempt_where_bytes_came_meanwhile() -> Outcome {
+    is_paused(true)
+}
+
+#[test]
+fn a_pause_costs_no_attempt_where_bytes_come_afterwards() -> Outcome {
+    is_paused(false)
+}
+
 /// Ctrl-C reaches the shell and the program. A shell leaves its loop only where the program died by the signal.
 #[test]
 fn a_loop_in_a_shell_stops() -> Outcome {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep};
 use url::Url;
 
 use super::classify;
+use super::patience::is_missed;
 use crate::{Body, Error, Kind};
 
 /// Below this rate a transfer counts as stalled.
@@ -72,6 +73,10 @@ impl Body for TransferBody {
                 timer.as_mut().reset(deadline);
             }
             return match timer.as_mut().poll(cx) {
+                Poll::Ready(()) if is_missed(deadline, Instant::now()) => {
+                    self.watch.begin_anew();
+                    continue;
+                }
                 Poll::Ready(()) => Poll::Ready(Err(self.error(Kind::Stall { after: self.watch.allowed }))),
                 Poll::Pending => Poll::Pending,
             };
@@ -101,7 +106,15 @@ impl StallWatch {
         since + self.allowed.saturating_sub(self.waited)
     }
 
+    /// Nobody was there to wait.
+    fn begin_anew(&mut self) {
+        (self.since, self.bytes, self.waited) = (None, 0, Duration::ZERO);
+    }
+
     fn arrived(&mut self, bytes: u64, now: Instant) {
+        if self.since.is_some() && is_missed(self.waiting(now), now) {
+            self.begin_anew();
+        }
         if let Some(since) = self.since.take() {
             self.waited += now.saturating_duration_since(since);
         }
@@ -127,5 +140,8 @@ mod tests {
         assert_eq!(watch.waiting(later), later + 20 * second);
         watch.arrived(30 * 1024, later + 5 * second);
         assert_eq!(watch.waiting(later + 5 * second), later + 35 * second);
+        // Bytes come long after the time was over, and nobody had noticed that it was.
+        watch.arrived(1, later + 100 * second);
+        assert_eq!(watch.waiting(later + 101 * second), later + 131 * second);
     }
 }

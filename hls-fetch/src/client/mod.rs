@@ -4,6 +4,7 @@ mod body;
 mod builder;
 mod classify;
 mod content_range;
+mod patience;
 mod redirect;
 mod resolve;
 
@@ -133,10 +134,10 @@ impl Client {
             }
         };
         let after = self.shared.settings.first_byte_timeout;
-        match tokio::time::timeout(after, sending).await {
-            Err(_) => Err(Error::new(Kind::FirstByteTimeout { after }).at(url)),
-            Ok(Err(error)) => Err(classify::failed(error, url)),
-            Ok(Ok(answer)) => {
+        match patience::within(after, sending).await {
+            None => Err(Error::new(Kind::FirstByteTimeout { after }).at(url)),
+            Some(Err(error)) => Err(classify::failed(error, url)),
+            Some(Ok(answer)) => {
                 self.shared.remember(url);
                 Ok(answer)
             }
