@@ -584,12 +584,13 @@ impl Engine {
             match report {
                 Report::Finished(Ok(_)) => return Ok(()),
                 Report::Finished(Err(error)) | Report::Failed(error) => {
-                    let exists = error.kind() == hls_state::Kind::Exists;
                     let error = self.write_error(error);
-                    return Err(match exists {
-                        true => error
-                            .keeping("the complete bytes are beside it, in the file with .part at its end"),
-                        false => error,
+                    return Err(match (&self.output, error.kept()) {
+                        (Some(output), None) => {
+                            let name = hls_fetch::escaped(&output.display().to_string(), 300);
+                            error.keeping(format!("all segments, verified, in {name}.part"))
+                        }
+                        _ => error,
                     });
                 }
                 _ => {}

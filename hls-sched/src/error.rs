@@ -136,7 +136,7 @@ impl Error {
         let kind = match error.kind() {
             Cause::Full => Kind::Full,
             Cause::InUse { .. } => Kind::InUse,
-            Cause::Exists => Kind::Exists,
+            Cause::Exists | Cause::Appeared => Kind::Exists,
             Cause::Newer { .. } => Kind::Newer,
             Cause::Io => Kind::Local,
             _ => Kind::Internal,
@@ -152,6 +152,14 @@ impl Error {
             Cause::InUse { pid: None } => Some("wait for it to end".to_owned()),
             Cause::Exists => {
                 Some("--force replaces it, --skip-existing keeps it, -o gives another name".to_owned())
+            }
+            Cause::Appeared => {
+                let part = hls_fetch::escaped(&error.path().display().to_string(), 300) + ".part";
+                made.0.kept = Some(format!("all of it, complete and verified, in {part}"));
+                Some(format!(
+                    "the complete bytes are in {part}: move the other file away and run the same command again, \
+                     or use --force to replace it"
+                ))
             }
             Cause::Io => Some("check that the folder exists and may be written to".to_owned()),
             Cause::Newer { .. } => Some("use the newer version, or another output name".to_owned()),

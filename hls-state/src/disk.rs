@@ -12,7 +12,7 @@ use crate::complete::{self, Standing};
 use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
-use crate::log::Log;
+use crate::log::{Log, LogContents};
 use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::segment::{Growing, Waiting};
@@ -126,10 +126,12 @@ impl DiskStore {
     fn open_locked(layout: Layout, options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
         let log_path = layout.log();
         let mut warnings = Vec::new();
+        let mut contents = Log::read(&log_path)?;
         if options.restart {
+            refuse_existing(&layout, &options)?;
             discard(&layout)?;
+            contents = LogContents::default();
         }
-        let contents = Log::read(&log_path)?;
         if contents.unusable {
             let aside = log_path.with_extension("bad");
             std::fs::rename(&log_path, &aside).at("can't rename", &log_path)?;
@@ -141,13 +143,7 @@ impl DiskStore {
             }
             complete::take_names_back(&layout, &standing)?;
         }
-        if !options.force {
-            for output in layout.outputs() {
-                if std::fs::symlink_metadata(output).is_ok() {
-                    return Err(Error::new(Kind::Exists, "the output exists already:", output));
-                }
-            }
-        }
+        refuse_existing(&layout, &options)?;
         let mut claims = recover::claims(&contents.records, layout.outputs().len());
         let claimed = claims.iter().map(Vec::len).sum::<usize>();
         let mut parts = Vec::new();
@@ -343,7 +339,7 @@ impl DiskStore {
             } else {
                 sys::rename_new(&part, output).map_err(|e| match e.kind() {
                     std::io::ErrorKind::AlreadyExists => {
-                        Error::new(Kind::Exists, "a file has appeared meanwhile:", output)
+                        Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
                     }
                     _ => Error::from_io("can't rename", &part, e),
                 })?;
@@ -508,6 +504,14 @@ impl ResumeStore for DiskStore {
         self.rename_outputs(false)?;
         self.remove_state()?;
         Ok(self.layout.outputs().to_vec())
+    }
+}
+
+fn refuse_existing(layout: &Layout, options: &Options) -> Result<(), Error> {
+    let exists = |output: &&PathBuf| !options.force && std::fs::symlink_metadata(output).is_ok();
+    match layout.outputs().iter().find(exists) {
+        Some(output) => Err(Error::new(Kind::Exists, "the output exists already:", output)),
+        None => Ok(()),
     }
 }
 

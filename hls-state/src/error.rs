@@ -16,6 +16,8 @@ pub enum Kind {
     },
     /// The output is there already.
     Exists,
+    /// A file has appeared under the name of an output whose bytes are complete; they stay in the file with `.part`.
+    Appeared,
     /// The state was written by a newer version.
     Newer {
         /// The format it has.
@@ -71,7 +73,7 @@ impl Error {
         match self.kind {
             Kind::Full => "disk.full",
             Kind::InUse { .. } => "job.in_use",
-            Kind::Exists => "output.exists",
+            Kind::Exists | Kind::Appeared => "output.exists",
             Kind::Newer { .. } => "state.newer",
             Kind::Io => "disk.io",
             Kind::Contract => "state.contract",

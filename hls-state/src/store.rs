@@ -123,7 +123,7 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// Gives the outputs their final names and removes the state. Returns the names.
     ///
     /// # Errors
-    /// I/O errors, [`Kind::Exists`](crate::Kind::Exists) where a file of that name has appeared meanwhile, and
+    /// I/O errors, [`Kind::Appeared`](crate::Kind::Appeared) where a file of that name has appeared meanwhile, and
     /// [`Kind::Contract`](crate::Kind::Contract) where an output has bytes that no record speaks of.
     fn finish(&mut self) -> Result<Vec<PathBuf>, Error>;
 }

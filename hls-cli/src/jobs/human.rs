@@ -53,7 +53,9 @@ fn paragraph(job: &Unfinished, page: &mut String) {
     }
     match &job.condition {
         Condition::Running { pid } => return line("running", &running(*pid)),
-        Condition::Complete => line("stopped", "killed at the very end: only the final name is missing"),
+        Condition::Complete => {
+            line("stopped", "at the very end: all bytes are there, and the final name is missing")
+        }
         _ => {
             let (code, message) = stopped(job);
             line("stopped", &format!("{code}: {message}"));

@@ -2,7 +2,7 @@
 
 use hls_testkit::{Media, Origin, Vod};
 
-use crate::support::{Folder, Outcome, same};
+use crate::support::{Folder, LIMIT, Outcome, gated, media_requests, same};
 
 #[test]
 fn the_name_comes_from_the_url() -> Outcome {
@@ -51,6 +51,83 @@ fn an_output_that_exists_stays_and_nothing_is_asked() -> Outcome {
     assert_eq!(origin.requests().len(), 0);
     folder.run(&["get", &stream.url, "-o", "out.ts", "--force"])?.ok();
     folder.holds_only("out.ts", &stream.expected)
+}
+
+#[test]
+fn a_file_that_appears_meanwhile_stays_and_nothing_is_lost() -> Outcome {
+    for args in [&[][..], &["--skip-existing"], &["--manifest"]] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let (stream, gate) = gated(&origin, &Vod::synthetic(4, 20_000), 2);
+        let run = folder.spawn(&[&["get", stream.url.as_str(), "-o", "out.ts"], args].concat())?;
+        assert!(origin.wait_until(LIMIT, |o| o.in_flight() == 2));
+        std::fs::write(folder.file("out.ts"), "mine")?;
+        gate.open();
+        let (status, said) = run.wait()?;
+        assert_eq!(status.code(), Some(13), "{said}");
+        assert!(
+            said.contains("error[output.exists] (exit 13): a file has appeared meanwhile: out.ts"),
+            "{said}"
+        );
+        assert!(said.contains("\n  next:  the complete bytes are in out.ts.part: "), "{said}");
+        assert_eq!(folder.read("out.ts")?, b"mine");
+        same(&folder.read("out.ts.part")?, &stream.expected);
+        // As it is said there: nothing is fetched again.
+        let again = folder.run(&["get", &stream.url, "-o", "out.ts"])?;
+        again.fails(13, "output.exists").has("next", &["the complete bytes are in out.ts.part"]);
+        assert_eq!(folder.read("out.ts")?, b"mine");
+        let listed = folder.run(&["jobs"])?.ok().out();
+        assert!(listed.contains("all bytes are there") && listed.contains("4 of 4 segments"), "{listed}");
+        std::fs::rename(folder.file("out.ts"), folder.file("log"))?;
+        let _ = std::fs::remove_file(folder.file("out.ts.json"));
+        origin.reset_log();
+        folder.run(&["get", &stream.url, "-o", "out.ts"])?.ok();
+        folder.holds_only("out.ts", &stream.expected)?;
+        assert_eq!(media_requests(&origin), 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn force_replaces_what_appeared_meanwhile() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let (stream, gate) = gated(&origin, &Vod::synthetic(4, 20_000), 2);
+    let run = folder.spawn(&["get", &stream.url, "-o", "out.ts", "--force"])?;
+    assert!(origin.wait_until(LIMIT, |o| o.in_flight() == 2));
+    std::fs::write(folder.file("out.ts"), "mine")?;
+    gate.open();
+    let (status, said) = run.wait()?;
+    assert!(status.success(), "{said}");
+    folder.holds_only("out.ts", &stream.expected)
+}
+
+#[test]
+fn a_result_is_replaced_and_a_partial_is_discarded_only_where_that_is_said() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let stream = Vod::synthetic(2, 20_000).publish(&origin);
+    std::fs::write(folder.file("out.ts"), "mine")?;
+    for (flags, code) in [(&["--restart"][..], 13), (&["--restart", "--skip-existing"], 0)] {
+        let run = folder.run(&[&["get", stream.url.as_str(), "-o", "out.ts"], flags].concat())?;
+        assert_eq!(run.status.code(), Some(code), "{flags:?}: {}", run.err);
+        folder.holds_only("out.ts", b"mine")?;
+    }
+    assert_eq!(origin.requests().len(), 0);
+    // The name is known only once the playlist is.
+    std::fs::rename(folder.file("out.ts"), folder.file("x-.ts"))?;
+    for (flags, code) in [(&[][..], 13), (&["--restart"], 13), (&["--skip-existing"], 0)] {
+        let run = folder.run(&[&["get", stream.url.as_str(), "-o", "x-{height}.ts"], flags].concat())?;
+        assert_eq!(run.status.code(), Some(code), "{flags:?}: {}", run.err);
+        folder.holds_only("x-.ts", b"mine")?;
+    }
+    assert_eq!(media_requests(&origin), 0);
+    let run = folder.run(&["get", &stream.url, "-o", "x-.ts", "--force", "--skip-existing"])?;
+    run.fails(2, "usage");
+    let help = folder.run(&["get", "--help"])?.ok().out();
+    for (flag, other) in [("--force", "--restart"), ("--restart", "--force")] {
+        let about = help.split(&format!("      {flag}\n")).nth(1).unwrap_or_default();
+        let about = about.split("\n\n").next().unwrap_or_default();
+        assert!(about.contains(other), "{flag}: {about}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -75,8 +75,20 @@ fn content_that_changed_is_not_mixed() -> Outcome {
 fn a_second_process_is_sent_away() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
     let Half { stream, gate, first } = half_way(&origin, &folder)?;
-    let second = folder.run(&["get", &stream.url, "-o", "out.ts"])?;
-    second.fails(11, "job.in_use").has("why", &["process"]).has("next", &["wait"]);
+    let requests = origin.requests().len();
+    let mut fastest = LIMIT;
+    for _ in 0..5 {
+        let begun = std::time::Instant::now();
+        let second = folder.run(&["get", &stream.url, "-o", "out.ts"])?;
+        fastest = fastest.min(begun.elapsed());
+        let pid = format!("process {} ", first.pid());
+        second.fails(11, "job.in_use").has("why", &[&pid]).has("next", &["wait"]);
+    }
+    // Of several, the one that nothing else on this machine got in the way of.
+    assert!(fastest.as_millis() < 100, "{fastest:?}");
+    let restart = folder.run(&["get", &stream.url, "-o", "out.ts", "--restart", "--force"])?;
+    restart.fails(11, "job.in_use");
+    assert_eq!(origin.requests().len(), requests, "nothing was asked");
     gate.open();
     let (status, said) = first.wait()?;
     assert!(status.success(), "{said}");

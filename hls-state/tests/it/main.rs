@@ -200,7 +200,7 @@ fn a_file_that_appears_meanwhile_is_not_replaced() {
     let (mut store, _) = job.open();
     place(&mut store, 0, 0);
     fs::write(job.path("a.ts"), "other").unwrap();
-    assert_eq!(store.finish().unwrap_err().kind(), Kind::Exists);
+    assert_eq!(store.finish().unwrap_err().kind(), Kind::Appeared);
     assert_eq!(fs::read(job.path("a.ts")).unwrap(), b"other");
     assert_eq!(fs::read(job.path("a.ts.part")).unwrap(), expected(1));
 }
@@ -252,7 +252,7 @@ fn several_outputs_finish_together_even_after_a_kill_between_the_renames() {
     // What a kill leaves right after the first rename.
     let (mut store, _) = job.open();
     fs::create_dir(job.path("a.ts")).unwrap();
-    assert_eq!(store.finish().unwrap_err().kind(), Kind::Exists);
+    assert_eq!(store.finish().unwrap_err().kind(), Kind::Appeared);
     assert!(job.path("a.audio.aac").exists());
     fs::remove_dir(job.path("a.ts")).unwrap();
     drop(store);
@@ -282,7 +282,7 @@ fn a_complete_job_is_checked_before_its_outputs_get_their_names() {
         place(&mut store, 1, 0);
         store.close().unwrap();
         fs::create_dir(job.path("a.ts")).unwrap();
-        assert_eq!(store.finish().unwrap_err().kind(), Kind::Exists);
+        assert_eq!(store.finish().unwrap_err().kind(), Kind::Appeared);
         drop(store);
         fs::remove_dir(job.path("a.ts")).unwrap();
         damage(&job.path("a.ts.part"));
