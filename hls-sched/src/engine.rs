@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hls_fetch::draw;
-use hls_state::{Durability, Partial, Placed, Recovered, ResumeStore};
+use hls_state::{Durability, Fingerprint, Partial, Placed, Recovered, ResumeStore};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -145,7 +145,7 @@ pub(crate) async fn run(
             }
         }
     }
-    for &(unit, len) in &recovered.aside {
+    for &hls_state::Aside { unit, len, .. } in &recovered.aside {
         if waiting(&tracks, &unit, &moved).is_some() {
             planner.have(Place { track: unit.output, index: unit.index });
             assembler.found_aside(unit, len);
@@ -229,7 +229,7 @@ fn resumed(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> (u64, u64)
     let counts = tracks.0.iter().zip(&recovered.outputs);
     let placed: u64 = counts.map(|(track, placed)| track.segments_before(placed.len() as u64)).sum();
     let bytes: u64 = recovered.outputs.iter().map(|placed| end_of(placed)).sum();
-    let aside = recovered.aside.iter().filter_map(|(unit, len)| Some((waiting(tracks, unit, moved)?, len)));
+    let aside = recovered.aside.iter().filter_map(|a| Some((waiting(tracks, &a.unit, moved)?, a.len)));
     aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
 }
 
@@ -287,30 +287,48 @@ fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered, 
     }
 }
 
-/// What to fetch again of each track, because the same names may hold other bytes by now: a small one of the last segments,
-/// and the first one too where the stream has moved.
-fn to_probe(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> Result<Vec<Vec<Placed>>, Error> {
-    let tracks = tracks.0.iter().zip(&recovered.outputs).zip(moved);
+/// What to fetch again of each track, because the same names may hold other bytes by now: a small one of the last segments
+/// that are here, and the first one too where the stream has moved.
+fn to_probe(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> Result<Vec<Vec<Known>>, Error> {
     let mut all = Vec::new();
-    for ((track, placed), &moved) in tracks {
-        let is_segment = |p: &&Placed| p.len > 0 && track.unit(p.index).is_some_and(|u| !u.is_init);
-        let latest = placed.iter().rev().take(PROBE_AMONG).filter(is_segment).min_by_key(|p| p.len);
-        let first = if moved { placed.iter().find(is_segment) } else { None };
+    for (((n, track), placed), &moved) in (0..).zip(&tracks.0).zip(&recovered.outputs).zip(moved) {
+        let is_segment = |known: &Known| known.len > 0 && track.unit(known.index).is_some_and(|u| !u.is_init);
+        let placed = || placed.iter().map(|p| Known { index: p.index, len: p.len, hash: p.hash });
+        let mut aside: Vec<_> = recovered
+            .aside
+            .iter()
+            .filter(|a| a.unit.output == n && waiting(tracks, &a.unit, &[]).is_some())
+            .map(|a| Known { index: a.unit.index, len: a.len, hash: a.hash })
+            .collect();
+        aside.sort_unstable_by_key(|known| known.index);
+        let latest = |known: &mut dyn Iterator<Item = Known>| {
+            known.take(PROBE_AMONG).filter(is_segment).min_by_key(|known| known.len)
+        };
+        let vouching = latest(&mut placed().rev()).or_else(|| latest(&mut aside.into_iter().rev()));
+        let first = if moved { placed().find(is_segment) } else { None };
         if moved && first.is_none() {
             return Err(prepare::changed(0, "it has moved, and no segment of it is here to be compared"));
         }
-        let mut probed: Vec<_> = first.into_iter().chain(latest).copied().collect();
+        let mut probed: Vec<_> = first.into_iter().chain(vouching).collect();
         probed.dedup();
         all.push(probed);
     }
     Ok(all)
 }
 
+/// A unit that is here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    index: u64,
+    len: u64,
+    hash: Fingerprint,
+}
+
 /// Fetches a unit again and compares.
 async fn probe(
     transport: &Transport,
     track: &Track,
-    known: &Placed,
+    known: &Known,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<(), Error> {
     let Some(unit) = track.unit(known.index) else { return Ok(()) };

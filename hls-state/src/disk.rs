@@ -163,7 +163,7 @@ impl DiskStore {
         let marks =
             partials.iter().map(|p| Record::Partial { unit: p.unit, aside: p.aside, mark: p.mark.clone() });
         let earlier = placed.chain(marks).collect();
-        let aside: Vec<_> = waiting.iter().map(|w| (w.unit, w.len)).collect();
+        let aside: Vec<_> = waiting.iter().map(Waiting::found).collect();
         let (index, index_warning) = Index::open_later(layout.index());
         warnings.extend(index_warning);
         let now = Instant::now();

@@ -59,7 +59,7 @@ pub use error::{Error, Kind};
 pub use fingerprint::{Fingerprint, Hasher};
 pub use layout::Layout;
 pub use memo::{Ended, Expected, Memo};
-pub use recover::{Partial, Recovered};
+pub use recover::{Aside, Partial, Recovered};
 pub use store::{Mark, Placed, ResumeStore, Unit};
 pub use survey::{Condition, Unfinished, survey, unfinished};
 pub use sys::free_space;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Context as _;
 use crate::record::Record;
 use crate::segment::{PIECE, Waiting};
-use crate::{Error, Hasher, Mark, Placed, Unit, sys};
+use crate::{Error, Fingerprint, Hasher, Mark, Placed, Unit, sys};
 
 /// What is there already and right.
 #[derive(Clone, Debug, Default)]
@@ -16,14 +16,26 @@ use crate::{Error, Hasher, Mark, Placed, Unit, sys};
 pub struct Recovered {
     /// For each output the units at its start, in order.
     pub outputs: Vec<Vec<Placed>>,
-    /// Whole units that wait for their turn, with their lengths.
-    pub aside: Vec<(Unit, u64)>,
+    /// Whole units that wait for their turn. That they are what they were is seen when they are placed.
+    pub aside: Vec<Aside>,
     /// Units of which the first bytes are there.
     pub partials: Vec<Partial>,
     /// All outputs were whole already and have their final names now.
     pub complete: bool,
     /// What was damaged and will be had again, in words for a person.
     pub warnings: Vec<String>,
+}
+
+/// A whole unit that waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Aside {
+    /// The unit.
+    pub unit: Unit,
+    /// How many bytes it has.
+    pub len: u64,
+    /// Their hash.
+    pub hash: Fingerprint,
 }
 
 /// The first bytes of a unit that an earlier run did not complete. Whoever goes on with it does so by
@@ -61,7 +73,7 @@ impl Recovered {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let placed = self.outputs.iter().flatten().map(|p| p.len).sum::<u64>();
-        placed + self.aside.iter().map(|(_, len)| len).sum::<u64>()
+        placed + self.aside.iter().map(|a| a.len).sum::<u64>()
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{IoSlice, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
+use crate::recover::Aside;
 use crate::{Error, Fingerprint, Hasher, Unit, sys};
 
 /// Reads in pieces of this size.
@@ -78,6 +79,10 @@ impl Growing {
 }
 
 impl Waiting {
+    pub(crate) fn found(&self) -> Aside {
+        Aside { unit: self.unit, len: self.len, hash: self.hash }
+    }
+
     /// The units in a job's folder. What has only a temporary name is removed, unless it is among those that go on.
     pub(crate) fn list(folder: &Path, growing: &[PathBuf]) -> Result<Vec<Self>, Error> {
         let mut found = Vec::new();

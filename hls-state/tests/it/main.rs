@@ -157,7 +157,7 @@ fn units_set_aside_are_found_again_checked_and_placed() {
     fs::write(&damaged, all).unwrap();
 
     let (mut store, recovered) = job.open();
-    assert_eq!(recovered.aside.iter().map(|(u, _)| u.index).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(recovered.aside.iter().map(|a| a.unit.index).collect::<Vec<_>>(), [1, 2, 3]);
     place(&mut store, 0, 0);
     assert!(store.place_aside(unit(1), offset(1)).unwrap().is_some());
     assert!(store.place_aside(unit(2), offset(2)).unwrap().is_none());
