@@ -43,7 +43,11 @@ pub(crate) fn print(text: &str) -> ExitCode {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(exit_code(Kind::ReaderGone)),
-        Err(error) => plain(exit_code(Kind::Local), "output", &format!("standard output: {error}")),
+        Err(error) => {
+            let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            let code = exit_code(if is_full { Kind::Full } else { Kind::Local });
+            plain(code, "output", &format!("standard output: {error}"))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hls_testkit::{Media, Origin, Published, Reply, Vod};
 
-use crate::support::{Block, Folder, KEY, Outcome};
+use crate::support::{Block, Folder, KEY, Outcome, Run, same, until};
 
 const FEW_TRIES: &[&str] = &["--retries", "1"];
 
@@ -174,8 +174,25 @@ fn trouble_that_passes_is_no_trouble() -> Outcome {
 fn a_full_disk() -> Outcome {
     let origin = Origin::start();
     let stream = stream(&origin);
-    let run = Folder::new()?.run(&["get", &stream.url, "-o", "/dev/full"])?;
-    run.fails(9, "disk.full");
+    let folder = Folder::new()?;
+    folder.run(&["get", &stream.url, "-o", "/dev/full"])?.fails(9, "disk.full");
+    for (line, code) in [
+        (r#""$HLS" get "$URL" -o - >/dev/full"#, 9),
+        (r#""$HLS" info "$URL" >/dev/full"#, 9),
+        (r#""$HLS" jobs --json >/dev/full"#, 9),
+        // Only what is said about the download does not fit: the download is none the worse.
+        (r#""$HLS" get "$URL" -o a.ts --json >/dev/full"#, 0),
+        (r#""$HLS" get "$URL" -o b.ts 2>/dev/full"#, 0),
+        (r#""$HLS" get "$URL" -o c.ts >&- 2>&-"#, 0),
+    ] {
+        let mut shell = folder.command("sh");
+        shell.args(["-c", line]).env("HLS", env!("CARGO_BIN_EXE_hls")).env("URL", &stream.url);
+        let run = Run::of(&mut shell)?;
+        assert_eq!(run.status.code(), Some(code), "{line}: {}", run.err);
+    }
+    for name in ["a.ts", "b.ts", "c.ts"] {
+        same(&folder.read(name)?, &stream.expected);
+    }
     Ok(())
 }
 
@@ -193,5 +210,26 @@ fn a_reader_that_leaves() -> Outcome {
     assert_eq!(String::from_utf8(folder.read("code")?)?, "141\n");
     let said = String::from_utf8(folder.read("err")?)?;
     assert!(!said.contains("error") && !said.contains("complete"), "{said}");
+    Ok(())
+}
+
+/// A log that nobody reads any more is no reason to stop.
+#[test]
+#[cfg(unix)]
+fn a_listener_that_leaves() -> Outcome {
+    let origin = Origin::start();
+    let stream = Vod::synthetic(40, 20_000).publish(&origin);
+    let folder = Folder::new()?;
+    for (name, line) in [
+        ("a.ts", r#"{ "$HLS" get "$URL" -o a.ts --json; echo $? >code; } | head -n 1 >head"#),
+        ("b.ts", r#"{ "$HLS" get "$URL" -o b.ts -v 2>&1 >&-; echo $? >code; } | true"#),
+    ] {
+        let mut shell = folder.command("sh");
+        shell.args(["-c", line]).env("HLS", env!("CARGO_BIN_EXE_hls")).env("URL", &stream.url);
+        Run::of(&mut shell)?.ok();
+        until("its end", || folder.read("code").is_ok_and(|code| code == b"0\n"));
+        std::fs::remove_file(folder.file("code"))?;
+        same(&folder.read(name)?, &stream.expected);
+    }
     Ok(())
 }
