@@ -117,12 +117,14 @@ impl Memo {
     pub(crate) fn write(&self, layout: &Layout) -> Result<(), Error> {
         Self::read(layout)?;
         let (path, fresh) = (layout.memo(), layout.memo().with_extension("new"));
-        let _ = std::fs::remove_file(&fresh);
-        let mut options = sys::open_options(true);
-        let file: File = options.write(true).create_new(true).open(&fresh).at("can't create", &fresh)?;
-        let bytes = format!("{:#}\n", self.to_json());
-        sys::write_all_at(&file, bytes.as_bytes(), 0).at("can't write", &fresh)?;
-        std::fs::rename(&fresh, &path).at("can't rename", &fresh)
+        let text = format!("{:#}\n", self.to_json());
+        let replaced =
+            create(&fresh, &text).and_then(|()| std::fs::rename(&fresh, &path).at("can't rename", &fresh));
+        replaced.or_else(|error| {
+            // On a full disk there may still be room in the old one, to say that it is full.
+            let _ = std::fs::remove_file(&fresh);
+            overwrite(&path, &text).map_err(|_| error)
+        })
     }
 
     fn to_json(&self) -> Value {
@@ -160,6 +162,19 @@ impl Memo {
             ended: ended.map(|e| Ended::new(text(e.get("code")), text(e.get("message")))),
         }
     }
+}
+
+fn create(path: &Path, text: &str) -> Result<(), Error> {
+    let _ = std::fs::remove_file(path);
+    let mut options = sys::open_options(true);
+    let file: File = options.write(true).create_new(true).open(path).at("can't create", path)?;
+    sys::write_all_at(&file, text.as_bytes(), 0).at("can't write", path)
+}
+
+fn overwrite(path: &Path, text: &str) -> std::io::Result<()> {
+    let file = sys::open_options(true).write(true).open(path)?;
+    sys::write_all_at(&file, text.as_bytes(), 0)?;
+    file.set_len(text.len() as u64)
 }
 
 fn expected(value: &Value) -> Expected {
@@ -223,6 +238,21 @@ mod tests {
         assert_eq!(std::fs::read_dir(layout.folder()).unwrap().count(), 1);
         let output = &memo.outputs[0];
         assert_eq!((output.segments(), output.counts(4), output.counts(5)), (7, false, true));
+    }
+
+    #[test]
+    fn where_nothing_can_be_created_the_old_one_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = layout(folder.path());
+        std::fs::create_dir(layout.memo().with_extension("new")).unwrap();
+        assert!(memo().write(&layout).is_err());
+        std::fs::remove_dir(layout.memo().with_extension("new")).unwrap();
+        memo().write(&layout).unwrap();
+        std::fs::create_dir(layout.memo().with_extension("new")).unwrap();
+        let mut full = memo();
+        full.ended = Some(Ended::new("disk.full", ""));
+        full.write(&layout).unwrap();
+        assert_eq!(Memo::read(&layout).unwrap(), Some(full));
     }
 
     #[test]

@@ -37,8 +37,11 @@ pub enum Condition {
         /// Its process id, where it could be read.
         pid: Option<u32>,
     },
-    /// All its bytes are there: the next run gives the outputs their names.
-    Complete,
+    /// All its bytes are there: what is left is giving the outputs their names, and cleaning up.
+    Complete {
+        /// The main output has its name, and so has every other.
+        is_named: bool,
+    },
     /// It is of a newer version, or can't be read.
     Unreadable(Error),
 }
@@ -86,10 +89,13 @@ pub fn survey(folder: &Path) -> Result<Vec<Unfinished>, Error> {
 #[must_use]
 pub fn unfinished(output: &Path) -> Option<Unfinished> {
     let layout = Layout::new(vec![output.to_owned()])?;
-    let ours = [layout.lock(), layout.log(), layout.memo()];
-    let has_waiting = || waiting(&layout).next().is_some();
     let is_folder = std::fs::symlink_metadata(layout.folder()).is_ok_and(|m| m.is_dir());
-    if !is_folder || !(ours.iter().any(|p| p.exists()) || has_waiting()) {
+    let says_something = || {
+        let kept = layout.log().exists() || layout.memo().exists() || layout.part(0).exists();
+        kept || waiting(&layout).next().is_some()
+    };
+    // A lock that nobody has is what a kill at the very beginning, or the very end, has left.
+    if !is_folder || !(says_something() || Lock::probe(&layout.lock()).is_err()) {
         return None;
     }
     let mut job = Unfinished {
@@ -109,7 +115,8 @@ fn look(layout: &Layout, job: &mut Unfinished) -> Result<(), Error> {
     let records = Log::read(&layout.log())?.records;
     job.memo = Memo::read(layout)?;
     if records.iter().any(|record| matches!(record, Record::Complete(_))) {
-        job.condition = Condition::Complete;
+        let is_named = !layout.part(0).exists() && job.output.exists();
+        job.condition = Condition::Complete { is_named };
     }
     if let Err(error) = Lock::probe(&layout.lock())
         && let Kind::InUse { pid } = error.kind()

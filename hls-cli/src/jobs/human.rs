@@ -18,7 +18,7 @@ pub(super) fn page(folder: &Path, jobs: &[Unfinished]) -> String {
         paragraph(job, &mut page);
     }
     let can_resume = |job: &&Unfinished| {
-        matches!(job.condition, Condition::Waiting | Condition::Complete)
+        matches!(job.condition, Condition::Waiting | Condition::Complete { .. })
             && job.memo.as_ref().is_some_and(|memo| memo.remembered.is_some())
     };
     let remembered = jobs.iter().filter(can_resume).count() as u64;
@@ -53,7 +53,10 @@ fn paragraph(job: &Unfinished, page: &mut String) {
     }
     match &job.condition {
         Condition::Running { pid } => return line("running", &running(*pid)),
-        Condition::Complete => {
+        Condition::Complete { is_named: true } => {
+            line("stopped", "at the very end: only cleaning up is left");
+        }
+        Condition::Complete { is_named: false } => {
             line("stopped", "at the very end: all bytes are there, and the final name is missing")
         }
         _ => {

@@ -22,7 +22,7 @@ pub(super) fn removed(paths: &[PathBuf]) -> String {
 fn job(job: &Unfinished) -> Value {
     let (state, pid, error) = match &job.condition {
         Condition::Running { pid } => ("running", *pid, None),
-        Condition::Complete => ("complete", None, None),
+        Condition::Complete { .. } => ("complete", None, None),
         Condition::Unreadable(error) => {
             ("unreadable", None, Some(json!({"kind": error.code(), "message": error.to_string()})))
         }

@@ -79,6 +79,29 @@ fn separate_audio_lies_beside() -> Outcome {
 }
 
 #[test]
+fn one_manifest_is_about_all_outputs() -> Outcome {
+    let origin = Origin::start();
+    let master = with_audio(&origin, Media::AudioAdts);
+    let folder = Folder::new()?;
+    let side = "movie.audio-en.aac";
+    folder.run(&["get", &master.url, "-o", "movie.ts", "--manifest"])?.ok();
+    assert_eq!(folder.names(), [side, "movie.ts", "movie.ts.json"]);
+    folder.run(&["verify", "movie.ts"])?.ok();
+    folder.run(&["verify", side, "--manifest", "movie.ts.json"])?.ok();
+    let mut bytes = folder.read(side)?;
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(folder.file(side), bytes)?;
+    let run = folder.run(&["verify", side, "--manifest", "movie.ts.json"])?;
+    run.fails(8, "file.differs");
+    assert!(run.err.contains("of track 1 differs"), "{}", run.err);
+    folder.run(&["verify", "movie.ts"])?.ok();
+    std::fs::write(folder.file("other"), "")?;
+    folder.run(&["verify", "other", "--manifest", "movie.ts.json"])?.fails(2, "manifest.other");
+    Ok(())
+}
+
+#[test]
 #[cfg(unix)]
 fn the_ffmpeg_line_works_as_it_stands() -> Outcome {
     if !judge::has_tool("ffmpeg") {

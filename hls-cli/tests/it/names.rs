@@ -80,9 +80,11 @@ fn a_file_that_appears_meanwhile_stays_and_nothing_is_lost() -> Outcome {
         std::fs::rename(folder.file("out.ts"), folder.file("log"))?;
         let _ = std::fs::remove_file(folder.file("out.ts.json"));
         origin.reset_log();
-        folder.run(&["get", &stream.url, "-o", "out.ts"])?.ok();
-        folder.holds_only("out.ts", &stream.expected)?;
+        folder.run(&["get", &stream.url, "-o", "out.ts", "--manifest"])?.ok();
         assert_eq!(media_requests(&origin), 0);
+        assert!(folder.run(&["verify", "out.ts"])?.ok().out().contains("every byte"));
+        std::fs::remove_file(folder.file("out.ts.json"))?;
+        folder.holds_only("out.ts", &stream.expected)?;
     }
     Ok(())
 }

@@ -113,3 +113,22 @@ fn a_newer_job_is_named_and_left_alone() {
     assert_eq!(remove(&job.path("a.ts")).unwrap_err().kind(), Kind::Newer { format: 9 });
     assert_eq!(fs::read(job.path("a.ts.hls/job")).unwrap(), b"{\"format\":9}");
 }
+
+#[test]
+fn what_a_kill_at_the_very_end_leaves_is_told_apart() {
+    let job = Job::new(&["a.ts"]);
+    let (mut store, _) = job.open();
+    place(&mut store, 0, 0);
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    store.maintain().unwrap();
+    // The name is taken, so all is done but for the name.
+    fs::write(job.path("a.ts"), "another").unwrap();
+    assert_eq!(store.finish().unwrap_err().kind(), Kind::Appeared);
+    drop(store);
+    let look = || survey(job.folder.path()).unwrap().pop();
+    assert!(matches!(look().unwrap().condition, Condition::Complete { is_named: false }), "{:?}", look());
+    fs::rename(job.path("a.ts.part"), job.path("a.ts")).unwrap();
+    assert!(matches!(look().unwrap().condition, Condition::Complete { is_named: true }), "{:?}", look());
+    fs::remove_file(job.path("a.ts.hls/written")).unwrap();
+    assert!(job.path("a.ts.hls/lock").exists() && look().is_none(), "{:?}", look());
+}
