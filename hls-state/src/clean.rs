@@ -18,6 +18,7 @@ pub(crate) fn discard(layout: &Layout) -> Result<(), Error> {
         }
         _ => {}
     }
+    remove_files([layout.gapped_log()]);
     sys::sync_folder(layout.folder()).at("can't sync", layout.folder())?;
     remove_contents(layout.folder(), false);
     for n in 0..layout.outputs().len() {
@@ -88,7 +89,7 @@ pub(crate) fn remove_contents(folder: &Path, with_log: bool) {
     let paths = entries.filter_map(Result::ok).map(|e| e.path());
     remove_files(paths.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(ours)));
     if with_log {
-        remove_files([folder.join("written")]);
+        remove_files([folder.join("gapped"), folder.join("written")]);
     }
 }
 

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::error::Context as _;
+use crate::log::Log;
 use crate::record::Record;
-use crate::{Error, Layout, Placed, recover, sys};
+use crate::segment::Waiting;
+use crate::{Error, Layout, Placed, Unit, recover, sys};
 
 /// Where an output of a complete job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,34 @@ fn is_whole(path: &Path, claims: &[Placed], length: Option<u64>) -> Result<bool,
         return Ok(false);
     }
     Ok(recover::verify(&mut file, path, claims)? == claims.len())
+}
+
+/// Whether a complete job lacks units.
+pub(crate) fn has_gaps(records: &[Record], outputs: usize) -> bool {
+    recover::claims(records, outputs).iter().flatten().any(Placed::is_gap)
+}
+
+/// The units in outputs that have their names and lack others, every byte hashed again. `None`: there are no such outputs, or
+/// no longer.
+pub(crate) fn units_in_outputs(layout: &Layout) -> Result<Option<Vec<Waiting>>, Error> {
+    let records = Log::read(&layout.gapped_log())?.records;
+    let claims = recover::claims(&records, layout.outputs().len());
+    let mut units = Vec::new();
+    for (output, claims) in layout.outputs().iter().zip(&claims) {
+        let length = claims.last().map(|last| last.offset + last.len);
+        if length.is_none() || !is_whole(output, claims, length)? {
+            return Ok(None);
+        }
+        units.extend(claims.iter().filter(|placed| !placed.is_gap()).map(|placed| Waiting {
+            unit: Unit { output: placed.output, index: placed.index, identity: placed.identity },
+            len: placed.len,
+            hash: placed.hash,
+            path: output.clone(),
+            from: placed.offset,
+            is_own: false,
+        }));
+    }
+    Ok(Some(units))
 }
 
 /// Takes the final names of outputs away again: others of the job have to be had anew, and all get their names together.

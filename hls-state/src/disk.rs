@@ -54,13 +54,15 @@ pub struct Options {
     pub force: bool,
     /// Discard what an earlier run left.
     pub restart: bool,
+    /// Keep the places of units that an earlier run could not have; else what lies behind the first of them is had again.
+    pub keep_gaps: bool,
 }
 
 impl Options {
     /// Nothing is replaced or discarded.
     #[must_use]
     pub fn new(outputs: Vec<PathBuf>) -> Self {
-        Self { outputs, durability: Durability::default(), force: false, restart: false }
+        Self { outputs, durability: Durability::default(), force: false, restart: false, keep_gaps: false }
     }
 }
 
@@ -78,6 +80,7 @@ pub struct DiskStore {
     syncer: Option<Syncer>,
     next_sync: Instant,
     started: Instant,
+    has_gaps: bool,
     growing: HashMap<Unit, Growing>,
     /// Those of the growing that another run can go on with.
     marked: HashSet<Unit>,
@@ -123,7 +126,7 @@ impl DiskStore {
         opened
     }
 
-    fn open_locked(layout: Layout, options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
+    fn open_locked(layout: Layout, mut options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
         let log_path = layout.log();
         let mut warnings = Vec::new();
         let mut contents = Log::read(&log_path)?;
@@ -138,13 +141,29 @@ impl DiskStore {
             warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
         }
         if let Some(standing) = complete::standing(&layout, &contents.records)? {
-            if !standing.contains(&Standing::Lost) {
+            if standing.contains(&Standing::Lost) {
+                complete::take_names_back(&layout, &standing)?;
+            } else if complete::has_gaps(&contents.records, layout.outputs().len()) {
+                give_names(&layout, &options, true)?;
+                std::fs::rename(&log_path, layout.gapped_log()).at("can't rename", &log_path)?;
+                contents = LogContents::default();
+            } else {
                 return Self::complete_earlier(layout, options, lock, &contents.records);
             }
-            complete::take_names_back(&layout, &standing)?;
         }
-        refuse_existing(&layout, &options)?;
+        let in_outputs = complete::units_in_outputs(&layout)?;
+        match in_outputs {
+            Some(_) => options.force = true,
+            None => {
+                refuse_existing(&layout, &options)?;
+                remove_files([layout.gapped_log()]);
+            }
+        }
         let mut claims = recover::claims(&contents.records, layout.outputs().len());
+        for claims in claims.iter_mut().filter(|_| !options.keep_gaps) {
+            let whole = claims.iter().position(Placed::is_gap);
+            claims.truncate(whole.unwrap_or(claims.len()));
+        }
         let claimed = claims.iter().map(Vec::len).sum::<usize>();
         let mut parts = Vec::new();
         for (n, claims) in claims.iter_mut().enumerate() {
@@ -157,8 +176,14 @@ impl DiskStore {
                 "{lost} units of the earlier run are damaged on disk, or lie behind one that is; they are fetched again"
             ));
         }
-        let NotWhole { waiting, growing, partials } =
+        let NotWhole { mut waiting, growing, partials } =
             Self::not_whole(&layout, &contents.records, &claims, &mut parts)?;
+        for found in in_outputs.into_iter().flatten() {
+            let written = claims.get(usize::from(found.unit.output)).map_or(0, Vec::len) as u64;
+            if found.unit.index >= written && waiting.iter().all(|w| w.unit != found.unit) {
+                waiting.push(found);
+            }
+        }
         let placed = claims.iter().flatten().map(|p| Record::Placed(*p));
         let marks =
             partials.iter().map(|p| Record::Partial { unit: p.unit, aside: p.aside, mark: p.mark.clone() });
@@ -178,6 +203,7 @@ impl DiskStore {
             syncer: None,
             next_sync: now + FIRST_SYNC,
             started: now,
+            has_gaps: claims.iter().flatten().any(Placed::is_gap),
             marked: growing.keys().copied().collect(),
             growing,
             aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
@@ -241,6 +267,7 @@ impl DiskStore {
             syncer: None,
             next_sync: now + FIRST_SYNC,
             started: now,
+            has_gaps: false,
             growing: HashMap::new(),
             marked: HashSet::new(),
             aside: HashMap::new(),
@@ -251,7 +278,8 @@ impl DiskStore {
             layout,
             options,
         };
-        store.rename_outputs(true)?;
+        store.options.force |= store.layout.gapped_log().exists();
+        give_names(&store.layout, &store.options, true)?;
         store.remove_state()?;
         Ok((store, Recovered { outputs, complete: true, ..Recovered::default() }))
     }
@@ -326,32 +354,6 @@ impl DiskStore {
         self.syncer.as_mut().ok_or_else(missing)
     }
 
-    fn rename_outputs(&self, some_done: bool) -> Result<(), Error> {
-        let outputs = self.layout.outputs();
-        // The main output comes last: where it is, all is.
-        for (n, output) in outputs.iter().enumerate().rev() {
-            let part = self.layout.part(n);
-            if some_done && !part.exists() && output.exists() {
-                continue;
-            }
-            if self.options.force {
-                std::fs::rename(&part, output).at("can't rename", &part)?;
-            } else {
-                sys::rename_new(&part, output).map_err(|e| match e.kind() {
-                    std::io::ErrorKind::AlreadyExists => {
-                        Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
-                    }
-                    _ => Error::from_io("can't rename", &part, e),
-                })?;
-            }
-        }
-        if self.is_safe() {
-            let parent = Layout::parent(self.layout.folder());
-            sys::sync_folder(parent).at("can't sync", parent)?;
-        }
-        Ok(())
-    }
-
     fn remove_state(&mut self) -> Result<(), Error> {
         self.index.discard();
         remove_contents(self.layout.folder(), true);
@@ -380,6 +382,7 @@ impl ResumeStore for DiskStore {
 
     fn record(&mut self, placed: Placed) -> Result<(), Error> {
         self.part_mut(placed.output)?.recorded(&placed);
+        self.has_gaps |= placed.is_gap();
         self.index.note(&placed);
         self.pending.push(Record::Placed(placed));
         self.pending_since.get_or_insert_with(Instant::now);
@@ -416,7 +419,7 @@ impl ResumeStore for DiskStore {
             self.marked.remove(&unit);
             growing.discard();
         }
-        if let Some(waiting) = self.aside.remove(&unit) {
+        if let Some(waiting) = self.aside.remove(&unit).filter(|waiting| waiting.is_own) {
             remove_files([waiting.path]);
         }
     }
@@ -429,13 +432,13 @@ impl ResumeStore for DiskStore {
         self.send_out(unit.output, behind)?;
         if !right {
             self.cut(unit.output, offset)?;
-            remove_files([waiting.path]);
+            remove_files(waiting.is_own.then_some(waiting.path));
             return Ok(None);
         }
         let Unit { output, index, identity } = unit;
         let placed = Placed { output, index, identity, offset, len: waiting.len, hash: waiting.hash };
         self.record(placed)?;
-        self.placed.push(waiting.path);
+        self.placed.extend(waiting.is_own.then_some(waiting.path));
         Ok(Some(placed))
     }
 
@@ -464,7 +467,8 @@ impl ResumeStore for DiskStore {
         }
         let synced = self.syncer.take().map_or(Ok(()), Syncer::end);
         let nothing_waits = self.pending.is_empty() && self.aside.is_empty() && self.marked.is_empty();
-        if nothing_waits && self.parts.iter().all(|p| p.end == 0) {
+        let is_new = nothing_waits && !self.layout.gapped_log().exists();
+        if is_new && self.parts.iter().all(|p| p.end == 0) {
             // Nothing worth keeping was received.
             for part in self.parts.drain(..) {
                 remove_files([part.path]);
@@ -501,10 +505,41 @@ impl ResumeStore for DiskStore {
                 log.sync()?;
             }
         }
-        self.rename_outputs(false)?;
-        self.remove_state()?;
+        give_names(&self.layout, &self.options, false)?;
+        match self.has_gaps {
+            // A run that may fill them starts from this log.
+            true => remove_files([self.layout.gapped_log()]),
+            false => self.remove_state()?,
+        }
         Ok(self.layout.outputs().to_vec())
     }
+}
+
+/// Gives the outputs their final names; where some have them already, those that are left.
+fn give_names(layout: &Layout, options: &Options, some_done: bool) -> Result<(), Error> {
+    let outputs = layout.outputs();
+    // The main output comes last: where it is, all is.
+    for (n, output) in outputs.iter().enumerate().rev() {
+        let part = layout.part(n);
+        if some_done && !part.exists() && output.exists() {
+            continue;
+        }
+        if options.force {
+            std::fs::rename(&part, output).at("can't rename", &part)?;
+        } else {
+            sys::rename_new(&part, output).map_err(|e| match e.kind() {
+                std::io::ErrorKind::AlreadyExists => {
+                    Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
+                }
+                _ => Error::from_io("can't rename", &part, e),
+            })?;
+        }
+    }
+    if options.durability == Durability::Safe {
+        let parent = Layout::parent(layout.folder());
+        sys::sync_folder(parent).at("can't sync", parent)?;
+    }
+    Ok(())
 }
 
 fn refuse_existing(layout: &Layout, options: &Options) -> Result<(), Error> {
@@ -527,7 +562,10 @@ pub fn probe(output: &Path, force: bool) -> Result<(), Error> {
         Lock::probe(&lock)?;
     }
     let finished = || {
-        Log::read(&layout.log()).is_ok_and(|log| log.records.iter().any(|r| matches!(r, Record::Complete(_))))
+        let is_complete = |r: &Record| matches!(r, Record::Complete(_));
+        [layout.log(), layout.gapped_log()]
+            .iter()
+            .any(|log| Log::read(log).is_ok_and(|log| log.records.iter().any(is_complete)))
     };
     if !force && std::fs::symlink_metadata(output).is_ok() && !finished() {
         clean::take_away_leftovers(&layout);

@@ -47,6 +47,11 @@ impl Layout {
         self.folder.join("written")
     }
 
+    /// The log of outputs that have their names and lack units.
+    pub(crate) fn gapped_log(&self) -> PathBuf {
+        self.folder.join("gapped")
+    }
+
     pub(crate) fn memo(&self) -> PathBuf {
         self.folder.join("job")
     }

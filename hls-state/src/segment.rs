@@ -1,7 +1,7 @@
 //! Units that wait for their turn on disk: the name of the file is the record of what is in it.
 
 use std::fs::File;
-use std::io::{IoSlice, Read as _};
+use std::io::{IoSlice, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
@@ -26,6 +26,10 @@ pub(crate) struct Waiting {
     pub(crate) len: u64,
     pub(crate) hash: Fingerprint,
     pub(crate) path: PathBuf,
+    /// Where it begins in that file.
+    pub(crate) from: u64,
+    /// The file holds nothing else, and goes when the unit is in its output.
+    pub(crate) is_own: bool,
 }
 
 impl Growing {
@@ -70,7 +74,7 @@ impl Growing {
         if sync {
             sys::sync_folder(folder).at("can't sync", folder)?;
         }
-        Ok(Waiting { unit, len: self.len, hash, path })
+        Ok(Waiting { unit, len: self.len, hash, path, from: 0, is_own: true })
     }
 
     pub(crate) fn discard(self) {
@@ -95,7 +99,7 @@ impl Waiting {
             if file_name.starts_with("tmp-") {
                 let _ = std::fs::remove_file(&path);
             } else if let Some((unit, len, hash)) = parse_name(file_name) {
-                found.push(Self { unit, len, hash, path });
+                found.push(Self { unit, len, hash, path, from: 0, is_own: true });
             }
         }
         found.sort_by_key(|w| (w.unit.output, w.unit.index));
@@ -104,12 +108,19 @@ impl Waiting {
 
     /// Copies the unit into an output. `false`: the file is not what its name says.
     pub(crate) fn copy_into(&self, output: &File, output_path: &Path, offset: u64) -> Result<bool, Error> {
-        let Ok(mut file) = sys::open_options(true).read(true).open(&self.path) else { return Ok(false) };
+        let Ok(mut file) = sys::open_options(self.is_own).read(true).open(&self.path) else {
+            return Ok(false);
+        };
+        if file.seek(SeekFrom::Start(self.from)).is_err() {
+            return Ok(false);
+        }
         let mut hasher = Hasher::default();
         let mut buffer = vec![0; PIECE.min(self.len.max(1) as usize)];
         let mut at = offset;
         loop {
-            let got = match file.read(&mut buffer) {
+            let left = if self.is_own { PIECE as u64 } else { self.len - (at - offset) };
+            let most = buffer.len().min(usize::try_from(left).unwrap_or(PIECE));
+            let got = match file.read(buffer.get_mut(..most).unwrap_or_default()) {
                 Ok(0) => break,
                 Ok(got) => buffer.get(..got).unwrap_or_default(),
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,

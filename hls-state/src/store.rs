@@ -51,6 +51,21 @@ impl Mark {
     pub const LONGEST_NOTE: usize = 4096;
 }
 
+impl Placed {
+    /// The place of a unit that could not be had: it holds no bytes.
+    #[must_use]
+    pub fn gap(unit: Unit, offset: u64) -> Self {
+        let Unit { output, index, identity } = unit;
+        Self { output, index, identity, offset, len: 0, hash: Fingerprint::of(&[]) }
+    }
+
+    /// Whether this is the place of a unit that could not be had.
+    #[must_use]
+    pub fn is_gap(&self) -> bool {
+        self.len == 0
+    }
+}
+
 /// Keeps the bytes of a job. All calls block and belong on a thread of their own.
 pub trait ResumeStore: Send + fmt::Debug {
     /// Whether bytes may go to an output before their unit is known to be whole (and be cut off again).
@@ -120,7 +135,8 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// I/O errors.
     fn close(&mut self) -> Result<(), Error>;
 
-    /// Gives the outputs their final names and removes the state. Returns the names.
+    /// Gives the outputs their final names and removes the state; where there are gaps, it stays for a run that may fill them.
+    /// Returns the names.
     ///
     /// # Errors
     /// I/O errors, [`Kind::Appeared`](crate::Kind::Appeared) where a file of that name has appeared meanwhile, and
