@@ -66,6 +66,10 @@ pub(crate) struct OutputArgs {
     /// Do nothing, successfully, where the output exists
     #[arg(long, conflicts_with = "force")]
     pub(crate) skip_existing: bool,
+    /// Pause with exit 9 when less than this is free: 500M, 2G; 0 begins even where the size that the playlist foretells
+    /// does not fit
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub(crate) keep_free: Option<u64>,
     /// Read more URLs from a file, one a line
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,

@@ -10,6 +10,7 @@ use hls_sched::{Error, Event, Finished, Job, Kind};
 
 use crate::args::{Get, NetworkArgs};
 use crate::input::Input;
+use crate::limits;
 use crate::output::Target;
 use crate::progress::Teller;
 use crate::remember::{self, Words};
@@ -72,6 +73,7 @@ pub(crate) async fn again(
 
 fn client(args: &Get) -> Result<Client, String> {
     let NetworkArgs { jobs, stall_timeout, .. } = args.network;
+    let jobs = limits::segments_at_once(jobs);
     request::client(&args.request, jobs, stall_timeout, args.talk.verbose)
 }
 
@@ -95,6 +97,9 @@ async fn one(
 ) -> Result<End, String> {
     let transport = request::transport(client, &input)?;
     let mut teller = Teller::new(&args.talk, number, input.url(), target.is_stdout());
+    if let Some(message) = limits::narrowed(args.network.jobs).filter(|_| number == 1) {
+        teller.hear(&Event::Warning { kind: "descriptors", message });
+    }
     let mut policy = RetryPolicy::default();
     if let Some(retries) = args.network.retries {
         policy.set_retries(retries);
@@ -109,13 +114,14 @@ async fn one(
         .select(args.choose.select.clone())
         .audio_only(args.choose.audio_only)
         .format(args.rare.format.into())
-        .concurrency(args.network.jobs)
+        .concurrency(limits::segments_at_once(args.network.jobs))
         .limit_rate(args.network.limit_rate)
         .retry_policy(policy)
         .durability(args.rare.durability.into())
         .force(args.output.force)
         .restart(args.rare.restart)
         .manifest(args.rare.manifest)
+        .keep_free(args.output.keep_free)
         .options(words.shown)
         .remember(words.remembered)
         .start();

@@ -6,6 +6,7 @@ mod human;
 mod info;
 mod input;
 mod jobs;
+mod limits;
 mod output;
 mod progress;
 mod quantity;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use args::{Command, parse};
 
 fn main() -> ExitCode {
+    hush_index();
     let command = match parse(std::env::args_os()) {
         Ok(command) => command,
         Err(usage) => return report::usage(&usage),
@@ -38,4 +40,14 @@ fn main() -> ExitCode {
     // A look-up that hangs must not keep the program from ending.
     runtime.shutdown_background();
     code
+}
+
+/// Panics of the index end nothing but the index, and are no news for anyone. All others are told.
+fn hush_index() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !std::thread::current().name().is_some_and(hls_state::is_index_thread) {
+            tell(panic);
+        }
+    }));
 }

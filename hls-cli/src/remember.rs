@@ -84,13 +84,14 @@ impl Collected {
 /// Goes through all there is, so that an option that comes to be is not forgotten.
 fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     let Get { inputs: _, output, choose, request, network, talk: _, rare } = args;
-    let OutputArgs { output: _, force, skip_existing: _, input: _ } = output;
+    let OutputArgs { output: _, force, skip_existing: _, input: _, keep_free } = output;
     to.flag("--force", *force);
     let ChooseArgs { select, audio_only } = choose;
     to.option("-s", Some(select).filter(|select| **select != Select::Best));
     to.flag("--audio-only", *audio_only);
     of_request(request, to)?;
     let NetworkArgs { jobs, limit_rate, retries, stall_timeout } = network;
+    to.manner("--keep-free", *keep_free);
     to.manner("-j", Some(jobs));
     to.manner("--limit-rate", *limit_rate);
     to.manner("--retries", *retries);

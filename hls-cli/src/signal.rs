@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 #[cfg(unix)]
+use std::sync::{Arc, atomic::AtomicBool};
+#[cfg(unix)]
 use std::task::Poll;
 
 /// What the user asks for from outside.
@@ -29,6 +31,8 @@ impl Signals {
         // Under nohup a download stays when the terminal goes. A script's background starts with INT ignored too, but whoever
         // sends that by hand wants the download to end well.
         let hangup = Some(SignalKind::hangup()).filter(|kind| !is_ignored(kind.as_raw_value()));
+        // A file that may grow no further is an error like any other, not the end of the program.
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         let ends = [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup);
         let listen = |kind: SignalKind| signal(kind).map(|s| (kind.as_raw_value(), s));
         Ok(Self {

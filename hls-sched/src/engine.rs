@@ -25,6 +25,7 @@ use crate::pace::{Pacer, Width};
 use crate::plan::{Track, Tracks, Unit, is_alike};
 use crate::planner::{Action, Planner, Verdict};
 use crate::prepare;
+use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
 
 /// Memory for units that wait for their turn.
@@ -78,7 +79,17 @@ pub(crate) async fn run(
         Ok(moved) => moved,
         Err(error) => return Err(noted(error, &mut store)),
     };
-    let _ = events.send(Event::Plan(plan(&outputs, &tracks, &recovered, &moved)));
+    let plan = plan(&outputs, &tracks, &recovered, &moved);
+    let estimate = plan.estimated_bytes;
+    let need = estimate.map(|all| all.saturating_sub(plan.resumed_bytes)).filter(|_| !recovered.complete);
+    let room = space::may_begin(need, plan.free_bytes, config.keep_free);
+    let _ = events.send(Event::Plan(plan));
+    if let Err(error) = room {
+        let error = noted(error, &mut store);
+        // Nothing has come yet that could fail to be kept.
+        let _ = store.close();
+        return Err(error);
+    }
     let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
     let (resumed_segments, resumed_bytes) = resumed(&tracks, &recovered, &moved);
     let finished = |bytes: u64, transport: &Transport, segments| Finished {
@@ -182,11 +193,14 @@ pub(crate) async fn run(
         attempts: 0,
         bytes: resumed_bytes,
         segments_done: resumed_segments,
+        saved: resumed_segments,
         rate: Rate::default(),
         width: Width::new(config.concurrency),
         started,
         drain_until: None,
         output: outputs.first().cloned(),
+        estimate,
+        watch: Watch::new(outputs.first(), config.keep_free),
     };
     engine.widen(Instant::now().into_std());
     match engine.transfer().await {
@@ -273,8 +287,6 @@ fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered, 
     let estimates = tracks.0.iter().map(|t| t.estimated_bytes()).collect::<Vec<_>>();
     let known: u64 = estimates.iter().flatten().sum();
     let (resumed_segments, resumed_bytes) = resumed(tracks, recovered, moved);
-    let parent = outputs.first().and_then(|o| o.parent());
-    let parent = parent.map(|p| if p.as_os_str().is_empty() { std::path::Path::new(".") } else { p });
     Plan {
         outputs: outputs.to_vec(),
         tracks: tracks.0.iter().map(|t| t.label.clone()).collect(),
@@ -283,7 +295,7 @@ fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered, 
         resumed_bytes,
         duration: tracks.0.iter().map(|t| t.duration()).max().unwrap_or_default(),
         estimated_bytes: estimates.first().copied().flatten().map(|_| known),
-        free_bytes: parent.and_then(hls_state::free_space),
+        free_bytes: outputs.first().and_then(|output| space::free_beside(output)),
     }
 }
 
@@ -377,12 +389,17 @@ struct Engine {
     attempts: u64,
     bytes: u64,
     segments_done: u64,
+    /// Segments that the next run will find.
+    saved: u64,
     rate: Rate,
     width: Width,
     started: Instant,
     drain_until: Option<Instant>,
     /// The main output; none where the bytes go to a reader.
     output: Option<std::path::PathBuf>,
+    /// About how many bytes all of it will be.
+    estimate: Option<u64>,
+    watch: Option<Watch>,
 }
 
 impl Engine {
@@ -412,7 +429,7 @@ impl Engine {
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
                 },
                 Some(report) = self.reports.recv() => self.heard(report)?,
-                _ = tick.tick() => self.ticked(),
+                _ = tick.tick() => self.ticked()?,
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
                 Ok(()) = self.orders.changed() => self.ordered()?,
             }
@@ -528,9 +545,14 @@ impl Engine {
                     self.bytes = self.bytes.saturating_sub(bytes);
                     let is_init = self.shared.tracks.at(place).is_none_or(|(_, unit)| unit.is_init);
                     self.segments_done = self.segments_done.saturating_sub(u64::from(!is_init));
+                    self.saved = self.saved.saturating_sub(u64::from(!is_init));
                     self.planner.lost(place, Instant::now().into_std());
                 }
                 self.heads();
+                Ok(())
+            }
+            Report::Saved(place) => {
+                self.note_saved(place);
                 Ok(())
             }
             Report::Failed(error) => Err(self.write_error(error)),
@@ -545,11 +567,28 @@ impl Engine {
         if self.output.is_none() && gone {
             return Error::new(Kind::ReaderGone, "output.closed", "whoever read the output has gone");
         }
-        Error::state(error)
+        let free = self.output.as_ref().and_then(|output| space::free_beside(output));
+        match error.kind() {
+            hls_state::Kind::Full => Error::state(error).also(&space::balance(self.still_needed(), free)),
+            _ => Error::state(error),
+        }
     }
 
-    fn ticked(&mut self) {
+    fn note_saved(&mut self, place: Place) {
+        let is_segment = self.shared.tracks.at(place).is_some_and(|(_, unit)| !unit.is_init);
+        self.saved += u64::from(is_segment);
+    }
+
+    fn still_needed(&self) -> Option<u64> {
+        let all = self.shared.tracks.segments();
+        let extent = Extent { verified: (self.segments_done, self.bytes), saved: self.saved, all };
+        space::still_needed(self.estimate, extent)
+    }
+
+    fn ticked(&mut self) -> Result<(), Error> {
         let now = Instant::now();
+        let need = self.still_needed();
+        self.watch.as_mut().map_or(Ok(()), |watch| watch.look(now.into_std(), need))?;
         self.shared.assemble(|assembler| assembler.tick(now.into_std()));
         self.shared.room.notify_waiters();
         self.widen(now.into_std());
@@ -574,6 +613,7 @@ impl Engine {
             elapsed: self.started.elapsed(),
         };
         let _ = self.shared.events.send(Event::Progress(progress));
+        Ok(())
     }
 
     fn widen(&mut self, now: std::time::Instant) {
@@ -628,16 +668,19 @@ impl Engine {
                 Report::Closed(Ok(())) => break,
                 // The reason for the end says more than what followed from it; but nothing is promised as kept.
                 Report::Closed(Err(_)) => return error,
+                Report::Saved(place) => self.note_saved(place),
                 _ => {}
             }
         }
         let Some(output) = &self.output else { return error };
         let name = hls_fetch::escaped(&output.display().to_string(), 300);
-        let (done, all) = (self.segments_done, self.shared.tracks.segments());
-        let error = match done {
+        // Not all that is verified: what no disk had room for is lost with this process.
+        let (saved, all) = (self.saved, self.shared.tracks.segments());
+        let error = match saved {
             0 => error.keeping(format!("nothing; {name} was not created")),
-            _ => error
-                .keeping(format!("{done} of {all} segments verified in {name}.part; {name} was not created")),
+            _ => error.keeping(format!(
+                "{saved} of {all} segments verified in {name}.part; {name} was not created"
+            )),
         };
         match (error.advice(), error.kind()) {
             (Some(_), _) | (None, Kind::Internal) => error,

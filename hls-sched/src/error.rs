@@ -179,6 +179,13 @@ impl Error {
         self
     }
 
+    /// Adds to the cause.
+    pub(crate) fn also(mut self, more: &str) -> Self {
+        let why = self.0.why.take().into_iter().chain([more.to_owned()]).filter(|part| !part.is_empty());
+        self.0.why = Some(why.collect::<Vec<_>>().join("; ")).filter(|why| !why.is_empty());
+        self
+    }
+
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.0.next = Some(next.into());
         self

@@ -59,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) force: bool,
     pub(crate) restart: bool,
     pub(crate) manifest: bool,
+    pub(crate) keep_free: Option<u64>,
     pub(crate) options: Vec<String>,
     pub(crate) remembered: Option<Vec<String>>,
     #[cfg(feature = "client")]
@@ -105,6 +106,7 @@ impl JobBuilder {
             force: false,
             restart: false,
             manifest: false,
+            keep_free: None,
             options: Vec::new(),
             remembered: None,
             #[cfg(feature = "client")]
@@ -219,6 +221,13 @@ impl JobBuilder {
     /// Keeps these words of a command line with an unfinished job, secrets included: all that its next run needs.
     pub fn remember(mut self, words: Option<Vec<String>>) -> Self {
         self.0.remembered = words;
+        self
+    }
+
+    /// Pauses the job with an error of [`Kind::Full`] as soon as less than this is free on the disk, in bytes. `Some(0)` also
+    /// begins where the size that the playlist foretells does not fit; `None` does not, and looks no further.
+    pub fn keep_free(mut self, bytes: Option<u64>) -> Self {
+        self.0.keep_free = bytes;
         self
     }
 

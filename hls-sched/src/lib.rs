@@ -57,6 +57,8 @@ mod plan;
 mod planner;
 mod prepare;
 mod select;
+mod size;
+mod space;
 mod verify;
 mod writer;
 
@@ -71,6 +73,7 @@ pub use manifest::manifest_path;
 pub use name::{sanitise, suggest};
 pub use planner::{Action, Planner, Verdict};
 pub use select::{Condition, Select};
+pub use size::Size;
 pub use verify::{Difference, Proof, Unverified, Verified, verify};
 
 #[cfg(all(doctest, feature = "client"))]

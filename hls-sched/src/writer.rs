@@ -28,6 +28,8 @@ const MEMO_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum Report {
     /// A unit that had been set aside is in its output, or turned out to be damaged.
     Placed(Place, bool),
+    /// A unit has a record or a name of its own: the next run will find it.
+    Saved(Place),
     Failed(Error),
     Finished(Result<Vec<PathBuf>, Error>),
     Closed(Result<(), Error>),
@@ -222,10 +224,20 @@ impl Worker {
         match command {
             Command::Write { output, offset, data } => store.write(output, offset, &[IoSlice::new(&data)]),
             Command::Cut { output, offset } => store.cut(output, offset),
-            Command::Record(placed) => store.record(placed),
+            Command::Record(placed) => {
+                store.record(placed)?;
+                let place = Place { track: placed.output, index: placed.index };
+                let _ = self.reports.send(Report::Saved(place));
+                Ok(())
+            }
             Command::Mark { unit, aside, mark } => store.mark(unit, aside, mark),
             Command::SetAside(unit, data) => store.set_aside(unit, &[IoSlice::new(&data)]),
-            Command::KeepAside(unit, hash) => store.keep_aside(unit, hash),
+            Command::KeepAside(unit, hash) => {
+                store.keep_aside(unit, hash)?;
+                let place = Place { track: unit.output, index: unit.index };
+                let _ = self.reports.send(Report::Saved(place));
+                Ok(())
+            }
             Command::DropAside(unit) => {
                 store.drop_aside(unit);
                 Ok(())

@@ -42,6 +42,13 @@ pub enum Durability {
     Safe,
 }
 
+/// How far a job has come.
+#[derive(Clone, Debug, Default)]
+struct Reach {
+    log: Option<u64>,
+    parts: Vec<u64>,
+}
+
 /// How to open a job.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -88,6 +95,10 @@ pub struct DiskStore {
     /// In their output, but not yet under a record that is as durable as asked for.
     placed: Vec<PathBuf>,
     placed_syncing: Vec<PathBuf>,
+    synced: Reach,
+    /// What the sync under way will have made durable.
+    syncing: Reach,
+    sync_failed: bool,
     index: Index,
     lock: Option<Lock>,
 }
@@ -129,6 +140,11 @@ impl DiskStore {
     fn open_locked(layout: Layout, mut options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
         let log_path = layout.log();
         let mut warnings = Vec::new();
+        if !lock.is_kept {
+            warnings.push(
+                "this file system knows no locks: nothing else may download to the same file".to_owned(),
+            );
+        }
         let mut contents = Log::read(&log_path)?;
         if options.restart {
             refuse_existing(&layout, &options)?;
@@ -192,6 +208,7 @@ impl DiskStore {
         let (index, index_warning) = Index::open_later(layout.index());
         warnings.extend(index_warning);
         let now = Instant::now();
+        let synced = Reach { log: None, parts: parts.iter().map(|p: &Part| p.end).collect() };
         let store = Self {
             layout,
             options,
@@ -209,6 +226,9 @@ impl DiskStore {
             aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
             placed: Vec::new(),
             placed_syncing: Vec::new(),
+            syncing: synced.clone(),
+            synced,
+            sync_failed: false,
             index,
             lock: Some(lock),
         };
@@ -273,6 +293,9 @@ impl DiskStore {
             aside: HashMap::new(),
             placed: Vec::new(),
             placed_syncing: Vec::new(),
+            synced: Reach::default(),
+            syncing: Reach::default(),
+            sync_failed: false,
             index: Index::open_later(layout.index()).0,
             lock: Some(lock),
             layout,
@@ -298,16 +321,18 @@ impl DiskStore {
         if self.pending.is_empty() && self.log.is_some() {
             return Ok(());
         }
-        let records = std::mem::take(&mut self.pending);
-        self.pending_since = None;
-        match &self.log {
-            Some(log) => log.lock().unwrap_or_else(PoisonError::into_inner).append(&records)?,
-            None => {
-                let mut all = std::mem::take(&mut self.earlier);
-                all.extend(records);
-                self.log = Some(Arc::new(Mutex::new(Log::create(&self.layout.log(), &all)?)));
-            }
+        if self.log.is_none() {
+            let log = Log::create(&self.layout.log(), &self.earlier)?;
+            self.earlier = Vec::new();
+            self.synced.log = Some(log.end());
+            self.log = Some(Arc::new(Mutex::new(log)));
         }
+        if let Some(log) = &self.log {
+            // What can't be appended stays pending: there may be room for it later.
+            log.lock().unwrap_or_else(PoisonError::into_inner).append(&self.pending)?;
+        }
+        self.pending.clear();
+        self.pending_since = None;
         if !self.is_safe() {
             remove_files(self.placed.drain(..));
         }
@@ -328,7 +353,9 @@ impl DiskStore {
 
     fn group_sync(&mut self) -> Result<(), Error> {
         if let Some(ended) = self.syncer.as_mut().and_then(Syncer::ended) {
-            self.next_sync = Instant::now() + (ended? * SYNC_SHARE).max(SYNC_EVERY);
+            let took = self.heard_of_sync(ended)?;
+            self.synced = self.syncing.clone();
+            self.next_sync = Instant::now() + (took * SYNC_SHARE).max(SYNC_EVERY);
             remove_files(self.placed_syncing.drain(..));
         }
         if Instant::now() < self.next_sync {
@@ -336,10 +363,35 @@ impl DiskStore {
         }
         // What is placed may be unlinked once its record is synced, so its record goes first.
         self.flush()?;
+        let reach = self.reach();
         if self.syncer()?.request() {
+            self.syncing = reach;
             self.placed_syncing.append(&mut self.placed);
         }
         Ok(())
+    }
+
+    /// How far the outputs are recorded, and the log is written.
+    fn reach(&self) -> Reach {
+        let log = self.log.as_ref().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner).end());
+        Reach { log, parts: self.parts.iter().map(Part::recorded_len).collect() }
+    }
+
+    fn heard_of_sync<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        self.sync_failed |= result.is_err();
+        result
+    }
+
+    /// Cuts everything back to the last sync that went well. After one that failed, nobody knows which bytes reached the
+    /// disk: the system drops them and tells of it once, and a second sync would go well over a hole.
+    fn give_up_unsynced(&mut self) -> Result<(), Error> {
+        for (part, end) in self.parts.iter_mut().zip(&self.synced.parts) {
+            part.cut(*end)?;
+        }
+        match (&self.log, self.synced.log) {
+            (Some(log), Some(end)) => log.lock().unwrap_or_else(PoisonError::into_inner).cut(end),
+            _ => Ok(()),
+        }
     }
 
     fn syncer(&mut self) -> Result<&mut Syncer, Error> {
@@ -352,6 +404,13 @@ impl DiskStore {
         }
         let missing = || Error::new(Kind::Contract, "no thread to sync for", Path::new("the job"));
         self.syncer.as_mut().ok_or_else(missing)
+    }
+
+    fn sync_or_give_up(&mut self, synced: Result<(), Error>) -> Result<(), Error> {
+        self.heard_of_sync(synced).inspect_err(|_| {
+            // The sync is what the caller has to hear of. What stays is held against its records at the next start.
+            let _ = self.give_up_unsynced();
+        })
     }
 
     fn remove_state(&mut self) -> Result<(), Error> {
@@ -466,6 +525,13 @@ impl ResumeStore for DiskStore {
             }
         }
         let synced = self.syncer.take().map_or(Ok(()), Syncer::end);
+        let synced = self.heard_of_sync(synced);
+        if self.sync_failed {
+            self.index.close();
+            self.give_up_unsynced()?;
+            let failed = || Error::new(Kind::Io, "a sync failed earlier of", self.layout.folder());
+            return Err(synced.err().unwrap_or_else(failed));
+        }
         let nothing_waits = self.pending.is_empty() && self.aside.is_empty() && self.marked.is_empty();
         let is_new = nothing_waits && !self.layout.gapped_log().exists();
         if is_new && self.parts.iter().all(|p| p.end == 0) {
@@ -476,34 +542,45 @@ impl ResumeStore for DiskStore {
             return self.remove_state();
         }
         // What no record speaks of would be cut off at the next start anyway; a player may find it useful meanwhile.
-        self.flush()?;
+        if let Err(error) = self.flush() {
+            if error.kind() != Kind::Full {
+                return Err(error);
+            }
+            // A unit that is not whole makes room for the records of those that are.
+            for part in &mut self.parts {
+                part.cut(part.recorded_len())?;
+            }
+            self.flush()?;
+        }
         synced?;
         if self.is_safe()
             && let Some(log) = &self.log
         {
-            sync(&self.part_files(), log)?;
+            let synced = sync(&self.part_files(), log);
+            self.sync_or_give_up(synced)?;
         }
         self.index.close();
         Ok(())
     }
 
     fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
-        self.syncer.take().map_or(Ok(()), Syncer::end)?;
+        let synced = self.syncer.take().map_or(Ok(()), Syncer::end);
+        self.sync_or_give_up(synced)?;
         if let Some(part) = self.parts.iter().find(|part| !part.is_whole()) {
             return Err(Error::new(Kind::Contract, "not every byte is of a recorded unit:", &part.path));
         }
         self.flush()?;
         if self.is_safe() {
-            for part in &self.parts {
-                Part::sync(&part.file, &part.path)?;
-            }
+            let synced = self.parts.iter().try_for_each(|part| Part::sync(&part.file, &part.path));
+            self.sync_or_give_up(synced)?;
+            self.synced = self.reach();
         }
-        if let Some(log) = &self.log {
+        if let Some(log) = self.log.clone() {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.append(&[Record::Complete(self.parts.iter().map(|p| p.end).collect())])?;
-            if self.is_safe() {
-                log.sync()?;
-            }
+            let synced = if self.is_safe() { log.sync() } else { Ok(()) };
+            drop(log);
+            self.sync_or_give_up(synced)?;
         }
         give_names(&self.layout, &self.options, false)?;
         match self.has_gaps {

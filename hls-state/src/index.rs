@@ -28,6 +28,13 @@ pub(crate) struct Index {
     failed: bool,
 }
 
+/// Whether a thread is one of the index. The database panics where the disk fails it; the job goes on without it, so a
+/// program's panic hook need not speak of that.
+#[must_use]
+pub fn is_index_thread(name: &str) -> bool {
+    name == "hls-index" || name == "log flusher" || name.starts_with("sled-io-")
+}
+
 /// How far an output is. The log has every unit; a database entry for each would cost ten times what it says.
 #[cfg(feature = "sled")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -57,6 +57,7 @@ pub use clean::{Removed, remove};
 pub use disk::{DiskStore, Durability, Options, probe};
 pub use error::{Error, Kind};
 pub use fingerprint::{Fingerprint, Hasher};
+pub use index::is_index_thread;
 pub use layout::Layout;
 pub use memo::{Ended, Expected, Memo};
 pub use recover::{Aside, Partial, Recovered};

@@ -12,6 +12,8 @@ use crate::{Error, Kind, sys};
 pub(crate) struct Lock {
     path: PathBuf,
     _file: File,
+    /// Whether the system keeps others away; else what is in the file has to do.
+    pub(crate) is_kept: bool,
 }
 
 impl Lock {
@@ -27,26 +29,21 @@ impl Lock {
                 .truncate(false)
                 .open(path)
                 .at("can't open", path)?;
-            match file.try_lock() {
-                Ok(()) => {}
+            let is_kept = match file.try_lock() {
+                Ok(()) => true,
                 Err(TryLockError::WouldBlock) => return Err(in_use(&mut file, path)),
-                // Some network file systems know no locks: the process id in the file is all there is.
+                // Some network file systems know no locks: process and machine in the file are all there is.
                 Err(TryLockError::Error(_)) => {
-                    if let Some(pid) = holder(&mut file).filter(|pid| is_running(*pid)) {
-                        return Err(Error::new(
-                            Kind::InUse { pid: Some(pid) },
-                            "another process holds",
-                            path,
-                        ));
-                    }
+                    without_locks(&mut file, path)?;
+                    false
                 }
-            }
+            };
             if sys::is_same_regular(&file, path).unwrap_or(false) {
-                let pid = format!("{}\n", std::process::id());
+                let holder = format!("{}\n{}\n", std::process::id(), sys::host());
                 file.set_len(0).at("can't write", path)?;
-                sys::write_all_at(&file, pid.as_bytes(), 0).at("can't write", path)?;
+                sys::write_all_at(&file, holder.as_bytes(), 0).at("can't write", path)?;
                 file.flush().at("can't write", path)?;
-                return Ok(Self { path: path.to_owned(), _file: file });
+                return Ok(Self { path: path.to_owned(), _file: file, is_kept });
             }
         }
         Err(Error::new(Kind::Io, "the lock keeps being replaced:", path))
@@ -67,13 +64,26 @@ impl Lock {
 }
 
 fn in_use(file: &mut File, path: &Path) -> Error {
-    Error::new(Kind::InUse { pid: holder(file) }, "another process holds", path)
+    Error::new(Kind::InUse { pid: holder(file).map(|(pid, _)| pid) }, "another process holds", path)
 }
 
-fn holder(file: &mut File) -> Option<u32> {
+/// Goes by what the last holder wrote down: where that is another machine, nobody here can tell whether it still runs.
+fn without_locks(file: &mut File, path: &Path) -> Result<(), Error> {
+    let Some((pid, host)) = holder(file) else { return Ok(()) };
+    let held = |what| Err(Error::new(Kind::InUse { pid: Some(pid) }, what, path));
+    match host == sys::host() {
+        true if is_running(pid) => held("another process holds"),
+        true => Ok(()),
+        false => held("another machine holds, unless it has gone and left behind,"),
+    }
+}
+
+/// The process that wrote the file, and its machine.
+fn holder(file: &mut File) -> Option<(u32, String)> {
     let mut text = String::new();
-    file.take(20).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    file.take(300).read_to_string(&mut text).ok()?;
+    let mut lines = text.lines();
+    Some((lines.next()?.trim().parse().ok()?, lines.next().unwrap_or_default().to_owned()))
 }
 
 fn is_running(pid: u32) -> bool {

@@ -74,6 +74,17 @@ impl Log {
         Ok(())
     }
 
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Takes back what was appended from `end` on.
+    pub(crate) fn cut(&mut self, end: u64) -> Result<(), Error> {
+        self.file.set_len(end).at("can't cut", &self.path)?;
+        self.end = end;
+        Ok(())
+    }
+
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().at("can't sync", &self.path)
     }

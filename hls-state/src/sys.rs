@@ -29,6 +29,14 @@ pub(crate) fn can_write(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The name of this machine; empty where the system does not say.
+pub(crate) fn host() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().replace(char::is_control, "");
+    #[cfg(not(unix))]
+    String::new()
+}
+
 /// Creates a folder that only its owner may enter.
 pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]

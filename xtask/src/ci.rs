@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-#[cfg(target_os = "linux")]
-use crate::crash;
 use crate::workspace::{self, cargo};
+#[cfg(target_os = "linux")]
+use crate::{crash, disk};
 use crate::{damage, fuzz, test, tidy};
 
 pub(crate) fn run() -> Result<()> {
@@ -34,6 +34,8 @@ pub(crate) fn run() -> Result<()> {
     #[cfg(target_os = "linux")]
     step("crash", || crash::run(&["--most", "4", "--doubles", "6"].map(str::to_owned)))?;
     step("damage", || damage::run(&["--runs", "100"].map(str::to_owned)))?;
+    #[cfg(target_os = "linux")]
+    step("disk", || disk::run(&[]))?;
     step("fuzz", || fuzz::parse(&["--seconds".to_owned(), "60".to_owned()]))
 }
 

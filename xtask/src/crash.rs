@@ -198,6 +198,8 @@ impl Job<'_> {
             let code = output.status.code().unwrap_or(-1);
             *codes.entry(code).or_default() += 1;
             let named = String::from_utf8_lossy(&output.stderr).contains("error[");
+            let panicked = String::from_utf8_lossy(&output.stderr).contains("panicked");
+            ensure!(!panicked, "{} {fault}: a panic: {}", self.name, said(&output));
             ensure!(code == 0 || named, "{} {fault}: no named error, but {}", self.name, said(&output));
             ensure!(code != 101 && code >= 0, "{} {fault}: {}", self.name, said(&output));
             ensure!(code != 0 || self.output.exists(), "{} {fault}: exit 0 and no output", self.name);

@@ -7,6 +7,8 @@ mod crash;
 mod damage;
 mod demo;
 mod dice;
+#[cfg(target_os = "linux")]
+mod disk;
 mod download;
 mod fuzz;
 mod kill;
@@ -23,7 +25,8 @@ cargo xtask COMMAND
 
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
   tidy          prove the layers and the house rules
-  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, fuzz
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, disk,
+                fuzz
   demo          download an encrypted stream, be killed half way, go on, verify
   kill [--runs N] [--connections N] [--seed N]
                 kill downloads at random moments, verify, count the bytes fetched twice
@@ -32,6 +35,7 @@ cargo xtask COMMAND
                 (Linux, with strace)
   damage [--runs N] [--seed N]
                 damage files of unfinished downloads at random, run them again
+  disk          full, read-only and failing disks; exit codes, and going on (Linux, with unshare, prlimit, strace)
   bench parse   speed and memory of reading playlists, beside m3u8-rs
   fuzz parse [--runs N] [--seconds S] [--seed X]
                 read mutated playlists: no panic, no hang, bounded memory
@@ -59,6 +63,8 @@ fn run(args: &[String]) -> Result<()> {
         #[cfg(target_os = "linux")]
         ("crash", rest) => crash::run(rest),
         ("damage", rest) => damage::run(rest),
+        #[cfg(target_os = "linux")]
+        ("disk", rest) => disk::run(rest),
         ("bench", [what]) if what == "parse" => bench::parse(),
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("help" | "--help" | "-h", _) => {
