@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clean::{self, discard, remove_contents, remove_files};
+use crate::clean::{discard, remove_contents, remove_files};
 use crate::complete::{self, Standing};
 use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
 use crate::log::{Log, LogContents};
+use crate::outputs::{give_names, refuse_existing};
 use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::segment::{Growing, Waiting};
@@ -590,64 +591,4 @@ impl ResumeStore for DiskStore {
         }
         Ok(self.layout.outputs().to_vec())
     }
-}
-
-/// Gives the outputs their final names; where some have them already, those that are left.
-fn give_names(layout: &Layout, options: &Options, some_done: bool) -> Result<(), Error> {
-    let outputs = layout.outputs();
-    // The main output comes last: where it is, all is.
-    for (n, output) in outputs.iter().enumerate().rev() {
-        let part = layout.part(n);
-        if some_done && !part.exists() && output.exists() {
-            continue;
-        }
-        if options.force {
-            std::fs::rename(&part, output).at("can't rename", &part)?;
-        } else {
-            sys::rename_new(&part, output).map_err(|e| match e.kind() {
-                std::io::ErrorKind::AlreadyExists => {
-                    Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
-                }
-                _ => Error::from_io("can't rename", &part, e),
-            })?;
-        }
-    }
-    if options.durability == Durability::Safe {
-        let parent = Layout::parent(layout.folder());
-        sys::sync_folder(parent).at("can't sync", parent)?;
-    }
-    Ok(())
-}
-
-fn refuse_existing(layout: &Layout, options: &Options) -> Result<(), Error> {
-    let exists = |output: &&PathBuf| !options.force && std::fs::symlink_metadata(output).is_ok();
-    match layout.outputs().iter().find(exists) {
-        Some(output) => Err(Error::new(Kind::Exists, "the output exists already:", output)),
-        None => Ok(()),
-    }
-}
-
-/// Says early what opening and finishing a job would find out: an output that exists, a folder that can't be written to,
-/// another process at work. Nothing is changed, but that what a finished job was killed over is taken away.
-///
-/// # Errors
-/// As [`DiskStore::open`].
-pub fn probe(output: &Path, force: bool) -> Result<(), Error> {
-    let bad = || Error::new(Kind::Contract, "not the name of a file:", output);
-    let layout = Layout::new(vec![output.to_owned()]).ok_or_else(bad)?;
-    if let Ok(lock) = layout.lock().canonicalize() {
-        Lock::probe(&lock)?;
-    }
-    let finished = || {
-        let is_complete = |r: &Record| matches!(r, Record::Complete(_));
-        [layout.log(), layout.gapped_log()]
-            .iter()
-            .any(|log| Log::read(log).is_ok_and(|log| log.records.iter().any(is_complete)))
-    };
-    if !force && std::fs::symlink_metadata(output).is_ok() && !finished() {
-        clean::take_away_leftovers(&layout);
-        return Err(Error::new(Kind::Exists, "the output exists already:", output));
-    }
-    let parent = Layout::parent(output);
-    sys::can_write(parent).at("can't write to the folder", parent)
 }

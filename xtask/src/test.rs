@@ -22,15 +22,25 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     workspace::run(&mut workspace::cargo(&["build", "--package", "hls-cli"]))?;
     let mut tally = Tally::default();
     let whole = tally.run(&["test", "--workspace"], args)?;
-    let feature = if args.is_empty() { tally.run(&FEATURE, &[])? } else { whole };
+    let mut others = Vec::new();
+    if args.is_empty() {
+        for feature in FEATURES {
+            others.push((feature, tally.run(feature, &[])?));
+        }
+    }
     println!("\n{} in {:.0} s", tally.summary(), start.elapsed().as_secs_f64());
     ensure!(whole.success(), "cargo test: {whole}");
-    ensure!(feature.success(), "cargo {}: {feature}", FEATURE.join(" "));
+    for (feature, status) in others {
+        ensure!(status.success(), "cargo {}: {status}", feature.join(" "));
+    }
     Ok(())
 }
 
-/// What is off by default has tests of its own; turning it on for all would build the workspace twice.
-const FEATURE: [&str; 7] = ["test", "--package", "hls-parse", "--features", "m3u8-rs", "--test", "it"];
+/// What is off by default, and what can be turned off, has tests of its own; doing it for all would build the workspace twice.
+const FEATURES: [&[&str]; 2] = [
+    &["test", "--package", "hls-parse", "--features", "m3u8-rs", "--test", "it"],
+    &["test", "--package", "hls-state", "--no-default-features"],
+];
 
 impl Tally {
     fn run(&mut self, command: &[&str], args: &[String]) -> Result<ExitStatus> {
