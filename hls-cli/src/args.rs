@@ -185,6 +185,9 @@ pub(crate) struct RareArgs {
     /// Discard a partial download (an output that exists is replaced by --force)
     #[arg(long)]
     pub(crate) restart: bool,
+    /// Finish without segments that can't be had: exit 4, and OUT.gaps.json says which; the same command again fills them
+    #[arg(long)]
+    pub(crate) allow_gaps: bool,
     /// Write OUT.json beside the output: length and SHA-256 of the file and of every segment, for hls verify
     #[arg(long)]
     pub(crate) manifest: bool,

@@ -24,6 +24,9 @@ pub(crate) enum End {
     Signal(i32),
 }
 
+/// The exit code of a job that finished without some of its segments.
+const FINISHED_WITH_GAPS: u8 = 4;
+
 /// Downloads all inputs, one after the other.
 pub(crate) async fn run(args: Get) -> ExitCode {
     match all(&args).await {
@@ -122,6 +125,7 @@ async fn one(
         .restart(args.rare.restart)
         .manifest(args.rare.manifest)
         .keep_free(args.output.keep_free)
+        .allow_gaps(args.rare.allow_gaps)
         .options(words.shown)
         .remember(words.remembered)
         .start();
@@ -168,7 +172,7 @@ fn tell_end(
             if !args.talk.json && !target.is_stdout() && !std::io::stdout().is_terminal() {
                 print_paths(&done);
             }
-            return End::Code(0);
+            return End::Code(if done.gaps.is_empty() { 0 } else { FINISHED_WITH_GAPS });
         }
         Err(error) => error,
     };

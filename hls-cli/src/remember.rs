@@ -96,7 +96,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     to.manner("--limit-rate", *limit_rate);
     to.manner("--retries", *retries);
     to.manner("--stall-timeout", Some(humantime::format_duration(*stall_timeout)));
-    let RareArgs { format, base, restart: _, manifest, remember, durability } = rare;
+    let RareArgs { format, base, restart: _, allow_gaps, manifest, remember, durability } = rare;
     let format = match format {
         FormatArg::Auto => None,
         FormatArg::Join => Some("join"),
@@ -107,6 +107,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     if let Some(base) = base {
         to.secret("--base", base.as_str(), &hls_fetch::redacted(base));
     }
+    to.flag("--allow-gaps", *allow_gaps);
     to.flag("--manifest", *manifest);
     to.flag("--remember", *remember);
     to.option("--durability", matches!(durability, DurabilityArg::Fast).then_some("fast"));

@@ -15,7 +15,8 @@ use crate::attempt::{Done, Failed, Shared, TrackChecks, Transport};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
-use crate::event::{Event, Finished, Plan, Progress, Retry, Segment};
+use crate::event::{Event, Finished, Gap, Plan, Progress, Retry, Segment};
+use crate::gaps::{self, Gaps, could_be_missing};
 use crate::job::{Config, Control, DRAIN, End, Format};
 use crate::keys::Keys;
 use crate::manifested::{About, Manifested};
@@ -100,6 +101,7 @@ pub(crate) async fn run(
         segments,
         resumed_segments,
         retries: transport.meters.retries(),
+        gaps: Vec::new(),
         elapsed: started.elapsed(),
     };
     let about = (config.manifest && !outputs.is_empty()).then(|| About {
@@ -156,6 +158,24 @@ pub(crate) async fn run(
             }
         }
     }
+    let mut gaps = Gaps::new(config.allow_gaps);
+    for (n, track) in (0..).zip(&tracks.0) {
+        let placed = recovered.outputs.get(usize::from(n)).map(Vec::as_slice).unwrap_or_default();
+        for known in placed.iter().filter(|known| known.is_gap()) {
+            let place = Place { track: n, index: known.index };
+            let Some(unit) = track.unit(known.index) else { continue };
+            let reason = "it could not be had in an earlier run".to_owned();
+            gaps.note(place, Gap::new(track, place, &unit, "segment.gap", reason));
+        }
+        for index in placed.len() as u64..track.units() {
+            let Some(unit) = track.unit(index).filter(|unit| unit.is_gap) else { continue };
+            let place = Place { track: n, index };
+            let reason = "the playlist says that it is missing (EXT-X-GAP)".to_owned();
+            gaps.note(place, Gap::new(track, place, &unit, "segment.gap", reason));
+            planner.have(place);
+            assembler.skip(place, unit.identity);
+        }
+    }
     for &hls_state::Aside { unit, len, .. } in &recovered.aside {
         if waiting(&tracks, &unit, &moved).is_some() {
             planner.have(Place { track: unit.output, index: unit.index });
@@ -189,6 +209,7 @@ pub(crate) async fn run(
         orders,
         running: JoinSet::new(),
         handles: HashMap::new(),
+        gaps,
         begun,
         attempts: 0,
         bytes: resumed_bytes,
@@ -206,8 +227,8 @@ pub(crate) async fn run(
     match engine.transfer().await {
         Ok(()) => {
             let bytes = engine.bytes;
-            engine.complete().await?;
-            Ok(finished(bytes, &transport, segments))
+            let gaps = engine.complete(segments).await?;
+            Ok(Finished { gaps, ..finished(bytes, &transport, segments) })
         }
         Err(error) => Err(engine.keep(error).await),
     }
@@ -241,7 +262,10 @@ fn end_of(placed: &[Placed]) -> u64 {
 /// Segments and bytes that an earlier run has left, in the outputs and beside them.
 fn resumed(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> (u64, u64) {
     let counts = tracks.0.iter().zip(&recovered.outputs);
-    let placed: u64 = counts.map(|(track, placed)| track.segments_before(placed.len() as u64)).sum();
+    let missing = |placed: &[Placed]| placed.iter().filter(|p| p.is_gap()).count() as u64;
+    let placed: u64 = counts
+        .map(|(track, placed)| track.segments_before(placed.len() as u64).saturating_sub(missing(placed)))
+        .sum();
     let bytes: u64 = recovered.outputs.iter().map(|placed| end_of(placed)).sum();
     let aside = recovered.aside.iter().filter_map(|a| Some((waiting(tracks, &a.unit, moved)?, a.len)));
     aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
@@ -386,6 +410,7 @@ struct Engine {
     handles: HashMap<Place, Running>,
     /// Units that an attempt has begun and the next one goes on with.
     begun: HashMap<Place, Begun>,
+    gaps: Gaps,
     attempts: u64,
     bytes: u64,
     segments_done: u64,
@@ -481,6 +506,7 @@ impl Engine {
             Ok(done) => {
                 let attempts = self.planner.verified(place);
                 self.bytes += done.bytes;
+                self.gaps.verified();
                 if !done.unit.is_init {
                     self.segments_done += 1;
                     let segment = Segment {
@@ -508,12 +534,12 @@ impl Engine {
                 self.shared.room.notify_waiters();
                 let Some(error) = error else { return Ok(()) };
                 if error.is_final() {
-                    return Err(error);
+                    return self.give_up(place, error);
                 }
                 let now = Instant::now().into_std();
                 let attempts = self.planner.attempts(place);
                 match self.planner.failed(place, error.class(), error.retry_after(), now, draw) {
-                    Verdict::Final(attempts) => Err(error.after_attempts(attempts)),
+                    Verdict::Final(attempts) => self.give_up(place, error.after_attempts(attempts)),
                     Verdict::Retry(wait) => {
                         let place = error.place().unwrap_or_default().trim_start_matches("GET ").to_owned();
                         let (class, message) = (error.class(), error.to_string());
@@ -523,6 +549,33 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// A unit is not to be had: the job goes on without it, or ends.
+    fn give_up(&mut self, place: Place, error: Error) -> Result<(), Error> {
+        let Some((track, unit)) = self.shared.tracks.at(place).filter(|(_, unit)| !unit.is_init) else {
+            return Err(error);
+        };
+        if !self.gaps.admits(&error) {
+            let hint = "add --allow-gaps to finish without it";
+            let could = !self.gaps.is_allowed() && could_be_missing(&error) && error.advice().is_none();
+            return Err(match error.kind() {
+                _ if !could => error,
+                Kind::Refused => error.next(format!(
+                    "give a link that has it, or another variant with -s; what is kept is used again; or {hint}"
+                )),
+                _ => error.next(format!("run the same command again to go on; or {hint}")),
+            });
+        }
+        let gap = Gap::new(track, place, &unit, error.code(), error.to_string());
+        let _ = self.shared.events.send(Event::Gap(gap.clone()));
+        self.gaps.note(place, gap);
+        self.planner.verified(place);
+        self.begun.remove(&place);
+        self.shared.assemble(|assembler| assembler.skip(place, unit.identity));
+        self.shared.room.notify_waiters();
+        self.heads();
+        Ok(())
     }
 
     fn heads(&mut self) {
@@ -635,12 +688,37 @@ impl Engine {
         }
     }
 
-    /// Every unit is there: final names.
-    async fn complete(mut self) -> Result<(), Error> {
+    /// Every unit is there, or known to be missing: final names.
+    async fn complete(mut self, segments: u64) -> Result<Vec<Gap>, Error> {
+        let gaps = std::mem::take(&mut self.gaps);
+        if gaps.count() == segments {
+            let error = Error::new(Kind::Refused, "segment.gap", "not one segment could be had");
+            return Err(self.keep(error).await);
+        }
+        let report = self.output.clone();
+        let reporting = tokio::task::spawn_blocking(move || {
+            let written = match report.filter(|_| gaps.count() > 0) {
+                Some(output) => gaps.report(&output, segments),
+                None => Ok(()),
+            };
+            written.map(|()| gaps)
+        });
+        let gaps = match reporting.await {
+            Ok(Ok(gaps)) => gaps.into_list(),
+            Ok(Err(error)) => return Err(self.keep(Error::state(error)).await),
+            Err(_) => {
+                return Err(Error::new(Kind::Internal, "internal", "the gaps could not be written down"));
+            }
+        };
         self.shared.writer.finish();
         while let Some(report) = self.reports.recv().await {
             match report {
-                Report::Finished(Ok(_)) => return Ok(()),
+                Report::Finished(Ok(_)) => {
+                    if let Some(output) = self.output.as_ref().filter(|_| gaps.is_empty()) {
+                        gaps::remove_report(output);
+                    }
+                    return Ok(gaps);
+                }
                 Report::Finished(Err(error)) | Report::Failed(error) => {
                     let error = self.write_error(error);
                     return Err(match (&self.output, error.kept()) {

@@ -219,6 +219,12 @@ impl Error {
         self.0.is_final || self.0.class.is_none()
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_class(mut self, class: Class) -> Self {
+        self.0.class = Some(class);
+        self
+    }
+
     pub(crate) fn class(&self) -> Class {
         self.0.class.unwrap_or(Class::Local)
     }

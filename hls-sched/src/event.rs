@@ -15,6 +15,8 @@ pub enum Event {
     Progress(Progress),
     /// Something failed and is tried again.
     Retry(Retry),
+    /// A segment can't be had, and the job goes on without it.
+    Gap(Gap),
     /// Something is odd, and the job goes on.
     Warning {
         /// A stable symbol.
@@ -122,6 +124,28 @@ pub struct Finished {
     pub resumed_segments: u64,
     /// Attempts that were repeated.
     pub retries: u64,
+    /// What is missing, in order; never anything unless [`allow_gaps`](crate::JobBuilder::allow_gaps) was said.
+    pub gaps: Vec<Gap>,
     /// Since the start.
     pub elapsed: Duration,
+}
+
+/// A segment that could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Number of the track, which is also that of its output.
+    pub track: u8,
+    /// Number of the segment in the track, from 0.
+    pub index: u64,
+    /// Its media sequence number.
+    pub sequence: u64,
+    /// When it would begin, from the start of the track.
+    pub start: Duration,
+    /// How long it would play.
+    pub duration: Duration,
+    /// Why it is missing, as the codes of errors.
+    pub code: String,
+    /// Why it is missing, in words.
+    pub reason: String,
 }

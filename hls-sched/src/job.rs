@@ -60,6 +60,7 @@ pub(crate) struct Config {
     pub(crate) restart: bool,
     pub(crate) manifest: bool,
     pub(crate) keep_free: Option<u64>,
+    pub(crate) allow_gaps: bool,
     pub(crate) options: Vec<String>,
     pub(crate) remembered: Option<Vec<String>>,
     #[cfg(feature = "client")]
@@ -107,6 +108,7 @@ impl JobBuilder {
             restart: false,
             manifest: false,
             keep_free: None,
+            allow_gaps: false,
             options: Vec::new(),
             remembered: None,
             #[cfg(feature = "client")]
@@ -201,6 +203,13 @@ impl JobBuilder {
     /// Discards what an earlier run left.
     pub fn restart(mut self, restart: bool) -> Self {
         self.0.restart = restart;
+        self
+    }
+
+    /// Ends without segments that can't be had, and says which in [`Finished::gaps`] and in `OUT.gaps.json`; the same job
+    /// again fills them where it can. Else the first such segment ends the job.
+    pub fn allow_gaps(mut self, allow_gaps: bool) -> Self {
+        self.0.allow_gaps = allow_gaps;
         self
     }
 

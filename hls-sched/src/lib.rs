@@ -42,6 +42,7 @@ mod buffers;
 mod engine;
 mod error;
 mod event;
+mod gaps;
 mod job;
 mod keys;
 mod load;
@@ -64,7 +65,7 @@ mod writer;
 
 pub use assemble::{Assembler, Command, Offer, Place};
 pub use error::{Error, Kind};
-pub use event::{Event, Finished, Plan, Progress, Retry, Segment};
+pub use event::{Event, Finished, Gap, Plan, Progress, Retry, Segment};
 pub use hls_fetch as fetch;
 pub use hls_state::Durability;
 pub use job::{Format, Job, JobBuilder, JobHandle, Reader};

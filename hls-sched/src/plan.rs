@@ -32,6 +32,8 @@ pub(crate) struct Unit {
     pub(crate) range: Option<ByteRange>,
     pub(crate) cipher: Option<Cipher>,
     pub(crate) is_init: bool,
+    /// The playlist says that it is missing.
+    pub(crate) is_gap: bool,
     /// Number among the segments of the track, from 0.
     pub(crate) number: u64,
     pub(crate) sequence: u64,
@@ -51,7 +53,12 @@ impl Track {
     ///
     /// # Errors
     /// Nothing to download, gaps, or encryption that is not supported: refused before any segment is fetched.
-    pub(crate) fn new(label: String, media: Media, bandwidth: Option<u64>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        label: String,
+        media: Media,
+        bandwidth: Option<u64>,
+        allow_gaps: bool,
+    ) -> Result<Self, Error> {
         if media.segments().len() == 0 {
             return Err(Error::new(Kind::Playlist, "playlist.empty", "the playlist has no segments"));
         }
@@ -78,11 +85,11 @@ impl Track {
         let mut inits = Vec::new();
         let mut last = None;
         for (n, segment) in (0..INIT).zip(media.segments()) {
-            if segment.is_gap() {
+            if segment.is_gap() && !allow_gaps {
                 let message = format!("the playlist says that segment {n} is missing (EXT-X-GAP)");
                 return Err(Error::new(Kind::Refused, "segment.gap", message)
                     .at(format!("line {}", segment.line()))
-                    .next("try another variant with -s"));
+                    .next("try another variant with -s, or add --allow-gaps to finish without it"));
             }
             let map = segment.map();
             if map.is_some() && map != last {
@@ -143,6 +150,7 @@ impl Track {
             range,
             cipher,
             is_init,
+            is_gap: segment.is_gap() && !is_init,
             number: u64::from(number),
             sequence: segment.media_sequence(),
             duration: if is_init { Duration::ZERO } else { segment.duration() },
@@ -151,6 +159,12 @@ impl Track {
         let map = map.map(|m| (m.url.path().to_owned(), m.byte_range.map(|r| (r.offset, r.length))));
         unit.identity = unit.identify(segment.discontinuity_sequence(), map.as_ref());
         Some(unit)
+    }
+
+    /// Where a segment begins, from the start of the track.
+    pub(crate) fn start_of(&self, number: u64) -> Duration {
+        let before = usize::try_from(number).unwrap_or(usize::MAX);
+        self.media.segments().take(before).map(|segment| segment.duration()).sum()
     }
 
     pub(crate) fn duration(&self) -> Duration {
@@ -236,7 +250,7 @@ mod tests {
         let hls_parse::Playlist::Media(media) = hls_parse::parse(text, &base).unwrap().playlist else {
             panic!("a media playlist")
         };
-        Track::new("t".into(), media, None)
+        Track::new("t".into(), media, None, false)
     }
 
     const MAPS: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"a.mp4\"\n#EXTINF:4,\n1.m4s\n\

@@ -47,7 +47,7 @@ pub(crate) async fn choose(
     let playlist = match parsed.playlist {
         Playlist::Media(media) => {
             let label = String::new();
-            let track = Track::new(label, ended(media)?, None)?;
+            let track = Track::new(label, ended(media)?, None, config.allow_gaps)?;
             let container = name::expected_container(&track.media);
             let has_pictures = !config.audio_only;
             return Ok(vec![Chosen { track, container, has_pictures, height: None, language: None }]);
@@ -64,7 +64,7 @@ pub(crate) async fn choose(
                 Error::new(Kind::Playlist, "playlist.nested", "a variant leads to another list of variants");
             return Err(nested.at(hls_fetch::redacted(base)));
         };
-        let track = Track::new(label, ended(media)?, bandwidth)?;
+        let track = Track::new(label, ended(media)?, bandwidth, config.allow_gaps)?;
         let container = name::expected_container(&track.media);
         Ok(Chosen { track, container, has_pictures, height, language })
     };
@@ -241,6 +241,7 @@ pub(crate) async fn open(
     }
     let mut options = Options::new(outputs.to_vec());
     options.durability = config.durability;
+    options.keep_gaps = config.allow_gaps;
     options.force = config.force;
     options.restart = config.restart;
     // Everything an earlier run left is hashed again, which takes a while for large files.

@@ -74,6 +74,13 @@ impl Json {
                     "wait_ms": millis(r.wait),
                 }),
             ),
+            Event::Gap(g) => self.write(
+                "gap",
+                json!({
+                    "track": g.track, "first": g.index, "last": g.index, "seconds": g.duration.as_secs_f64(),
+                    "reason": g.reason,
+                }),
+            ),
             Event::Warning { kind, message } => {
                 self.write("warning", json!({"kind": kind, "message": message}))
             }
@@ -86,7 +93,7 @@ impl Json {
             "finished",
             json!({
                 "outputs": paths(&done.outputs), "bytes": done.bytes, "downloaded_bytes": done.downloaded_bytes,
-                "segments": done.segments, "resumed_segments": done.resumed_segments, "gaps": 0,
+                "segments": done.segments, "resumed_segments": done.resumed_segments, "gaps": done.gaps.len(),
                 "retries": done.retries, "elapsed_ms": millis(done.elapsed), "stopped_by": "end",
             }),
         );

@@ -85,6 +85,7 @@ impl Teller {
                 let wait = human::duration(retry.wait);
                 self.line(&format!("try {} failed, again in {wait}: {}", retry.attempt, retry.message));
             }
+            Event::Gap(gap) => self.line(&format!("gap: {}", gap.reason)),
             Event::Warning { message, .. } => self.line(&format!("warning: {message}")),
             _ => {}
         }
@@ -113,11 +114,26 @@ impl Teller {
             json.finished(done);
         }
         let rate = human::duration(done.elapsed);
-        let (n, bytes) = (done.segments, human::bytes(done.bytes));
+        let (n, bytes, gaps) = (done.segments, human::bytes(done.bytes), done.gaps.len());
+        let (word, whole) =
+            (if gaps == 0 { "complete" } else { "incomplete" }, n.saturating_sub(gaps as u64));
         self.line(&format!(
-            "complete: {n}/{n} segments verified, {bytes} in {rate}, {} retried, 0 gaps",
-            done.retries
+            "{word}: {whole}/{n} segments verified, {bytes} in {rate}, {} retried, {gaps} gap{}",
+            done.retries,
+            if gaps == 1 { "" } else { "s" }
         ));
+        if let (Some(first), Some(output)) = (done.gaps.first(), done.outputs.first()) {
+            let (from, long) = (human::duration(first.start), human::duration(first.duration));
+            let reason = &first.reason;
+            self.line(&format!(
+                "missing: {long} at {from}{}: {reason}",
+                if gaps > 1 { ", and more" } else { "" }
+            ));
+            self.line(&format!(
+                "all of it is in {}.gaps.json; the same command again fetches what is missing",
+                output.display()
+            ));
+        }
         if let [main, side] = done.outputs.as_slice() {
             let joined = main.with_extension("mp4");
             let shown = |path: &std::path::Path| quoted(&path.display().to_string());

@@ -5,6 +5,7 @@ mod control;
 mod ends;
 mod faults;
 mod formats;
+mod gaps;
 mod outputs;
 mod resume;
 mod support;
