@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hls_fetch::draw;
-use hls_state::{Durability, Fingerprint, Partial, Placed, Recovered, ResumeStore};
+use hls_state::{Durability, ResumeStore};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::assemble::{Assembler, Place};
+use crate::assemble::Place;
 use crate::attempt::{Done, Failed, Shared, TrackChecks, Transport};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
+use crate::earlier::{Earlier, Start};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Plan, Progress, Retry, Segment};
 use crate::gaps::{self, Gaps, could_be_missing};
@@ -23,19 +24,15 @@ use crate::manifested::{About, Manifested};
 use crate::memo;
 use crate::meter::{Meters, Rate};
 use crate::pace::{Pacer, Width};
-use crate::plan::{Track, Tracks, Unit, is_alike};
+use crate::plan::Tracks;
 use crate::planner::{Action, Planner, Verdict};
 use crate::prepare;
 use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
 
-/// Memory for units that wait for their turn.
-const BUDGET: u64 = 24 << 20;
 /// An attempt that brought a unit on by so many bytes is not one that failed for nothing.
 const PROGRESS: u64 = 256 << 10;
 const TICK: Duration = Duration::from_millis(100);
-/// An attempt that shows whether an earlier run's bytes are still the server's takes a small unit.
-const PROBE_AMONG: usize = 8;
 
 /// Runs a job to its end.
 pub(crate) async fn run(
@@ -76,11 +73,11 @@ pub(crate) async fn run(
         store.keep_memo(&note);
         error
     };
-    let moved = match prepare::compare(&tracks.0, &recovered) {
-        Ok(moved) => moved,
+    let earlier = match Earlier::new(&tracks, &recovered) {
+        Ok(earlier) => earlier,
         Err(error) => return Err(noted(error, &mut store)),
     };
-    let plan = plan(&outputs, &tracks, &recovered, &moved);
+    let plan = plan(&outputs, &tracks, earlier.progress());
     let estimate = plan.estimated_bytes;
     let need = estimate.map(|all| all.saturating_sub(plan.resumed_bytes)).filter(|_| !recovered.complete);
     let room = space::may_begin(need, plan.free_bytes, config.keep_free);
@@ -92,7 +89,7 @@ pub(crate) async fn run(
         return Err(error);
     }
     let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
-    let (resumed_segments, resumed_bytes) = resumed(&tracks, &recovered, &moved);
+    let (resumed_segments, resumed_bytes) = earlier.progress();
     let finished = |bytes: u64, transport: &Transport, segments| Finished {
         outputs: outputs.clone(),
         tracks: labels,
@@ -119,71 +116,14 @@ pub(crate) async fn run(
         let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
         return Ok(finished(bytes, &transport, tracks.segments()));
     }
-    let proved = async {
-        for (track, probed) in tracks.0.iter().zip(to_probe(&tracks, &recovered, &moved)?) {
-            for known in probed {
-                tokio::select! {
-                    same = probe(&transport, track, &known, &events) => same?,
-                    () = asked_to_end(&mut orders) => return Err(stopped()),
-                }
-            }
-        }
-        Ok(())
+    let proved = tokio::select! {
+        proved = earlier.prove(&transport, &events) => proved,
+        () = asked_to_end(&mut orders) => return Err(stopped()),
     };
-    if let Err(error) = proved.await {
+    if let Err(error) = proved {
         return Err(noted(error, &mut store));
     }
-
-    let ends: Vec<_> = recovered.outputs.iter().map(|placed| (placed.len() as u64, end_of(placed))).collect();
-    let lanes: Vec<_> =
-        ends.iter().zip(&tracks.0).map(|(&(head, offset), t)| (head, offset, t.units())).collect();
-    let mut planner = Planner::new(
-        &lanes.iter().map(|&(head, _, end)| (head, end)).collect::<Vec<_>>(),
-        config.concurrency,
-        config.policy.clone(),
-    );
-    let mut assembler = Assembler::new(&lanes, store.takes_unverified(), BUDGET);
-    let mut begun = HashMap::new();
-    for (partial, found) in replayed(&tracks, &recovered, &moved, &transport).await {
-        let hls_state::Unit { output, index, .. } = partial.unit;
-        match found {
-            Some(found) => {
-                begun.insert(Place { track: output, index }, found);
-                assembler.found_partial(partial.unit, partial.aside, partial.mark);
-            }
-            None if partial.aside => store.drop_aside(partial.unit),
-            None => {
-                let end = ends.get(usize::from(output)).map_or(0, |&(_, end)| end);
-                store.cut(output, end).map_err(Error::state)?;
-            }
-        }
-    }
-    let mut gaps = Gaps::new(config.allow_gaps);
-    for (n, track) in (0..).zip(&tracks.0) {
-        let placed = recovered.outputs.get(usize::from(n)).map(Vec::as_slice).unwrap_or_default();
-        for known in placed.iter().filter(|known| known.is_gap()) {
-            let place = Place { track: n, index: known.index };
-            let Some(unit) = track.unit(known.index) else { continue };
-            let reason = "it could not be had in an earlier run".to_owned();
-            gaps.note(place, Gap::new(track, place, &unit, "segment.gap", reason));
-        }
-        for index in placed.len() as u64..track.units() {
-            let Some(unit) = track.unit(index).filter(|unit| unit.is_gap) else { continue };
-            let place = Place { track: n, index };
-            let reason = "the playlist says that it is missing (EXT-X-GAP)".to_owned();
-            gaps.note(place, Gap::new(track, place, &unit, "segment.gap", reason));
-            planner.have(place);
-            assembler.skip(place, unit.identity);
-        }
-    }
-    for &hls_state::Aside { unit, len, .. } in &recovered.aside {
-        if waiting(&tracks, &unit, &moved).is_some() {
-            planner.have(Place { track: unit.output, index: unit.index });
-            assembler.found_aside(unit, len);
-        } else {
-            store.drop_aside(unit);
-        }
-    }
+    let Start { planner, assembler, begun, gaps } = earlier.start(&config, &transport, &mut *store).await?;
     if let Some(about) = about {
         store = Box::new(Manifested::new(store, about));
     }
@@ -255,62 +195,13 @@ fn stopped() -> Error {
     Error::new(Kind::Stopped, "stopped", "stopped before the end").next("run the same command again to go on")
 }
 
-fn end_of(placed: &[Placed]) -> u64 {
-    placed.last().map_or(0, |last| last.offset + last.len)
-}
-
-/// Segments and bytes that an earlier run has left, in the outputs and beside them.
-fn resumed(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> (u64, u64) {
-    let counts = tracks.0.iter().zip(&recovered.outputs);
-    let missing = |placed: &[Placed]| placed.iter().filter(|p| p.is_gap()).count() as u64;
-    let placed: u64 = counts
-        .map(|(track, placed)| track.segments_before(placed.len() as u64).saturating_sub(missing(placed)))
-        .sum();
-    let bytes: u64 = recovered.outputs.iter().map(|placed| end_of(placed)).sum();
-    let aside = recovered.aside.iter().filter_map(|a| Some((waiting(tracks, &a.unit, moved)?, a.len)));
-    aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
-}
-
-/// The unit of the plan that an earlier run has set aside, if it still is one. Where a track has moved, those in its output
-/// are fetched again and vouch for the others.
-fn waiting(tracks: &Tracks, unit: &hls_state::Unit, moved: &[bool]) -> Option<Unit> {
-    let (_, planned) = tracks.at(Place { track: unit.output, index: unit.index })?;
-    let moved = moved.get(usize::from(unit.output)).is_some_and(|moved| *moved);
-    let same = planned.identity == unit.identity || moved && is_alike(planned.identity, unit.identity);
-    same.then_some(planned)
-}
-
-/// Reads again what an earlier run left of units that were not whole; `None` where it is of no use.
-async fn replayed(
+fn plan(
+    outputs: &[std::path::PathBuf],
     tracks: &Tracks,
-    recovered: &Recovered,
-    moved: &[bool],
-    transport: &Transport,
-) -> Vec<(Partial, Option<Begun>)> {
-    let mut all = Vec::new();
-    for partial in &recovered.partials {
-        let track = usize::from(partial.unit.output);
-        // An entity tag holds for one URL: where the track has moved, there is nothing to compare it with.
-        let stayed = !moved.get(track).is_some_and(|moved| *moved);
-        let planned = waiting(tracks, &partial.unit, moved).filter(|unit| stayed && !unit.is_init);
-        let found = match planned.zip(tracks.0.get(track)) {
-            None => None,
-            Some((unit, track)) => {
-                let (partial, name, buffers) =
-                    (partial.clone(), track.name(&unit), transport.buffers.clone());
-                let reading = move || Begun::replayed(&partial, &unit.url, name, buffers);
-                tokio::task::spawn_blocking(reading).await.unwrap_or_default()
-            }
-        };
-        all.push((partial.clone(), found));
-    }
-    all
-}
-
-fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> Plan {
+    (resumed_segments, resumed_bytes): (u64, u64),
+) -> Plan {
     let estimates = tracks.0.iter().map(|t| t.estimated_bytes()).collect::<Vec<_>>();
     let known: u64 = estimates.iter().flatten().sum();
-    let (resumed_segments, resumed_bytes) = resumed(tracks, recovered, moved);
     Plan {
         outputs: outputs.to_vec(),
         tracks: tracks.0.iter().map(|t| t.label.clone()).collect(),
@@ -321,76 +212,6 @@ fn plan(outputs: &[std::path::PathBuf], tracks: &Tracks, recovered: &Recovered, 
         estimated_bytes: estimates.first().copied().flatten().map(|_| known),
         free_bytes: outputs.first().and_then(|output| space::free_beside(output)),
     }
-}
-
-/// What to fetch again of each track, because the same names may hold other bytes by now: a small one of the last segments
-/// that are here, and the first one too where the stream has moved.
-fn to_probe(tracks: &Tracks, recovered: &Recovered, moved: &[bool]) -> Result<Vec<Vec<Known>>, Error> {
-    let mut all = Vec::new();
-    for (((n, track), placed), &moved) in (0..).zip(&tracks.0).zip(&recovered.outputs).zip(moved) {
-        let is_segment = |known: &Known| known.len > 0 && track.unit(known.index).is_some_and(|u| !u.is_init);
-        let placed = || placed.iter().map(|p| Known { index: p.index, len: p.len, hash: p.hash });
-        let mut aside: Vec<_> = recovered
-            .aside
-            .iter()
-            .filter(|a| a.unit.output == n && waiting(tracks, &a.unit, &[]).is_some())
-            .map(|a| Known { index: a.unit.index, len: a.len, hash: a.hash })
-            .collect();
-        aside.sort_unstable_by_key(|known| known.index);
-        let latest = |known: &mut dyn Iterator<Item = Known>| {
-            known.take(PROBE_AMONG).filter(is_segment).min_by_key(|known| known.len)
-        };
-        let vouching = latest(&mut placed().rev()).or_else(|| latest(&mut aside.into_iter().rev()));
-        let first = if moved { placed().find(is_segment) } else { None };
-        if moved && first.is_none() {
-            return Err(prepare::changed(0, "it has moved, and no segment of it is here to be compared"));
-        }
-        let mut probed: Vec<_> = first.into_iter().chain(vouching).collect();
-        probed.dedup();
-        all.push(probed);
-    }
-    Ok(all)
-}
-
-/// A unit that is here.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Known {
-    index: u64,
-    len: u64,
-    hash: Fingerprint,
-}
-
-/// Fetches a unit again and compares.
-async fn probe(
-    transport: &Transport,
-    track: &Track,
-    known: &Known,
-    events: &mpsc::UnboundedSender<Event>,
-) -> Result<(), Error> {
-    let Some(unit) = track.unit(known.index) else { return Ok(()) };
-    let mut planner = Planner::new(&[(0, 1)], 1, hls_fetch::RetryPolicy::default());
-    let place = Place { track: 0, index: 0 };
-    let found = loop {
-        planner.poll(Instant::now().into_std());
-        let report = |retry| {
-            let _ = events.send(Event::Retry(retry));
-        };
-        match transport.probe(track, &unit, report).await {
-            Ok(found) => break found,
-            Err(error) if error.is_final() => return Err(error),
-            Err(error) => {
-                let now = Instant::now().into_std();
-                match planner.failed(place, error.class(), error.retry_after(), now, draw) {
-                    Verdict::Final(attempts) => return Err(error.after_attempts(attempts)),
-                    Verdict::Retry(after) => tokio::time::sleep(after).await,
-                }
-            }
-        }
-    };
-    if found != (known.hash, known.len) {
-        return Err(prepare::changed(unit.number, "the server sends other bytes for it now"));
-    }
-    Ok(())
 }
 
 /// An attempt that runs.

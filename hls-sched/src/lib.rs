@@ -39,6 +39,7 @@ mod assemble;
 mod attempt;
 mod begun;
 mod buffers;
+mod earlier;
 mod engine;
 mod error;
 mod event;

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
 use crate::job::{Config, Format, Input, Output};
 use crate::pipe::PipeStore;
-use crate::plan::{Track, is_alike};
+use crate::plan::Track;
 use crate::{load, manifest, name, select};
 
 /// A track with what its name depends on.
@@ -250,35 +250,4 @@ pub(crate) async fn open(
         opened.map_err(|_| Error::new(Kind::Internal, "internal", "the store could not be opened"))?;
     let (store, recovered) = opened.map_err(Error::state)?;
     Ok((Box::new(store), recovered))
-}
-
-/// Compares what an earlier run left with the plan: a stream may have moved, but it may not be another one. Says for each
-/// track whether it has moved, so that only its bytes can tell whether it is the same.
-pub(crate) fn compare(tracks: &[Track], recovered: &Recovered) -> Result<Vec<bool>, Error> {
-    let mut moved = Vec::new();
-    for (track, placed) in tracks.iter().zip(&recovered.outputs) {
-        let mut has_moved = false;
-        for known in placed {
-            let planned = track.unit(known.index).map(|unit| unit.identity);
-            if !planned.is_some_and(|planned| is_alike(planned, known.identity)) {
-                return Err(changed(
-                    track.segments_before(known.index),
-                    "the playlist is another one from there on than in the earlier run",
-                ));
-            }
-            has_moved |= planned != Some(known.identity);
-        }
-        moved.push(has_moved);
-    }
-    Ok(moved)
-}
-
-pub(crate) fn changed(number: u64, why: &str) -> Error {
-    Error::new(
-        Kind::Content,
-        "playlist.changed",
-        format!("the stream changed at segment {number} since the earlier run"),
-    )
-    .why(why)
-    .next("--restart discards what is there and starts over, -o gives another name")
 }

@@ -18,8 +18,9 @@ use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::segment::{Growing, Waiting};
 use crate::sync::{Syncer, sync};
+use crate::unfinished::{self, NotWhole};
 use crate::{
-    Error, Fingerprint, Kind, Layout, Mark, Memo, Partial, Placed, Recovered, ResumeStore, Unit, recover, sys,
+    Error, Fingerprint, Kind, Layout, Mark, Memo, Placed, Recovered, ResumeStore, Unit, recover, sys,
 };
 
 /// A job shorter than this is synced once, at its end.
@@ -102,13 +103,6 @@ pub struct DiskStore {
     sync_failed: bool,
     index: Index,
     lock: Option<Lock>,
-}
-
-/// What an earlier run left beside the units that are in their outputs.
-struct NotWhole {
-    waiting: Vec<Waiting>,
-    growing: HashMap<Unit, Growing>,
-    partials: Vec<Partial>,
 }
 
 impl DiskStore {
@@ -194,7 +188,7 @@ impl DiskStore {
             ));
         }
         let NotWhole { mut waiting, growing, partials } =
-            Self::not_whole(&layout, &contents.records, &claims, &mut parts)?;
+            unfinished::not_whole(&layout, &contents.records, &claims, &mut parts)?;
         for found in in_outputs.into_iter().flatten() {
             let written = claims.get(usize::from(found.unit.output)).map_or(0, Vec::len) as u64;
             if found.unit.index >= written && waiting.iter().all(|w| w.unit != found.unit) {
@@ -234,40 +228,6 @@ impl DiskStore {
             lock: Some(lock),
         };
         Ok((store, Recovered { outputs: claims, aside, partials, complete: false, warnings }))
-    }
-
-    /// Finds the units that wait or that another run can go on with, and cuts off what is of no use.
-    fn not_whole(
-        layout: &Layout,
-        records: &[Record],
-        claims: &[Vec<Placed>],
-        parts: &mut [Part],
-    ) -> Result<NotWhole, Error> {
-        let folder = layout.folder();
-        let mut marks = recover::marks(records, claims);
-        let marked = marks.iter().map(|(unit, ..)| Growing::path(folder, unit)).collect::<Vec<_>>();
-        let waiting = recover::still_waiting(folder, claims, &marked)?;
-        marks.retain(|(unit, ..)| waiting.iter().all(|w| w.unit != *unit));
-        let (mut growing, mut partials) = (HashMap::new(), Vec::new());
-        for (unit, aside, mark) in marks {
-            let Some(part) = parts.get(usize::from(unit.output)) else { continue };
-            let (path, offset) = match aside {
-                true => (Growing::path(folder, &unit), 0),
-                false => (part.path.clone(), part.recorded_len()),
-            };
-            if aside {
-                let Some(reopened) = Growing::reopen(folder, &unit, mark.len) else { continue };
-                growing.insert(unit, reopened);
-            } else if offset.checked_add(mark.len).is_none_or(|end| end > part.end) {
-                continue;
-            }
-            partials.push(Partial { unit, aside, mark, path, offset });
-        }
-        for (part, n) in parts.iter_mut().zip(0..) {
-            let begun = partials.iter().find(|p| p.unit.output == n && !p.aside).map_or(0, |p| p.mark.len);
-            part.cut_leftovers(begun)?;
-        }
-        Ok(NotWhole { waiting, growing, partials })
     }
 
     /// An earlier run died between "complete" and the last rename: do what is left.

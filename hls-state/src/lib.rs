@@ -52,6 +52,7 @@ mod store;
 mod survey;
 mod sync;
 mod sys;
+mod unfinished;
 
 pub use beside::Beside;
 pub use clean::{Removed, remove};

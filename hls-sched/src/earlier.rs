@@ -1,0 +1,266 @@
+//! What an earlier run left: held to the plan, proved to be what the server has, and put in its place.
+
+use std::collections::HashMap;
+
+use hls_fetch::draw;
+use hls_state::{Fingerprint, Partial, Placed, Recovered, ResumeStore};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::assemble::{Assembler, Place};
+use crate::attempt::Transport;
+use crate::begun::Begun;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Gap};
+use crate::gaps::Gaps;
+use crate::job::Config;
+use crate::plan::{Track, Tracks, Unit, is_alike};
+use crate::planner::{Planner, Verdict};
+
+/// Memory for units that wait for their turn.
+const BUDGET: u64 = 24 << 20;
+/// A unit that shows whether what is here is still what the server has is a small one of the last.
+const PROBE_AMONG: usize = 8;
+
+/// What an earlier run left of the tracks of a job.
+pub(crate) struct Earlier<'a> {
+    tracks: &'a Tracks,
+    recovered: &'a Recovered,
+    /// For each track whether it has moved, so that only its bytes can tell whether it is the same.
+    moved: Vec<bool>,
+}
+
+/// Where a job begins.
+pub(crate) struct Start {
+    pub(crate) planner: Planner,
+    pub(crate) assembler: Assembler,
+    pub(crate) begun: HashMap<Place, Begun>,
+    pub(crate) gaps: Gaps,
+}
+
+/// A unit that is here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    index: u64,
+    len: u64,
+    hash: Fingerprint,
+}
+
+impl<'a> Earlier<'a> {
+    /// Compares what is there with the plan: a stream may have moved, but it may not be another one.
+    pub(crate) fn new(tracks: &'a Tracks, recovered: &'a Recovered) -> Result<Self, Error> {
+        let mut moved = Vec::new();
+        for (track, placed) in tracks.0.iter().zip(&recovered.outputs) {
+            let mut has_moved = false;
+            for known in placed {
+                let planned = track.unit(known.index).map(|unit| unit.identity);
+                if !planned.is_some_and(|planned| is_alike(planned, known.identity)) {
+                    return Err(changed(
+                        track.segments_before(known.index),
+                        "the playlist is another one from there on than in the earlier run",
+                    ));
+                }
+                has_moved |= planned != Some(known.identity);
+            }
+            moved.push(has_moved);
+        }
+        Ok(Self { tracks, recovered, moved })
+    }
+
+    /// Segments and bytes that are there, in the outputs and beside them.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let outputs = &self.recovered.outputs;
+        let missing = |placed: &[Placed]| placed.iter().filter(|p| p.is_gap()).count() as u64;
+        let counts = self.tracks.0.iter().zip(outputs);
+        let placed: u64 = counts
+            .map(|(track, placed)| track.segments_before(placed.len() as u64).saturating_sub(missing(placed)))
+            .sum();
+        let bytes: u64 = outputs.iter().map(|placed| end_of(placed)).sum();
+        let aside = self.recovered.aside.iter().filter_map(|a| Some((self.waiting(&a.unit)?, a.len)));
+        aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
+    }
+
+    /// Fetches some of what is there again and compares: the same names may hold other bytes by now.
+    pub(crate) async fn prove(
+        &self,
+        transport: &Transport,
+        events: &mpsc::UnboundedSender<Event>,
+    ) -> Result<(), Error> {
+        for (n, track) in (0..).zip(&self.tracks.0) {
+            for known in self.to_probe(n, track)? {
+                probe(transport, track, &known, events).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A small one of the last segments that are here, and the first one too where the stream has moved.
+    fn to_probe(&self, n: u8, track: &Track) -> Result<Vec<Known>, Error> {
+        let is_segment = |known: &Known| known.len > 0 && track.unit(known.index).is_some_and(|u| !u.is_init);
+        let placed = self.placed(n).iter().map(|p| Known { index: p.index, len: p.len, hash: p.hash });
+        let aside = self.recovered.aside.iter().filter(|a| a.unit.output == n);
+        let mut aside: Vec<_> = aside
+            .filter(|a| self.waiting(&a.unit).is_some())
+            .map(|a| Known { index: a.unit.index, len: a.len, hash: a.hash })
+            .collect();
+        aside.sort_unstable_by_key(|known| known.index);
+        let latest = |known: &mut dyn Iterator<Item = Known>| {
+            known.take(PROBE_AMONG).filter(is_segment).min_by_key(|known| known.len)
+        };
+        let vouching = latest(&mut placed.clone().rev()).or_else(|| latest(&mut aside.into_iter().rev()));
+        let moved = self.has_moved(n);
+        let first = placed.clone().find(is_segment).filter(|_| moved);
+        if moved && first.is_none() {
+            return Err(changed(0, "it has moved, and no segment of it is here to be compared"));
+        }
+        let mut probed: Vec<_> = first.into_iter().chain(vouching).collect();
+        probed.dedup();
+        Ok(probed)
+    }
+
+    /// Puts what is there in its place.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(crate) async fn start(
+        &self,
+        config: &Config,
+        transport: &Transport,
+        store: &mut dyn ResumeStore,
+    ) -> Result<Start, Error> {
+        let lanes: Vec<_> = (0..)
+            .zip(&self.tracks.0)
+            .map(|(n, track)| (self.placed(n).len() as u64, end_of(self.placed(n)), track.units()))
+            .collect();
+        let ends: Vec<_> = lanes.iter().map(|&(head, _, end)| (head, end)).collect();
+        let mut planner = Planner::new(&ends, config.concurrency, config.policy.clone());
+        let mut assembler = Assembler::new(&lanes, store.takes_unverified(), BUDGET);
+        let mut begun = HashMap::new();
+        for partial in &self.recovered.partials {
+            let hls_state::Unit { output, index, .. } = partial.unit;
+            match self.replayed(partial, transport).await {
+                Some(found) => {
+                    begun.insert(Place { track: output, index }, found);
+                    assembler.found_partial(partial.unit, partial.aside, partial.mark.clone());
+                }
+                None if partial.aside => store.drop_aside(partial.unit),
+                None => store.cut(output, end_of(self.placed(output))).map_err(Error::state)?,
+            }
+        }
+        let mut gaps = Gaps::new(config.allow_gaps);
+        for (n, track) in (0..).zip(&self.tracks.0) {
+            self.note_gaps(n, track, &mut gaps, &mut planner, &mut assembler);
+        }
+        for &hls_state::Aside { unit, len, .. } in &self.recovered.aside {
+            if self.waiting(&unit).is_some() {
+                planner.have(Place { track: unit.output, index: unit.index });
+                assembler.found_aside(unit, len);
+            } else {
+                store.drop_aside(unit);
+            }
+        }
+        Ok(Start { planner, assembler, begun, gaps })
+    }
+
+    /// Those of an earlier run, and those that the playlist itself speaks of.
+    fn note_gaps(
+        &self,
+        n: u8,
+        track: &Track,
+        gaps: &mut Gaps,
+        planner: &mut Planner,
+        assembler: &mut Assembler,
+    ) {
+        let placed = self.placed(n);
+        let mut note = |place, unit: &Unit, reason: &str| {
+            gaps.note(place, Gap::new(track, place, unit, "segment.gap", reason.to_owned()));
+        };
+        for known in placed.iter().filter(|known| known.is_gap()) {
+            let place = Place { track: n, index: known.index };
+            if let Some(unit) = track.unit(known.index) {
+                note(place, &unit, "it could not be had in an earlier run");
+            }
+        }
+        for index in placed.len() as u64..track.units() {
+            let Some(unit) = track.unit(index).filter(|unit| unit.is_gap) else { continue };
+            let place = Place { track: n, index };
+            note(place, &unit, "the playlist says that it is missing (EXT-X-GAP)");
+            planner.have(place);
+            assembler.skip(place, unit.identity);
+        }
+    }
+
+    /// Reads again what is there of a unit that was not whole; `None` where it is of no use.
+    async fn replayed(&self, partial: &Partial, transport: &Transport) -> Option<Begun> {
+        // An entity tag holds for one URL: where the track has moved, there is nothing to compare it with.
+        let n = partial.unit.output;
+        let unit = self.waiting(&partial.unit).filter(|unit| !self.has_moved(n) && !unit.is_init)?;
+        let name = self.tracks.0.get(usize::from(n))?.name(&unit);
+        let (partial, buffers) = (partial.clone(), transport.buffers.clone());
+        let reading = move || Begun::replayed(&partial, &unit.url, name, buffers);
+        tokio::task::spawn_blocking(reading).await.unwrap_or_default()
+    }
+
+    /// The unit of the plan that an earlier run has set aside, if it still is one. Where a track has moved, those in its
+    /// output are fetched again and vouch for the others.
+    fn waiting(&self, unit: &hls_state::Unit) -> Option<Unit> {
+        let (_, planned) = self.tracks.at(Place { track: unit.output, index: unit.index })?;
+        let alike = self.has_moved(unit.output) && is_alike(planned.identity, unit.identity);
+        (planned.identity == unit.identity || alike).then_some(planned)
+    }
+
+    fn has_moved(&self, track: u8) -> bool {
+        self.moved.get(usize::from(track)).is_some_and(|moved| *moved)
+    }
+
+    fn placed(&self, output: u8) -> &'a [Placed] {
+        self.recovered.outputs.get(usize::from(output)).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Fetches a unit again and compares.
+async fn probe(
+    transport: &Transport,
+    track: &Track,
+    known: &Known,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Result<(), Error> {
+    let Some(unit) = track.unit(known.index) else { return Ok(()) };
+    let mut planner = Planner::new(&[(0, 1)], 1, hls_fetch::RetryPolicy::default());
+    let place = Place { track: 0, index: 0 };
+    let found = loop {
+        planner.poll(Instant::now().into_std());
+        let report = |retry| {
+            let _ = events.send(Event::Retry(retry));
+        };
+        match transport.probe(track, &unit, report).await {
+            Ok(found) => break found,
+            Err(error) if error.is_final() => return Err(error),
+            Err(error) => {
+                let now = Instant::now().into_std();
+                match planner.failed(place, error.class(), error.retry_after(), now, draw) {
+                    Verdict::Final(attempts) => return Err(error.after_attempts(attempts)),
+                    Verdict::Retry(after) => tokio::time::sleep(after).await,
+                }
+            }
+        }
+    };
+    if found != (known.hash, known.len) {
+        return Err(changed(unit.number, "the server sends other bytes for it now"));
+    }
+    Ok(())
+}
+
+fn end_of(placed: &[Placed]) -> u64 {
+    placed.last().map_or(0, |last| last.offset + last.len)
+}
+
+fn changed(number: u64, why: &str) -> Error {
+    Error::new(
+        Kind::Content,
+        "playlist.changed",
+        format!("the stream changed at segment {number} since the earlier run"),
+    )
+    .why(why)
+    .next("--restart discards what is there and starts over, -o gives another name")
+}
