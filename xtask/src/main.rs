@@ -10,6 +10,7 @@ mod dice;
 #[cfg(target_os = "linux")]
 mod disk;
 mod download;
+mod fixture;
 mod fuzz;
 mod kill;
 mod test;
@@ -36,6 +37,8 @@ cargo xtask COMMAND
   damage [--runs N] [--seed N]
                 damage files of unfinished downloads at random, run them again
   disk          full, read-only and failing disks; exit codes, and going on (Linux, with unshare, prlimit, strace)
+  fixture FORMAT
+                keep an unfinished job of this version for the tests of later ones
   bench parse   speed and memory of reading playlists, beside m3u8-rs
   fuzz parse [--runs N] [--seconds S] [--seed X]
                 read mutated playlists: no panic, no hang, bounded memory
@@ -65,6 +68,7 @@ fn run(args: &[String]) -> Result<()> {
         ("damage", rest) => damage::run(rest),
         #[cfg(target_os = "linux")]
         ("disk", rest) => disk::run(rest),
+        ("fixture", rest) => fixture::run(rest),
         ("bench", [what]) if what == "parse" => bench::parse(),
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("help" | "--help" | "-h", _) => {

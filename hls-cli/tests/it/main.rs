@@ -7,6 +7,7 @@ mod events;
 mod headers;
 mod info;
 mod jobs;
+mod leftovers;
 mod local;
 mod names;
 mod reading;
