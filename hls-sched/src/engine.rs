@@ -20,6 +20,7 @@ use crate::event::{Event, Finished, Gap, Plan, Progress, Retry, Segment};
 use crate::gaps::{self, Gaps, could_be_missing};
 use crate::job::{Config, Control, DRAIN, End, Format};
 use crate::keys::Keys;
+use crate::manifest::manifest_path;
 use crate::manifested::{About, Manifested};
 use crate::memo;
 use crate::meter::{Meters, Rate};
@@ -92,6 +93,7 @@ pub(crate) async fn run(
     let (resumed_segments, resumed_bytes) = earlier.progress();
     let finished = |bytes: u64, transport: &Transport, segments| Finished {
         outputs: outputs.clone(),
+        manifest: outputs.first().filter(|_| config.manifest).map(|main| manifest_path(main)),
         tracks: labels,
         bytes,
         downloaded_bytes: transport.meters.received(),

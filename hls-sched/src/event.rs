@@ -112,6 +112,8 @@ pub struct Retry {
 pub struct Finished {
     /// The finished files, the main one first; empty where the bytes went to a reader.
     pub outputs: Vec<PathBuf>,
+    /// The manifest, where one was asked for.
+    pub manifest: Option<PathBuf>,
     /// Names of the outputs' tracks, in the same order.
     pub tracks: Vec<String>,
     /// Their bytes.

@@ -61,7 +61,9 @@ fn paragraph(job: &Unfinished, page: &mut String) {
         }
         _ => {
             let (code, message) = stopped(job);
-            line("stopped", &format!("{code}: {message}"));
+            // By hand: the symbol says no more than the words.
+            let symbol = if code == "stopped" { String::new() } else { format!("{code}: ") };
+            line("stopped", &format!("{symbol}{message}"));
         }
     }
     line("next", &next(job));

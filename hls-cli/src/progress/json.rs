@@ -92,7 +92,8 @@ impl Json {
         self.write(
             "finished",
             json!({
-                "outputs": paths(&done.outputs), "bytes": done.bytes, "downloaded_bytes": done.downloaded_bytes,
+                "outputs": paths(&done.outputs), "manifest": done.manifest.as_ref().map(|m| m.display().to_string()),
+                "bytes": done.bytes, "downloaded_bytes": done.downloaded_bytes,
                 "segments": done.segments, "resumed_segments": done.resumed_segments, "gaps": done.gaps.len(),
                 "retries": done.retries, "elapsed_ms": millis(done.elapsed), "stopped_by": "end",
             }),

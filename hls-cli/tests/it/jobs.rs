@@ -95,6 +95,25 @@ fn the_last_error_is_why_it_stopped() -> Outcome {
 }
 
 #[test]
+fn nothing_secret_is_kept_unasked() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let stream = Vod::synthetic(4, 20_000).query("token=sesame").publish(&origin);
+    origin.remove(&stream.segment_paths[2]);
+    let url = stream.url.replace("http://", "http://me:sesame@");
+    let secrets =
+        ["-b", "a=sesame", "-H", "x-pass: sesame", "-e", "http://h/?sesame", "--retries", "0", "-j", "1"];
+    for (extra, kept) in [(&[][..], false), (&["--remember"], true)] {
+        let run = folder.run(&[&["get", &url, "-o", "out.ts"], &secrets[..], extra].concat())?;
+        run.fails(3, "segment.status");
+        let memo = String::from_utf8(folder.read("out.ts.hls/job")?)?;
+        assert_eq!((memo.contains(SECRET), memo.contains("me:")), (kept, kept), "{memo}");
+        let next = jobs(&folder)?.remove(0)["next"].clone();
+        assert_eq!(next, "hls get '<fresh URL>' -H 'x-pass: …' -e '…' -b '…' -o out.ts");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_job_without_a_memo_is_told_by_its_log() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
     let (_stream, _gate, run) = half_way(&origin, &folder, "/film", &[])?;

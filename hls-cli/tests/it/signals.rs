@@ -33,6 +33,11 @@ fn an_end_by_signal_is_one_by_that_signal() -> Outcome {
         assert!(!folder.file("out.ts").exists());
         // What was under way came to its end, and nothing new began.
         assert_eq!(origin.requests().len(), 1 + 10 + 2, "{name}");
+        let listed = folder.run(&["jobs"])?.ok().out();
+        assert!(
+            listed.contains("12 of 20 segments") && listed.contains("\n  stopped: stopped before the end\n"),
+            "{listed}"
+        );
         let again = folder.run(&["get", &stream.url, "-o", "out.ts"])?.ok();
         assert!(again.err.contains("going on: 12 segments"), "{}", again.err);
         folder.holds_only("out.ts", &stream.expected)?;

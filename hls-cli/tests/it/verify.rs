@@ -113,6 +113,8 @@ fn the_first_segment_that_differs_is_named() -> Outcome {
     folder.run(&["verify", "out.ts"])?.fails(8, "file.differs");
     std::fs::write(&path, &good)?;
     folder.run(&["verify", "out.ts"])?.ok();
+    let events = folder.run(&["get", &stream.url, "-o", "b.ts", "--manifest", "--json"])?.ok().events()?;
+    assert_eq!(events.last().map(|event| &event["manifest"]), Some(&json!("b.ts.json")));
     // Moved and renamed, with its manifest named.
     std::fs::rename(&path, folder.file("moved.ts"))?;
     folder.run(&["verify", "moved.ts", "--manifest", "out.ts.json"])?.ok();
