@@ -10,12 +10,20 @@ use crate::args::Verify;
 use crate::human;
 use crate::report::{block, exit_code, print, say};
 
+/// Finished with gaps: what is there is right.
+const WITH_GAPS: u8 = 4;
+
 /// Judges one file.
 pub(crate) fn run(args: &Verify) -> ExitCode {
     let name = args.file.display().to_string();
     match hls_sched::verify(&args.file, args.manifest.as_deref()) {
-        Ok(verified) if args.json => print(&whole_json(&name, &verified)),
-        Ok(verified) => print(&whole(&args.file, &verified)),
+        Ok(verified) => {
+            let text = if args.json { whole_json(&name, &verified) } else { whole(&args.file, &verified) };
+            match (print(&text), gaps(&verified)) {
+                (ExitCode::SUCCESS, 1..) => ExitCode::from(WITH_GAPS),
+                (printed, _) => printed,
+            }
+        }
         Err(unverified) => {
             let code = ExitCode::from(exit_code(unverified.error.kind()));
             say(&block(&unverified.error));
@@ -31,6 +39,12 @@ fn whole(file: &Path, verified: &Verified) -> String {
     let name = hls_fetch::escaped(&file.display().to_string(), 1000);
     let bytes = human::bytes(verified.bytes);
     match &verified.by {
+        Proof::Manifest { segments, gaps: gaps @ 1.., sha256, .. } => {
+            let (segments, gaps) = (human::count(*segments, "piece"), human::count(*gaps, "segment"));
+            format!(
+                "{name}: every byte as it was downloaded, and {gaps} missing since then: {segments}, {bytes}, SHA-256 {sha256}\n"
+            )
+        }
         Proof::Manifest { segments, sha256, .. } => {
             let segments = human::count(*segments, "piece");
             format!("{name}: whole, every byte as it was downloaded: {segments}, {bytes}, SHA-256 {sha256}\n")
@@ -42,10 +56,19 @@ fn whole(file: &Path, verified: &Verified) -> String {
     }
 }
 
+fn gaps(verified: &Verified) -> u64 {
+    match verified.by {
+        Proof::Manifest { gaps, .. } => gaps,
+        _ => 0,
+    }
+}
+
 fn whole_json(name: &str, verified: &Verified) -> String {
-    let mut object = json!({"schema": 1, "file": name, "whole": true, "bytes": verified.bytes});
+    let mut object = json!({
+        "schema": 1, "file": name, "whole": gaps(verified) == 0, "gaps": gaps(verified), "bytes": verified.bytes,
+    });
     let more = match &verified.by {
-        Proof::Manifest { path, segments, sha256 } => json!({
+        Proof::Manifest { path, segments, sha256, .. } => json!({
             "by": "manifest", "manifest": path.display().to_string(), "pieces": segments, "sha256": sha256,
         }),
         Proof::Container { name, means } => json!({"by": "container", "container": name, "means": means}),

@@ -68,10 +68,31 @@ impl<'de> Deserialize<'de> for Sha {
     }
 }
 
+/// What is at a place of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Part {
+    Segment,
+    Init,
+    /// Nothing: the segment could not be had.
+    Gap,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Segment => "segment",
+            Self::Init => "init",
+            Self::Gap => "gap",
+        }
+    }
+}
+
 /// A unit in a file.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) track: u8,
+    pub(crate) kind: Part,
     /// Number among the segments of the track; none for an initialisation section.
     pub(crate) index: Option<u64>,
     pub(crate) sequence: Option<u64>,
@@ -154,7 +175,7 @@ impl<W: Write> Lines<W> {
     pub(crate) fn segment(&mut self, entry: &Entry, url_path: &str) -> std::io::Result<()> {
         let separator = if std::mem::take(&mut self.first) { "" } else { ",\n" };
         let line = json!({
-            "track": entry.track, "kind": if entry.index.is_some() { "segment" } else { "init" },
+            "track": entry.track, "kind": entry.kind.name(),
             "index": entry.index, "sequence": entry.sequence, "offset": entry.offset,
             "length": entry.length, "sha256": entry.sha256.to_string(), "path": url_path,
         });
@@ -202,7 +223,8 @@ mod tests {
 
     fn entry(track: u8, offset: u64, length: u64) -> Entry {
         let (index, sequence) = ((offset > 0).then_some(offset), Some(7));
-        Entry { track, index, sequence, offset, length, sha256: Sha([offset as u8; 32]) }
+        let kind = if index.is_some() { Part::Segment } else { Part::Init };
+        Entry { track, kind, index, sequence, offset, length, sha256: Sha([offset as u8; 32]) }
     }
 
     fn written(entries: &[Entry], files: &[FileEntry]) -> String {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hls_state::{Beside, Error, Fingerprint, Hasher, Layout, Mark, Memo, Placed, ResumeStore, Unit};
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{Entry, FileEntry, Lines, Sha, is_one, manifest_path};
+use crate::manifest::{Entry, FileEntry, Lines, Part, Sha, is_one, manifest_path};
 use crate::plan::Tracks;
 
 /// Reads in pieces of this size.
@@ -89,7 +89,12 @@ impl About {
                 let (offset, length) = (placed.offset, placed.len);
                 let index = (!unit.is_init).then_some(unit.number);
                 let sequence = Some(unit.sequence);
-                let entry = Entry { track: n, index, sequence, offset, length, sha256 };
+                let kind = match unit.is_init {
+                    _ if placed.is_gap() => Part::Gap,
+                    true => Part::Init,
+                    false => Part::Segment,
+                };
+                let entry = Entry { track: n, kind, index, sequence, offset, length, sha256 };
                 lines.segment(&entry, unit.url.path()).map_err(failed)?;
             }
             let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -8,7 +8,7 @@ use hls_media::{Container, Kind as Holds, MediaError, Verifier};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Kind};
-use crate::manifest::{Entry, Manifest, Sha, broken, manifest_path, shown, unreadable};
+use crate::manifest::{Entry, Manifest, Part, Sha, broken, manifest_path, shown, unreadable};
 
 const PIECE: usize = 1 << 20;
 
@@ -32,6 +32,8 @@ pub enum Proof {
         path: PathBuf,
         /// Segments that were compared, initialisation sections included.
         segments: u64,
+        /// Segments that could not be had when it was downloaded: it is as it was then, and lacks these.
+        gaps: u64,
         /// The hash of the file, in hexadecimal digits.
         sha256: String,
     },
@@ -138,8 +140,9 @@ fn by_manifest(mut file: File, path: &Path, manifest: &Path) -> Result<Verified,
     if sha256 != expected.sha256 {
         return Err(broken(manifest, "its segments hold, and the hash of the whole file does not").into());
     }
-    let (segments, sha256) = (segments.len() as u64, sha256.to_string());
-    let by = Proof::Manifest { path: manifest.to_owned(), segments, sha256 };
+    let gaps = segments.iter().filter(|entry| entry.kind == Part::Gap).count() as u64;
+    let (segments, sha256) = (segments.len() as u64 - gaps, sha256.to_string());
+    let by = Proof::Manifest { path: manifest.to_owned(), segments, gaps, sha256 };
     Ok(Verified { bytes: expected.length, by })
 }
 

@@ -22,6 +22,8 @@ pub struct Unfinished {
     pub segments: u64,
     /// Bytes of whole units that are there.
     pub bytes: u64,
+    /// Segments that an earlier run could not have, and left out.
+    pub gaps: u64,
     /// What the runs so far have kept for whoever lists jobs.
     pub memo: Option<Memo>,
 }
@@ -91,7 +93,8 @@ pub fn unfinished(output: &Path) -> Option<Unfinished> {
     let layout = Layout::new(vec![output.to_owned()])?;
     let is_folder = std::fs::symlink_metadata(layout.folder()).is_ok_and(|m| m.is_dir());
     let says_something = || {
-        let kept = layout.log().exists() || layout.memo().exists() || layout.part(0).exists();
+        let logged = layout.log().exists() || layout.gapped_log().exists();
+        let kept = logged || layout.memo().exists() || layout.part(0).exists();
         kept || waiting(&layout).next().is_some()
     };
     // A lock that nobody has is what a kill at the very beginning, or the very end, has left.
@@ -103,6 +106,7 @@ pub fn unfinished(output: &Path) -> Option<Unfinished> {
         condition: Condition::Waiting,
         segments: 0,
         bytes: 0,
+        gaps: 0,
         memo: None,
     };
     if let Err(error) = look(&layout, &mut job) {
@@ -112,7 +116,11 @@ pub fn unfinished(output: &Path) -> Option<Unfinished> {
 }
 
 fn look(layout: &Layout, job: &mut Unfinished) -> Result<(), Error> {
-    let records = Log::read(&layout.log())?.records;
+    let mut records = Log::read(&layout.log())?.records;
+    if records.is_empty() {
+        // The outputs have their names, and lack segments that a later run may have.
+        records = Log::read(&layout.gapped_log())?.records;
+    }
     job.memo = Memo::read(layout)?;
     if records.iter().any(|record| matches!(record, Record::Complete(_))) {
         let is_named = !layout.part(0).exists() && job.output.exists();
@@ -127,7 +135,8 @@ fn look(layout: &Layout, job: &mut Unfinished) -> Result<(), Error> {
     let counts = |output: usize, index: u64| expected.get(output).is_none_or(|e| e.counts(index));
     let outputs = recover::claims(&records, usize::from(u8::MAX) + 1);
     for (n, placed) in outputs.iter().enumerate() {
-        job.segments += placed.iter().filter(|p| counts(n, p.index)).count() as u64;
+        job.segments += placed.iter().filter(|p| !p.is_gap() && counts(n, p.index)).count() as u64;
+        job.gaps += placed.iter().filter(|p| p.is_gap()).count() as u64;
         job.bytes += placed.last().map_or(0, |last| last.offset + last.len);
     }
     for (unit, len) in waiting(layout) {

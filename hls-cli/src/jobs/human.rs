@@ -53,6 +53,10 @@ fn paragraph(job: &Unfinished, page: &mut String) {
     }
     match &job.condition {
         Condition::Running { pid } => return line("running", &running(*pid)),
+        Condition::Complete { is_named: true } if job.gaps > 0 => {
+            let gaps = human::count(job.gaps, "segment");
+            line("stopped", &format!("finished without {gaps}; the next run tries to have them"));
+        }
         Condition::Complete { is_named: true } => {
             line("stopped", "at the very end: only cleaning up is left");
         }

@@ -40,6 +40,7 @@ fn job(job: &Unfinished) -> Value {
         "segments_left": job.segments_in_all().map(|all| all.saturating_sub(job.segments)),
         "bytes": readable.then_some(job.bytes),
         "bytes_left": job.bytes_left(),
+        "gaps": readable.then_some(job.gaps),
         "url": memo.map(|memo| &memo.source),
         "stopped": stopped.map(|(kind, message)| json!({"kind": kind, "message": message})),
         "remembered": memo.is_some_and(|memo| memo.remembered.is_some()),

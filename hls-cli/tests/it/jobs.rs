@@ -108,7 +108,8 @@ fn nothing_secret_is_kept_unasked() -> Outcome {
         let memo = String::from_utf8(folder.read("out.ts.hls/job")?)?;
         assert_eq!((memo.contains(SECRET), memo.contains("me:")), (kept, kept), "{memo}");
         let next = jobs(&folder)?.remove(0)["next"].clone();
-        assert_eq!(next, "hls get '<fresh URL>' -H 'x-pass: …' -e '…' -b '…' -o out.ts");
+        let words: String = extra.iter().map(|word| format!(" {word}")).collect();
+        assert_eq!(next, format!("hls get '<fresh URL>' -H 'x-pass: …' -e '…' -b '…'{words} -o out.ts"));
     }
     Ok(())
 }

@@ -115,6 +115,14 @@ fn the_first_segment_that_differs_is_named() -> Outcome {
     folder.run(&["verify", "out.ts"])?.ok();
     let events = folder.run(&["get", &stream.url, "-o", "b.ts", "--manifest", "--json"])?.ok().events()?;
     assert_eq!(events.last().map(|event| &event["manifest"]), Some(&json!("b.ts.json")));
+    // One that was downloaded with a gap.
+    let text = String::from_utf8(folder.read("out.ts.json")?)?;
+    let gap = "{\"track\":0,\"kind\":\"gap\",\"index\":10,\"sequence\":10,\"offset\":188000,\"length\":0,\"sha256\":\"E\"}\n],";
+    let gap = gap.replace('E', &judge::sha256(&[]));
+    std::fs::write(folder.file("gap.json"), text.replacen("\n],", &format!(",\n{gap}"), 1))?;
+    let run = folder.run(&["verify", "out.ts", "--manifest", "gap.json"])?;
+    assert_eq!(run.status.code(), Some(4), "{}{}", run.out(), run.err);
+    assert!(run.out().contains("1 segment missing since then: 10 pieces"), "{}", run.out());
     // Moved and renamed, with its manifest named.
     std::fs::rename(&path, folder.file("moved.ts"))?;
     folder.run(&["verify", "moved.ts", "--manifest", "out.ts.json"])?.ok();

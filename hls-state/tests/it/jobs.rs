@@ -44,6 +44,23 @@ fn a_job_that_is_not_finished_is_found_and_how_far_it_is() {
 }
 
 #[test]
+fn a_job_that_finished_with_gaps_is_told_as_such() {
+    let job = Job::new(&["a.ts"]);
+    let (mut store, _) = job.open();
+    place(&mut store, 0, 0);
+    let gap = hls_state::Placed::gap(Unit { output: 0, index: 1, identity: 1 }, bytes(0).len() as u64);
+    store.record(gap).unwrap();
+    store.finish().unwrap();
+    drop(store);
+    assert_eq!(job.names(), ["a.ts", "a.ts.hls"]);
+    let found = survey(job.folder.path()).unwrap().pop().unwrap();
+    assert!(matches!(found.condition, Condition::Complete { is_named: true }), "{found:?}");
+    assert_eq!((found.segments, found.gaps, found.bytes), (1, 1, bytes(0).len() as u64));
+    assert_eq!(remove(&job.path("a.ts")).unwrap().paths, [job.path("a.ts.hls")]);
+    assert_eq!(job.names(), ["a.ts"], "what is finished stays");
+}
+
+#[test]
 fn why_it_stopped_is_kept() {
     let job = Job::new(&["a.ts"]);
     let (mut store, _) = job.open();
