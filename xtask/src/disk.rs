@@ -152,7 +152,7 @@ impl Disk<'_> {
     /// Segments that lie on the disk under a record or a name of their own.
     fn kept(&self) -> Result<u64> {
         let [_, state] = self.download("", 1).companions();
-        let placed = placed_records(&fs::read(state.join("written")).unwrap_or_default());
+        let placed = Log(fs::read(state.join("written")).unwrap_or_default()).placed();
         let entries = fs::read_dir(&state).into_iter().flatten().flatten();
         let aside = entries.filter(|e| e.path().extension().is_some_and(|x| x == "seg")).count();
         Ok(placed + aside as u64)
@@ -343,17 +343,33 @@ impl Disk<'_> {
     }
 }
 
-/// Counts the records of the kind "placed" in a log: behind a header of 24 bytes, each with two bytes of length before it
-/// and four of checksum after it.
-fn placed_records(log: &[u8]) -> u64 {
-    let mut rest = log.get(24..).unwrap_or_default();
-    let mut count = 0;
-    while let [low, high, kind, ..] = *rest {
-        count += u64::from(kind == 1);
-        let record = 2 + usize::from(u16::from_le_bytes([low, high])) + 4;
-        rest = rest.get(record..).unwrap_or_default();
+/// A log: behind a header of 24 bytes records, each with two bytes of length before it and four of checksum after it.
+pub(crate) struct Log(pub(crate) Vec<u8>);
+
+impl Log {
+    /// The kind of each record: 1 is a unit in its place, 2 a sync.
+    fn kinds(&self) -> Vec<u8> {
+        let mut rest = self.0.get(24..).unwrap_or_default();
+        let mut all = Vec::new();
+        while let [low, high, kind, ..] = *rest {
+            all.push(kind);
+            let record = 2 + usize::from(u16::from_le_bytes([low, high])) + 4;
+            rest = rest.get(record..).unwrap_or_default();
+        }
+        all
     }
-    count
+
+    fn placed(&self) -> u64 {
+        self.kinds().iter().filter(|kind| **kind == 1).count() as u64
+    }
+
+    /// Units in their place before the sync of this number, from 1; none before the first.
+    pub(crate) fn placed_before_sync(&self, number: usize) -> u64 {
+        let kinds = self.kinds();
+        let syncs = kinds.iter().enumerate().filter(|(_, kind)| **kind == 2).map(|(at, _)| at);
+        let at = syncs.take(number).last().unwrap_or(0);
+        kinds.iter().take(at).filter(|kind| **kind == 1).count() as u64
+    }
 }
 
 /// A line of the block of an error.

@@ -13,6 +13,8 @@ mod download;
 mod fixture;
 mod fuzz;
 mod kill;
+#[cfg(target_os = "linux")]
+mod power;
 mod test;
 mod tidy;
 mod workspace;
@@ -37,6 +39,8 @@ cargo xtask COMMAND
   damage [--runs N] [--seed N]
                 damage files of unfinished downloads at random, run them again
   disk          full, read-only and failing disks; exit codes, and going on (Linux, with unshare, prlimit, strace)
+  power [--syncs N] [--random N] [--seed N]
+                cut the power behind each sync of a download and at random, go on (Linux, root, strace)
   fixture FORMAT
                 keep an unfinished job of this version for the tests of later ones
   bench parse   speed and memory of reading playlists, beside m3u8-rs
@@ -68,6 +72,8 @@ fn run(args: &[String]) -> Result<()> {
         ("damage", rest) => damage::run(rest),
         #[cfg(target_os = "linux")]
         ("disk", rest) => disk::run(rest),
+        #[cfg(target_os = "linux")]
+        ("power", rest) => power::run(rest),
         ("fixture", rest) => fixture::run(rest),
         ("bench", [what]) if what == "parse" => bench::parse(),
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
