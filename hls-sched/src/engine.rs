@@ -533,6 +533,9 @@ impl Engine {
                 return Err(Error::new(Kind::Internal, "internal", "the gaps could not be written down"));
             }
         };
+        if !gaps.is_empty() {
+            self.shared.writer.note(memo::ended_with_gaps(gaps.len()));
+        }
         self.shared.writer.finish();
         while let Some(report) = self.reports.recv().await {
             match report {

@@ -43,6 +43,11 @@ pub(crate) fn source(config: &Config) -> Url {
     source
 }
 
+/// How a job ended that a later run may complete, for its memo.
+pub(crate) fn ended_with_gaps(gaps: usize) -> Ended {
+    Ended::new("segment.gap", format!("finished without {gaps} of its segments"))
+}
+
 /// How a job ended, for its memo.
 pub(crate) fn ended(error: &Error) -> Ended {
     Ended::new(error.code(), error.to_string())

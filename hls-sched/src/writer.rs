@@ -39,6 +39,8 @@ pub(crate) enum Report {
 enum Message {
     Do(Command),
     Finish,
+    /// Something of the job stays after its end, and why.
+    Note(Ended),
     /// The end before the end, and the reason for it.
     Close(Ended),
 }
@@ -77,6 +79,10 @@ impl Writer {
 
     pub(crate) fn finish(&self) {
         let _ = self.messages.send(Message::Finish);
+    }
+
+    pub(crate) fn note(&self, reason: Ended) {
+        let _ = self.messages.send(Message::Note(reason));
     }
 
     pub(crate) fn close(&self, reason: Ended) {
@@ -161,6 +167,10 @@ impl Worker {
                     drop(self.store);
                     let _ = self.reports.send(Report::Finished(finished));
                     return;
+                }
+                Ok(Message::Note(reason)) => {
+                    self.memo.ended = Some(reason);
+                    self.keep_memo();
                 }
                 Ok(Message::Close(reason)) => {
                     self.memo.ended = Some(reason);

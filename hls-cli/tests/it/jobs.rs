@@ -1,6 +1,6 @@
 //! What is unfinished: listed, gone on with, forgotten.
 
-use hls_testkit::{Gate, Origin, Published, Vod};
+use hls_testkit::{Gate, Origin, Published, Reply, Vod};
 use serde_json::{Value, json};
 
 use crate::support::{Folder, Outcome, Running, SECRET, gated, part_length, same, until};
@@ -91,6 +91,33 @@ fn the_last_error_is_why_it_stopped() -> Outcome {
     assert_eq!((&found["segments_done"], &found["segments"]), (&json!(2), &json!(4)));
     // Nothing had to be left out of this one.
     assert_eq!(found["next"], format!("hls get {} -o out.ts", stream.url));
+    Ok(())
+}
+
+#[test]
+fn what_finished_with_gaps_can_be_completed() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let stream = Vod::synthetic(4, 20_000).publish(&origin);
+    origin.script(&stream.segment_paths[2], [Reply::status(404).forever()]);
+    let args = ["get", &stream.url, "-o", "out.ts", "--allow-gaps", "--manifest", "--remember"];
+    assert_eq!(folder.run(&args)?.status.code(), Some(4));
+    let found = jobs(&folder)?.remove(0);
+    assert_eq!(
+        (&found["segments_done"], &found["segments"], &found["gaps"]),
+        (&json!(3), &json!(4), &json!(1))
+    );
+    let listed = folder.run(&["jobs"])?.ok().out();
+    assert!(listed.contains("\n  stopped: finished without 1 segment; "), "{listed}");
+    assert!(
+        listed.contains(&format!("hls get {} --allow-gaps --manifest --remember -o out.ts", stream.url)),
+        "{listed}"
+    );
+    assert_eq!(folder.run(&["verify", "out.ts"])?.status.code(), Some(4));
+    origin.script(&stream.segment_paths[2], []);
+    let run = folder.run(&["jobs", "--resume"])?.ok();
+    same(&folder.read("out.ts")?, &stream.expected);
+    assert!(jobs(&folder)?.is_empty(), "{}", run.err);
+    folder.run(&["verify", "out.ts"])?.ok();
     Ok(())
 }
 
