@@ -49,7 +49,7 @@ pub(crate) fn refuse_existing(layout: &Layout, options: &Options) -> Result<(), 
 /// another process at work. Nothing is changed, but that what a finished job was killed over is taken away.
 ///
 /// # Errors
-/// As [`DiskStore::open`].
+/// As [`DiskStore::open`](crate::DiskStore::open).
 pub fn probe(output: &Path, force: bool) -> Result<(), Error> {
     let bad = || Error::new(Kind::Contract, "not the name of a file:", output);
     let layout = Layout::new(vec![output.to_owned()]).ok_or_else(bad)?;
