@@ -78,6 +78,17 @@ pub enum Offer {
     Gone,
 }
 
+/// What became of a unit that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// It is where it belongs, or on its way.
+    Taken,
+    /// It is no longer this attempt's.
+    Gone,
+    /// It takes the place of one that was damaged, and is not what that was.
+    Changed,
+}
+
 /// Puts the units of all tracks in order.
 #[derive(Debug)]
 pub struct Assembler {
@@ -97,6 +108,8 @@ struct Lane {
     slots: BTreeMap<u64, Slot>,
     head_moved: Option<Instant>,
     gaps: u64,
+    /// Units before the head that have to be had again, as they were.
+    damaged: BTreeMap<u64, Placed>,
 }
 
 #[derive(Debug)]
@@ -148,6 +161,7 @@ impl Assembler {
             slots: BTreeMap::new(),
             head_moved: None,
             gaps: 0,
+            damaged: BTreeMap::new(),
         };
         let lanes = tracks.iter().map(lane).collect();
         Self { lanes, takes_unverified, budget, used: 0, commands: Vec::new() }
@@ -167,7 +181,7 @@ impl Assembler {
     /// Whether every unit of every track is in its output.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.head >= lane.end)
+        self.lanes.iter().all(|lane| lane.head >= lane.end && lane.damaged.is_empty())
     }
 
     /// Bytes that wait in memory.
@@ -194,6 +208,13 @@ impl Assembler {
             }
         }
         lane.slots.insert(place.index, slot);
+    }
+
+    /// A unit before the head turned out to be damaged: it has to be had again.
+    pub fn found_damaged(&mut self, placed: Placed) {
+        if let Some(lane) = self.lanes.get_mut(usize::from(placed.output)) {
+            lane.damaged.insert(placed.index, placed);
+        }
     }
 
     /// A unit that an earlier run left in a file is there again.
@@ -317,12 +338,17 @@ impl Assembler {
         Offer::Taken
     }
 
-    /// A unit is whole and verified. `false`: it is no longer this attempt's.
-    pub fn complete(&mut self, place: Place, attempt: u64, hash: Fingerprint) -> bool {
+    /// A unit is whole and verified.
+    pub fn complete(&mut self, place: Place, attempt: u64, hash: Fingerprint) -> Completion {
+        let damaged =
+            self.lanes.get(usize::from(place.track)).and_then(|l| l.damaged.get(&place.index)).copied();
         let Some(slot) = self.slot(place).filter(|slot| slot.attempt == attempt && slot.hash.is_none())
         else {
-            return false;
+            return Completion::Gone;
         };
+        if damaged.is_some_and(|damaged| (damaged.len, damaged.hash) != (slot.len, hash)) {
+            return Completion::Changed;
+        }
         slot.hash = Some(hash);
         slot.paused = None;
         if matches!(slot.at, At::Aside) {
@@ -334,8 +360,20 @@ impl Assembler {
                 self.commands.push(Command::KeepAside(unit, hash));
             }
         }
-        self.advance(place.track);
-        true
+        match damaged {
+            Some(damaged) => self.replace(place, damaged.offset),
+            None => self.advance(place.track),
+        }
+        Completion::Taken
+    }
+
+    /// Has a unit written over the damaged one, by way of a file: it must never be half there.
+    fn replace(&mut self, place: Place, offset: u64) {
+        self.move_aside(place);
+        let Some(slot) = self.slot(place) else { return };
+        slot.at = At::Moving;
+        let unit = Unit { output: place.track, index: place.index, identity: slot.identity };
+        self.commands.push(Command::PlaceAside(unit, offset));
     }
 
     /// An attempt failed or was given up: nothing of it stays.
@@ -377,7 +415,11 @@ impl Assembler {
     pub fn placed(&mut self, place: Place, right: bool) {
         let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return };
         let Some(slot) = lane.slots.remove(&place.index) else { return };
-        if right {
+        if place.index < lane.head {
+            if right {
+                lane.damaged.remove(&place.index);
+            }
+        } else if right {
             lane.offset += slot.len;
             lane.head += 1;
             lane.head_moved = None;

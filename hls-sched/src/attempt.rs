@@ -11,9 +11,10 @@ use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::assemble::{Assembler, Offer, Place};
+use crate::assemble::{Assembler, Completion, Offer, Place};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
+use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
 use crate::keys::Keys;
@@ -140,12 +141,15 @@ impl Shared {
         if let Some(checks) = self.checks.get(usize::from(place.track)) {
             checks.judge(track, &unit, &whole)?;
         }
-        let taken = self.assemble(|assembler| assembler.complete(place, attempt, whole.hash));
+        let completion = self.assemble(|assembler| assembler.complete(place, attempt, whole.hash));
         self.room.notify_waiters();
-        if !taken {
-            return Err(internal("an attempt outlived its unit"));
+        match completion {
+            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed() }),
+            Completion::Gone => Err(internal("an attempt outlived its unit")),
+            Completion::Changed => {
+                Err(changed(unit.number, "the server sends other bytes for it now").finally())
+            }
         }
-        Ok(Done { unit, bytes, took: started.elapsed() })
     }
 
     pub(crate) fn report(&self, retry: Retry) {

@@ -76,6 +76,11 @@ impl<'a> Earlier<'a> {
             .map(|(track, placed)| track.segments_before(placed.len() as u64).saturating_sub(missing(placed)))
             .sum();
         let bytes: u64 = outputs.iter().map(|placed| end_of(placed)).sum();
+        let damaged = self.recovered.damaged.iter().filter(|p| self.is_segment(p)).count() as u64;
+        let (placed, bytes) = (
+            placed.saturating_sub(damaged),
+            bytes.saturating_sub(self.recovered.damaged.iter().map(|p| p.len).sum()),
+        );
         let aside = self.recovered.aside.iter().filter_map(|a| Some((self.waiting(&a.unit)?, a.len)));
         aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
     }
@@ -97,7 +102,13 @@ impl<'a> Earlier<'a> {
     /// A small one of the last segments that are here, and the first one too where the stream has moved.
     fn to_probe(&self, n: u8, track: &Track) -> Result<Vec<Known>, Error> {
         let is_segment = |known: &Known| known.len > 0 && track.unit(known.index).is_some_and(|u| !u.is_init);
-        let placed = self.placed(n).iter().map(|p| Known { index: p.index, len: p.len, hash: p.hash });
+        let is_damaged =
+            |p: &&Placed| self.recovered.damaged.iter().any(|d| (d.output, d.index) == (n, p.index));
+        let placed = self.placed(n).iter().filter(|p| !is_damaged(p)).map(|p| Known {
+            index: p.index,
+            len: p.len,
+            hash: p.hash,
+        });
         let aside = self.recovered.aside.iter().filter(|a| a.unit.output == n);
         let mut aside: Vec<_> = aside
             .filter(|a| self.waiting(&a.unit).is_some())
@@ -146,6 +157,11 @@ impl<'a> Earlier<'a> {
                 None if partial.aside => store.drop_aside(partial.unit),
                 None => store.cut(output, end_of(self.placed(output))).map_err(Error::state)?,
             }
+        }
+        for damaged in &self.recovered.damaged {
+            let place = Place { track: damaged.output, index: damaged.index };
+            planner.lost(place, Instant::now().into_std());
+            assembler.found_damaged(*damaged);
         }
         let mut gaps = Gaps::new(config.allow_gaps);
         for (n, track) in (0..).zip(&self.tracks.0) {
@@ -209,6 +225,11 @@ impl<'a> Earlier<'a> {
         (planned.identity == unit.identity || alike).then_some(planned)
     }
 
+    fn is_segment(&self, placed: &Placed) -> bool {
+        let place = Place { track: placed.output, index: placed.index };
+        self.tracks.at(place).is_some_and(|(_, unit)| !unit.is_init)
+    }
+
     fn has_moved(&self, track: u8) -> bool {
         self.moved.get(usize::from(track)).is_some_and(|moved| *moved)
     }
@@ -255,7 +276,7 @@ fn end_of(placed: &[Placed]) -> u64 {
     placed.last().map_or(0, |last| last.offset + last.len)
 }
 
-fn changed(number: u64, why: &str) -> Error {
+pub(crate) fn changed(number: u64, why: &str) -> Error {
     Error::new(
         Kind::Content,
         "playlist.changed",

@@ -379,7 +379,9 @@ impl Engine {
         let Some((track, unit)) = self.shared.tracks.at(place).filter(|(_, unit)| !unit.is_init) else {
             return Err(error);
         };
-        if !self.gaps.admits(&error) {
+        // One that was there already is no gap.
+        let was_there = self.shared.assemble(|assembler| assembler.head(place.track)) > place.index;
+        if was_there || !self.gaps.admits(&error) {
             let hint = "add --allow-gaps to finish without it";
             let could = !self.gaps.is_allowed() && could_be_missing(&error) && error.advice().is_none();
             return Err(match error.kind() {

@@ -176,16 +176,17 @@ impl DiskStore {
             claims.truncate(whole.unwrap_or(claims.len()));
         }
         let claimed = claims.iter().map(Vec::len).sum::<usize>();
-        let mut parts = Vec::new();
+        let (mut parts, mut damaged) = (Vec::new(), Vec::new());
         for (n, claims) in claims.iter_mut().enumerate() {
-            parts.push(Part::open(layout.part(n), claims)?);
+            let (part, bad) = Part::open(layout.part(n), claims)?;
+            parts.push(part);
+            damaged.extend(bad);
         }
         let kept = claims.iter().map(Vec::len).sum::<usize>();
-        if kept < claimed {
-            let lost = claimed - kept;
-            warnings.push(format!(
-                "{lost} units of the earlier run are damaged on disk, or lie behind one that is; they are fetched again"
-            ));
+        let lost = claimed - kept + damaged.len();
+        if lost > 0 {
+            warnings
+                .push(format!("{lost} units of the earlier run are damaged on disk; they are fetched again"));
         }
         let NotWhole { mut waiting, growing, partials } =
             unfinished::not_whole(&layout, &contents.records, &claims, &mut parts)?;
@@ -227,7 +228,7 @@ impl DiskStore {
             index,
             lock: Some(lock),
         };
-        Ok((store, Recovered { outputs: claims, aside, partials, complete: false, warnings }))
+        Ok((store, Recovered { outputs: claims, damaged, aside, partials, complete: false, warnings }))
     }
 
     /// An earlier run died between "complete" and the last rename: do what is left.
@@ -451,7 +452,9 @@ impl ResumeStore for DiskStore {
         let behind = part.grown_to(offset + waiting.len);
         self.send_out(unit.output, behind)?;
         if !right {
-            self.cut(unit.output, offset)?;
+            if !self.part_mut(unit.output)?.is_damaged(unit.index) {
+                self.cut(unit.output, offset)?;
+            }
             remove_files(waiting.is_own.then_some(waiting.path));
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 //! An output as it grows: `OUT.part`.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub(crate) struct Part {
     pub(crate) end: u64,
     /// Up to here there are records: only what they cover all of is finished.
     recorded: u64,
+    /// Units before that which are not what their records say.
+    damaged: BTreeSet<u64>,
     /// Up to here the system has been asked to write out.
     sent: u64,
 }
@@ -36,9 +39,9 @@ pub(crate) struct Behind {
 }
 
 impl Part {
-    /// Opens a part file and drops the claims from the first on that does not hold. It is to be [cut](Self::cut) where what
-    /// is of use ends.
-    pub(crate) fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<Self, Error> {
+    /// Opens a part file and drops the claims behind the last that holds; returns those before it that don't. It is to be
+    /// [cut](Self::cut_leftovers) where what is of use ends.
+    pub(crate) fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<(Self, Vec<Placed>), Error> {
         let mut options = sys::open_options(false);
         let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.at("can't open", &path)?;
@@ -46,10 +49,22 @@ impl Part {
         if !meta.is_file() {
             return Err(Error::new(Kind::Io, "not a regular file:", &path));
         }
-        let holding = recover::verify(&mut file, &path, claims)?;
-        claims.truncate(holding);
+        let holds = recover::verify(&mut file, &path, claims)?;
+        // An empty one holds anywhere, and says nothing of what lies before it.
+        let sound = holds.iter().zip(&*claims).rposition(|(holds, claim)| *holds && claim.len > 0);
+        claims.truncate(sound.map_or(0, |last| last + 1));
+        let damaged: Vec<_> =
+            claims.iter().zip(&holds).filter(|(_, holds)| !**holds).map(|(c, _)| *c).collect();
         let recorded = claims.last().map_or(0, |last| last.offset + last.len);
-        Ok(Self { file: Arc::new(file), path, end: meta.len(), recorded, sent: recorded })
+        let part = Self {
+            file: Arc::new(file),
+            path,
+            end: meta.len(),
+            recorded,
+            damaged: damaged.iter().map(|claim| claim.index).collect(),
+            sent: recorded,
+        };
+        Ok((part, damaged))
     }
 
     /// Writes, and says what may leave memory now.
@@ -81,6 +96,11 @@ impl Part {
         Ok(())
     }
 
+    /// Whether a unit is to be written again where it was.
+    pub(crate) fn is_damaged(&self, index: u64) -> bool {
+        self.damaged.contains(&index)
+    }
+
     /// Where the records end.
     pub(crate) fn recorded_len(&self) -> u64 {
         self.recorded
@@ -98,14 +118,14 @@ impl Part {
 
     /// Takes note of a record; they come in the order of the bytes.
     pub(crate) fn recorded(&mut self, placed: &Placed) {
-        if placed.offset == self.recorded {
+        if !self.damaged.remove(&placed.index) && placed.offset == self.recorded {
             self.recorded += placed.len;
         }
     }
 
     /// Whether each byte belongs to a unit that was recorded as whole.
     pub(crate) fn is_whole(&self) -> bool {
-        self.recorded == self.end
+        self.recorded == self.end && self.damaged.is_empty()
     }
 
     pub(crate) fn sync(file: &File, path: &Path) -> Result<(), Error> {
@@ -120,7 +140,7 @@ mod tests {
     #[test]
     fn what_lies_far_behind_makes_room() {
         let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::open(folder.path().join("p"), &mut Vec::new()).unwrap();
+        let mut part = Part::open(folder.path().join("p"), &mut Vec::new()).unwrap().0;
         let mut grown = |mib: u64, and: u64| {
             part.grown_to((mib << 20) + and)
                 .map(|b| (b.offset as f64 / 1_048_576.0, b.len as f64 / 1_048_576.0))

@@ -16,6 +16,8 @@ use crate::{Error, Fingerprint, Hasher, Mark, Placed, Unit, sys};
 pub struct Recovered {
     /// For each output the units at its start, in order.
     pub outputs: Vec<Vec<Placed>>,
+    /// Those of them that are damaged: to be had again, set aside and placed where they were.
+    pub damaged: Vec<Placed>,
     /// Whole units that wait for their turn. That they are what they were is seen when they are placed.
     pub aside: Vec<Aside>,
     /// Units of which the first bytes are there.
@@ -73,7 +75,8 @@ impl Recovered {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let placed = self.outputs.iter().flatten().map(|p| p.len).sum::<u64>();
-        placed + self.aside.iter().map(|a| a.len).sum::<u64>()
+        let damaged = self.damaged.iter().map(|p| p.len).sum::<u64>();
+        placed.saturating_sub(damaged) + self.aside.iter().map(|a| a.len).sum::<u64>()
     }
 }
 
@@ -83,8 +86,15 @@ pub(crate) fn claims(records: &[Record], outputs: usize) -> Vec<Vec<Placed>> {
     for record in records {
         let Record::Placed(placed) = record else { continue };
         let Some(output) = all.get_mut(usize::from(placed.output)) else { continue };
-        // A place that is written again replaces what stood there and behind it.
         let Ok(index) = usize::try_from(placed.index) else { continue };
+        // One that was damaged and has been written again, where it was.
+        if let Some(known) =
+            output.get_mut(index).filter(|k| (k.offset, k.len) == (placed.offset, placed.len))
+        {
+            *known = *placed;
+            continue;
+        }
+        // A place that is written again otherwise replaces what stood there and behind it.
         output.truncate(index);
         let end = output.last().map_or(0, |last| last.offset + last.len);
         if output.len() == index && placed.offset == end && end.checked_add(placed.len).is_some() {
@@ -94,16 +104,15 @@ pub(crate) fn claims(records: &[Record], outputs: usize) -> Vec<Vec<Placed>> {
     all
 }
 
-/// Hashes a part file against its claims and returns how many of them hold, from the start on.
-pub(crate) fn verify(part: &mut File, path: &Path, claims: &[Placed]) -> Result<usize, Error> {
-    for (n, claim) in claims.iter().enumerate() {
+/// Hashes a file from where it stands against its claims, and says of each whether it holds.
+pub(crate) fn verify(file: &mut File, path: &Path, claims: &[Placed]) -> Result<Vec<bool>, Error> {
+    let mut all = Vec::with_capacity(claims.len());
+    for claim in claims {
         let mut hasher = Hasher::default();
-        let whole = read(part, claim.len, |piece| hasher.update(piece)).at("can't read", path)?;
-        if !whole || hasher.finish() != claim.hash {
-            return Ok(n);
-        }
+        let whole = read(file, claim.len, |piece| hasher.update(piece)).at("can't read", path)?;
+        all.push(whole && hasher.finish() == claim.hash);
     }
-    Ok(claims.len())
+    Ok(all)
 }
 
 /// Reads so many bytes from where a file stands. `false`: it ends before.
@@ -174,7 +183,8 @@ mod tests {
             // A hole ends the prefix.
             (vec![placed(0, 0, 0, 5), placed(0, 2, 9, 5)], vec![1, 0]),
             (vec![placed(0, 0, 0, 5), placed(0, 1, 6, 5)], vec![1, 0]),
-            // Written again: what stood behind it is void.
+            // Written again, where it was, and of another length: what stood behind it is void.
+            (vec![placed(0, 0, 0, 5), placed(0, 1, 5, 5), placed(0, 0, 0, 5)], vec![2, 0]),
             (vec![placed(0, 0, 0, 5), placed(0, 1, 5, 5), placed(0, 0, 0, 7)], vec![1, 0]),
             (vec![placed(9, 0, 0, 5)], vec![0, 0]),
             (vec![placed(0, 0, 0, u64::MAX), placed(0, 1, u64::MAX, 1)], vec![1, 0]),

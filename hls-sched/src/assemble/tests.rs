@@ -130,9 +130,9 @@ fn what_a_given_up_attempt_still_delivers_is_nobodys() {
     a.fail(at(0));
     a.begin(at(0), 0, 2, now);
     assert_eq!(a.offer(at(0), 1, data(4), 0, now), Offer::Gone);
-    assert!(!a.complete(at(0), 1, Fingerprint(0)));
+    assert_eq!(a.complete(at(0), 1, Fingerprint(0)), Completion::Gone);
     assert_eq!(a.offer(at(0), 2, data(3), 0, now), Offer::Taken);
-    assert!(a.complete(at(0), 2, Fingerprint(0)));
+    assert_eq!(a.complete(at(0), 2, Fingerprint(0)), Completion::Taken);
     assert_eq!(done(&mut a), ["write 4@0", "cut 0", "write 3@0", "record 0 3@0"]);
 }
 
@@ -157,6 +157,43 @@ fn at_the_end_of_a_run_whole_units_are_kept_and_the_rest_is_dropped() {
     a.evacuate();
     assert_eq!(done(&mut a), ["write 4@0", "cut 0", "aside 1 8", "keep 1"]);
     assert_eq!(a.held(), 0);
+}
+
+#[test]
+fn a_damaged_unit_is_replaced_where_it_was() {
+    let (mut a, now) = (Assembler::new(&[(5, 50, 6)], true, 100), Instant::now());
+    let damaged = |index, hash| Placed {
+        output: 0,
+        index,
+        identity: 0,
+        offset: 10 * index,
+        len: 10,
+        hash: Fingerprint(hash),
+    };
+    a.found_damaged(damaged(1, 7));
+    a.found_damaged(damaged(3, 8));
+    for index in [1, 3, 5] {
+        a.begin(at(index), 0, index, now);
+        a.offer(at(index), index, data(10), 0, now);
+    }
+    assert_eq!(a.complete(at(1), 1, Fingerprint(7)), Completion::Taken);
+    assert_eq!(a.complete(at(3), 3, Fingerprint(9)), Completion::Changed);
+    a.complete(at(5), 5, Fingerprint(5));
+    assert_eq!(done(&mut a), ["write 10@50", "aside 1 10", "keep 1", "place 1@10", "record 5 10@50"]);
+    assert!(!a.is_complete());
+    a.placed(at(1), true);
+    a.fail(at(3));
+    a.begin(at(3), 0, 4, now);
+    a.offer(at(3), 4, data(10), 0, now);
+    assert_eq!(a.complete(at(3), 4, Fingerprint(8)), Completion::Taken);
+    // What was written for it was not what it had been: once more.
+    a.placed(at(3), false);
+    assert!(!a.is_complete());
+    a.begin(at(3), 0, 5, now);
+    a.offer(at(3), 5, data(10), 0, now);
+    a.complete(at(3), 5, Fingerprint(8));
+    a.placed(at(3), true);
+    assert!(a.is_complete() && a.held() == 0);
 }
 
 fn mark(len: u64) -> Mark {
@@ -286,7 +323,7 @@ proptest! {
                 }
                 8 => {
                     prop_assert_eq!(got[u], end);
-                    prop_assert!(a.complete(place, 1, Fingerprint(0)));
+                    prop_assert_eq!(a.complete(place, 1, Fingerprint(0)), Completion::Taken);
                     whole[u] = true;
                 }
                 _ => {

@@ -254,18 +254,31 @@ async fn other_bytes_under_the_same_names_are_not_joined_to_it() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_damaged_part_is_fetched_again() -> Outcome {
-    let (origin, folder) = (Origin::start(), Folder::new()?);
-    let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
-    let out = folder.file("out.ts");
-    interrupted(&origin, &vod, &out).await?;
-    let part = folder.file("out.ts.part");
-    let mut bytes = std::fs::read(&part)?;
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&part, bytes)?;
-    job(&vod.url).output(&out).start().finish().await?;
-    same(&out, &vod.expected)
+async fn what_is_damaged_is_fetched_again_and_nothing_else() -> Outcome {
+    // Which of the ten units in the part are hit, by a flipped bit; the last case cuts the file as well.
+    for (hit, cut, again) in
+        [(&[4][..], 0, 1), (&[0, 3, 8], 0, 3), (&[9], 0, 1), (&[2], 1, 2), (&[8, 9], 0, 2)]
+    {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::synthetic(20, SIZE as usize).aes128(KEY).publish(&origin);
+        let out = folder.file("out.ts");
+        interrupted(&origin, &vod, &out).await?;
+        let part = folder.file("out.ts.part");
+        let mut bytes = std::fs::read(&part)?;
+        let size = vod.expected.len() / 20;
+        hit.iter().for_each(|n| bytes[n * size + 100] ^= 1);
+        bytes.truncate(bytes.len() - cut);
+        std::fs::write(&part, bytes)?;
+        let done = job(&vod.url).output(&out).start().finish().await?;
+        same(&out, &vod.expected)?;
+        // The probe, and the one that was missing before.
+        assert!(fetched(&origin, &vod).len() <= again + 2, "{hit:?}: {:?}", fetched(&origin, &vod));
+        assert_eq!(
+            (done.segments, done.resumed_segments, done.bytes),
+            (20, 19 - again as u64, vod.expected.len() as u64)
+        );
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -409,8 +422,13 @@ async fn goes_on_inside(vod: Vod) -> Outcome {
         );
     }
     let running = job(&vod.url).concurrency(3).output(&out).start();
-    // What is kept in memory is on disk after two seconds.
-    tokio::time::sleep(Duration::from_millis(2600)).await;
+    // What waits in memory is on disk after two seconds; the first one has its mark by then.
+    let aside = || std::fs::read_dir(folder.file("out.ts.hls")).into_iter().flatten().flatten();
+    let is_growing = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("tmp-0-");
+    while aside().filter(is_growing).count() < 2 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(600)).await;
     // As a kill does it: nobody says that it ends.
     drop(running);
     gate.open();

@@ -89,7 +89,7 @@ fn a_kill_keeps_what_was_recorded() {
 }
 
 #[test]
-fn damage_is_noticed_and_costs_only_what_lies_behind_it() {
+fn damage_is_noticed_and_costs_only_what_it_hit() {
     type Damage = fn(&Path);
     let flip: Damage = |p| {
         let mut all = fs::read(p).unwrap();
@@ -99,12 +99,12 @@ fn damage_is_noticed_and_costs_only_what_lies_behind_it() {
     let cut: Damage = |p| fs::OpenOptions::new().write(true).open(p).unwrap().set_len(2500).unwrap();
     let gone: Damage = |p| fs::remove_file(p).unwrap();
     let empty: Damage = |p| fs::write(p, "").unwrap();
-    for (what, file, damage, kept) in [
-        ("a flipped bit in the output", "a.ts.part", flip, 2),
-        ("an output cut short", "a.ts.part", cut, 2),
-        ("no output", "a.ts.part", gone, 0),
-        ("an empty log", "a.ts.hls/written", empty, 0),
-        ("no log", "a.ts.hls/written", gone, 0),
+    for (what, file, damage, kept, damaged) in [
+        ("a flipped bit in the output", "a.ts.part", flip, 5, &[2][..]),
+        ("an output cut short", "a.ts.part", cut, 2, &[]),
+        ("no output", "a.ts.part", gone, 0, &[]),
+        ("an empty log", "a.ts.hls/written", empty, 0, &[]),
+        ("no log", "a.ts.hls/written", gone, 0, &[]),
     ] {
         let job = Job::new(&["a.ts"]);
         let (mut store, _) = job.open();
@@ -113,7 +113,14 @@ fn damage_is_noticed_and_costs_only_what_lies_behind_it() {
         damage(&job.path(file));
         let (mut store, recovered) = job.open();
         assert_eq!(recovered.outputs[0].len(), kept, "{what}");
+        assert_eq!(recovered.damaged.iter().map(|p| p.index).collect::<Vec<_>>(), damaged, "{what}");
         (kept as u64..6).for_each(|n| place(&mut store, 0, n));
+        for placed in &recovered.damaged {
+            let unit = Unit { output: 0, index: placed.index, identity: placed.identity };
+            store.set_aside(unit, &[IoSlice::new(&bytes(placed.index))]).unwrap();
+            store.keep_aside(unit, placed.hash).unwrap();
+            assert_eq!(store.place_aside(unit, placed.offset).unwrap(), Some(*placed), "{what}");
+        }
         store.finish().unwrap();
         assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(6), "{what}");
     }
@@ -343,4 +350,19 @@ fn bytes_without_a_record_are_never_finished() {
     store.cut(0, offset(3)).unwrap();
     store.finish().unwrap();
     assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(3));
+}
+
+#[test]
+fn nothing_is_finished_while_a_unit_is_damaged() {
+    let job = Job::new(&["a.ts"]);
+    let (mut store, _) = job.open();
+    (0..5).for_each(|n| place(&mut store, 0, n));
+    kill(store);
+    let mut all = fs::read(job.path("a.ts.part")).unwrap();
+    all[0] ^= 1;
+    fs::write(job.path("a.ts.part"), all).unwrap();
+    let (mut store, recovered) = job.open();
+    assert_eq!((recovered.outputs[0].len(), recovered.damaged.len()), (5, 1));
+    assert!(matches!(store.finish().unwrap_err().kind(), Kind::Contract));
+    assert!(!job.path("a.ts").exists());
 }
