@@ -64,7 +64,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
                 let vod = |vod: Vod| if encrypted { vod.aes128([7; 16]) } else { vod };
                 [
                     Shape::new("many", &vod(Vod::synthetic(400, 60 << 10)), connections, 24 << 20),
-                    Shape::new("large", &vod(Vod::synthetic(5, 8 << 20)), connections, 8 << 20),
+                    Shape::new("large", &vod(Vod::synthetic(5, 8 << 20)), connections, 16 << 20),
                 ]
             })
             .collect(),
