@@ -190,6 +190,17 @@ impl Assembler {
         self.used
     }
 
+    /// Bytes of units that are not whole, up to their marks.
+    #[must_use]
+    pub fn marked(&self) -> u64 {
+        let slots = self.lanes.iter().flat_map(|lane| lane.slots.values());
+        slots
+            .filter(|slot| slot.hash.is_none())
+            .filter_map(|slot| slot.mark.as_ref())
+            .map(|mark| mark.len)
+            .sum()
+    }
+
     /// Places that were skipped.
     #[must_use]
     pub fn gaps(&self) -> u64 {

@@ -16,7 +16,7 @@ use crate::begun::Begun;
 use crate::buffers::Buffers;
 use crate::earlier::{Earlier, Start};
 use crate::error::{Error, Kind};
-use crate::event::{Event, Finished, Gap, Plan, Progress, Retry, Segment};
+use crate::event::{Event, Finished, Gap, Progress, Retry, Segment};
 use crate::gaps::{self, Gaps, could_be_missing};
 use crate::job::{Config, Control, DRAIN, End, Format};
 use crate::keys::Keys;
@@ -28,6 +28,7 @@ use crate::pace::{Pacer, Width};
 use crate::plan::Tracks;
 use crate::planner::{Action, Planner, Verdict};
 use crate::prepare;
+use crate::size::Size;
 use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
 
@@ -78,7 +79,7 @@ pub(crate) async fn run(
         Ok(earlier) => earlier,
         Err(error) => return Err(noted(error, &mut store)),
     };
-    let plan = plan(&outputs, &tracks, earlier.progress());
+    let plan = prepare::plan(&outputs, &tracks, earlier.progress());
     let estimate = plan.estimated_bytes;
     let need = estimate.map(|all| all.saturating_sub(plan.resumed_bytes)).filter(|_| !recovered.complete);
     let room = space::may_begin(need, plan.free_bytes, config.keep_free);
@@ -195,25 +196,6 @@ async fn asked_to_end(orders: &mut watch::Receiver<Control>) {
 
 fn stopped() -> Error {
     Error::new(Kind::Stopped, "stopped", "stopped before the end").next("run the same command again to go on")
-}
-
-fn plan(
-    outputs: &[std::path::PathBuf],
-    tracks: &Tracks,
-    (resumed_segments, resumed_bytes): (u64, u64),
-) -> Plan {
-    let estimates = tracks.0.iter().map(|t| t.estimated_bytes()).collect::<Vec<_>>();
-    let known: u64 = estimates.iter().flatten().sum();
-    Plan {
-        outputs: outputs.to_vec(),
-        tracks: tracks.0.iter().map(|t| t.label.clone()).collect(),
-        segments: tracks.segments(),
-        resumed_segments,
-        resumed_bytes,
-        duration: tracks.0.iter().map(|t| t.duration()).max().unwrap_or_default(),
-        estimated_bytes: estimates.first().copied().flatten().map(|_| known),
-        free_bytes: outputs.first().and_then(|output| space::free_beside(output)),
-    }
 }
 
 /// An attempt that runs.
@@ -567,7 +549,10 @@ impl Engine {
     async fn keep(mut self, error: Error) -> Error {
         self.running.abort_all();
         while self.running.join_next().await.is_some() {}
-        self.shared.assemble(|assembler| assembler.evacuate());
+        let marked = self.shared.assemble(|assembler| {
+            assembler.evacuate();
+            assembler.marked()
+        });
         self.shared.writer.close(memo::ended(&error));
         while let Some(report) = self.reports.recv().await {
             match report {
@@ -582,10 +567,16 @@ impl Engine {
         let name = hls_fetch::escaped(&output.display().to_string(), 300);
         // Not all that is verified: what no disk had room for is lost with this process.
         let (saved, all) = (self.saved, self.shared.tracks.segments());
+        let begun = match (saved, marked) {
+            (_, 0) => String::new(),
+            (0, _) => format!("{} of segments that are not whole in {name}.part", Size(marked)),
+            _ => format!(", and {} of others", Size(marked)),
+        };
         let error = match saved {
-            0 => error.keeping(format!("nothing; {name} was not created")),
+            0 if marked == 0 => error.keeping(format!("nothing; {name} was not created")),
+            0 => error.keeping(format!("{begun}; {name} was not created")),
             _ => error.keeping(format!(
-                "{saved} of {all} segments verified in {name}.part; {name} was not created"
+                "{saved} of {all} segments verified in {name}.part{begun}; {name} was not created"
             )),
         };
         match (error.advice(), error.kind()) {

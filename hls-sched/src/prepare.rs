@@ -11,11 +11,11 @@ use url::Url;
 
 use crate::attempt::Transport;
 use crate::error::{Error, Kind};
-use crate::event::{Event, Retry};
+use crate::event::{Event, Plan, Retry};
 use crate::job::{Config, Format, Input, Output};
 use crate::pipe::PipeStore;
-use crate::plan::Track;
-use crate::{load, manifest, name, select};
+use crate::plan::{Track, Tracks};
+use crate::{load, manifest, name, select, space};
 
 /// A track with what its name depends on.
 pub(crate) struct Chosen {
@@ -250,4 +250,24 @@ pub(crate) async fn open(
         opened.map_err(|_| Error::new(Kind::Internal, "internal", "the store could not be opened"))?;
     let (store, recovered) = opened.map_err(Error::state)?;
     Ok((Box::new(store), recovered))
+}
+
+/// What the job is about to do.
+pub(crate) fn plan(
+    outputs: &[PathBuf],
+    tracks: &Tracks,
+    (resumed_segments, resumed_bytes): (u64, u64),
+) -> Plan {
+    let estimates = tracks.0.iter().map(|t| t.estimated_bytes()).collect::<Vec<_>>();
+    let known: u64 = estimates.iter().flatten().sum();
+    Plan {
+        outputs: outputs.to_vec(),
+        tracks: tracks.0.iter().map(|t| t.label.clone()).collect(),
+        segments: tracks.segments(),
+        resumed_segments,
+        resumed_bytes,
+        duration: tracks.0.iter().map(|t| t.duration()).max().unwrap_or_default(),
+        estimated_bytes: estimates.first().copied().flatten().map(|_| known),
+        free_bytes: outputs.first().and_then(|output| space::free_beside(output)),
+    }
 }
