@@ -1,8 +1,6 @@
 //! Segments that could not be had, where the job may end without them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use hls_fetch::Class;
@@ -67,7 +65,7 @@ impl Gaps {
 
     /// Writes what is missing beside the main output.
     pub(crate) fn report(&self, output: &Path, segments: u64) -> Result<(), hls_state::Error> {
-        let replace = is_one(&report_path(output));
+        let replace = Beside::begins_with(&report_path(output), MAGIC);
         let mut file = Beside::create(output, "gaps.json")?;
         let written = self.write(output, segments, &mut file);
         if let Err(error) = written {
@@ -123,15 +121,9 @@ fn report_path(output: &Path) -> PathBuf {
 /// Removes the report of an earlier run: nothing is missing any more.
 pub(crate) fn remove_report(output: &Path) {
     let path = report_path(output);
-    if is_one(&path) {
+    if Beside::begins_with(&path, MAGIC) {
         let _ = std::fs::remove_file(path);
     }
-}
-
-fn is_one(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
-    read.is_ok() && head == MAGIC.as_bytes()
 }
 
 #[cfg(test)]

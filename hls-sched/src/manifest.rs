@@ -28,9 +28,7 @@ pub fn manifest_path(output: &Path) -> PathBuf {
 
 /// Whether there is a manifest: one that is there may be replaced by that of a later run, another file may not.
 pub(crate) fn is_one(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
-    read.is_ok() && head == MAGIC.as_bytes()
+    Beside::begins_with(path, MAGIC)
 }
 
 /// A SHA-256 hash.

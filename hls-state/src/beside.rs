@@ -1,7 +1,7 @@
 //! A file beside an output, which appears when it is whole.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
@@ -24,6 +24,14 @@ impl Beside {
         name.push(".");
         name.push(suffix);
         name.into()
+    }
+
+    /// Whether there is a file that begins so: one that an earlier run made may be replaced, another may not.
+    #[must_use]
+    pub fn begins_with(path: &Path, text: &str) -> bool {
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(text.len() as u64).read_to_end(&mut head));
+        read.is_ok() && head == text.as_bytes()
     }
 
     /// Begins the file for an output.
