@@ -15,6 +15,8 @@ use hls_state::{Fingerprint, Mark, Placed, Unit};
 const OLDEST_IN_MEMORY: Duration = Duration::from_secs(2);
 /// A pause for lack of memory never lasts longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The same, while the disk is what all wait for: servers give up on connections that stand still for much longer.
+const LONGEST_PAUSE_FOR_DISK: Duration = Duration::from_secs(10);
 /// A head without a byte for this long ends all pauses.
 const STARVED: Duration = Duration::from_millis(500);
 
@@ -438,8 +440,9 @@ impl Assembler {
         }
     }
 
-    /// Moves to disk what waits too long, and ends pauses that last too long or starve a head.
-    pub fn tick(&mut self, now: Instant) {
+    /// Moves to disk what waits too long, and ends pauses that last too long or starve a head. While the disk itself is what
+    /// all wait for, pauses last longer: to write more would make that worse.
+    pub fn tick(&mut self, now: Instant, disk_is_behind: bool) {
         let older = |since: Option<Instant>, than: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) >= than)
         };
@@ -451,7 +454,11 @@ impl Assembler {
             for (&index, slot) in &lane.slots {
                 let At::Memory { since, .. } = slot.at else { continue };
                 let too_old = older(since, OLDEST_IN_MEMORY);
-                let paused = slot.paused.is_some() && (starving || older(slot.paused, LONGEST_PAUSE));
+                let overdue = match disk_is_behind {
+                    true => older(slot.paused, LONGEST_PAUSE_FOR_DISK),
+                    false => starving || older(slot.paused, LONGEST_PAUSE),
+                };
+                let paused = slot.paused.is_some() && overdue;
                 if (too_old || paused) && (index != lane.head || !self.takes_unverified) {
                     leaving.push(Place { track, index });
                 }

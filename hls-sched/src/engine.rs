@@ -449,7 +449,8 @@ impl Engine {
         let now = Instant::now();
         let need = self.still_needed();
         self.watch.as_mut().map_or(Ok(()), |watch| watch.look(now.into_std(), need))?;
-        self.shared.assemble(|assembler| assembler.tick(now.into_std()));
+        let disk_is_behind = self.shared.writer.is_behind();
+        self.shared.assemble(|assembler| assembler.tick(now.into_std(), disk_is_behind));
         self.shared.room.notify_waiters();
         self.widen(now.into_std());
         let received = self.shared.transport.meters.received();

@@ -93,9 +93,14 @@ impl Writer {
         self.in_flight.bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether attempts wait for the thread.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.in_flight() > MOST_IN_FLIGHT
+    }
+
     /// Waits until the thread has caught up enough.
     pub(crate) async fn ready(&self) {
-        while self.in_flight() > MOST_IN_FLIGHT {
+        while self.is_behind() {
             let fewer = self.in_flight.fewer.notified();
             tokio::pin!(fewer);
             fewer.as_mut().enable();

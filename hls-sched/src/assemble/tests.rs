@@ -68,16 +68,19 @@ fn a_failed_head_is_cut_off_where_it_began() {
 
 #[test]
 fn a_full_budget_pauses_all_but_the_head_and_never_for_long() {
-    let (mut a, now) = started(true, 10, 3);
-    assert_eq!(a.offer(at(1), 1, data(8), 0, now), Offer::Taken);
-    assert_eq!(a.offer(at(2), 1, data(8), 0, now), Offer::Pause(data(8)));
-    assert_eq!(a.offer(at(0), 1, data(50), 0, now), Offer::Taken);
-    a.tick(now + 400 * MS);
-    assert_eq!(a.offer(at(2), 1, data(8), 0, now + 400 * MS), Offer::Pause(data(8)));
-    // The head has had no byte for 500 ms.
-    a.tick(now + 500 * MS);
-    assert_eq!(a.offer(at(2), 1, data(8), 0, now + 500 * MS), Offer::Taken);
-    assert_eq!(done(&mut a), ["write 50@0", "aside 2 8"]);
+    // The head has had no byte for 500 ms, or the disk has kept all waiting for ten seconds.
+    for (disk_is_behind, after) in [(false, 500 * MS), (true, 10_400 * MS)] {
+        let (mut a, now) = started(true, 10, 3);
+        assert_eq!(a.offer(at(1), 1, data(8), 0, now), Offer::Taken);
+        assert_eq!(a.offer(at(2), 1, data(8), 0, now), Offer::Pause(data(8)));
+        assert_eq!(a.offer(at(0), 1, data(50), 0, now), Offer::Taken);
+        a.tick(now + 400 * MS, disk_is_behind);
+        a.tick(now + 500 * MS, true);
+        assert_eq!(a.offer(at(2), 1, data(8), 0, now + 500 * MS), Offer::Pause(data(8)));
+        a.tick(now + after, disk_is_behind);
+        assert_eq!(a.offer(at(2), 1, data(8), 0, now + after), Offer::Taken);
+        assert_eq!(done(&mut a).pop().as_deref(), Some("aside 2 8"));
+    }
     // What the writer has not written yet counts too.
     let (mut a, now) = started(true, 10, 2);
     assert_eq!(a.offer(at(1), 1, data(8), 5, now), Offer::Pause(data(8)));
@@ -89,7 +92,7 @@ fn a_long_wait_moves_to_disk_and_back() {
     a.offer(at(1), 1, data(8), 0, now);
     a.complete(at(1), 1, Fingerprint(1));
     a.offer(at(2), 1, data(8), 0, now);
-    a.tick(now + 2000 * MS);
+    a.tick(now + 2000 * MS, true);
     assert_eq!(done(&mut a), ["aside 1 8", "keep 1", "aside 2 8"]);
     a.offer(at(2), 1, data(1), 0, now);
     a.complete(at(2), 1, Fingerprint(2));
@@ -313,7 +316,7 @@ proptest! {
                 }
                 1 => {
                     now += 100 * MS * n as u32;
-                    a.tick(now);
+                    a.tick(now, n % 2 == 0);
                 }
                 2 if got[u] == 0 => {}
                 2 => a.mark(place, 1, mark(got[u] as u64)),
@@ -338,7 +341,7 @@ proptest! {
                         Offer::Pause(same) => {
                             prop_assert!(!is_head, "a head was paused");
                             // The pause ends by itself.
-                            a.tick(now + LONGEST_PAUSE);
+                            a.tick(now + LONGEST_PAUSE, false);
                             prop_assert_eq!(a.offer(place, 1, same, 0, now), Offer::Taken);
                             got[u] += n;
                         }
