@@ -186,6 +186,14 @@ impl Assembler {
         self.lanes.iter().all(|lane| lane.head >= lane.end && lane.damaged.is_empty())
     }
 
+    /// Whether a unit is still to be had: neither whole nor already in its output.
+    #[must_use]
+    pub fn needs(&self, place: Place) -> bool {
+        let Some(lane) = self.lanes.get(usize::from(place.track)) else { return false };
+        let is_whole = lane.slots.get(&place.index).is_some_and(|slot| slot.hash.is_some());
+        !is_whole && (place.index >= lane.head || lane.damaged.contains_key(&place.index))
+    }
+
     /// Bytes that wait in memory.
     #[must_use]
     pub fn held(&self) -> u64 {
@@ -427,6 +435,9 @@ impl Assembler {
     /// Answers [`Command::PlaceAside`]. `false`: the file was not what it had been, and the unit has to be had again.
     pub fn placed(&mut self, place: Place, right: bool) {
         let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return };
+        if !lane.slots.get(&place.index).is_some_and(|slot| matches!(slot.at, At::Moving)) {
+            return;
+        }
         let Some(slot) = lane.slots.remove(&place.index) else { return };
         if place.index < lane.head {
             if right {

@@ -260,7 +260,8 @@ impl Transport {
                 Err(error) => return Err(failed(error)),
             };
         }
-        let goes_on = answer.as_ref().is_some_and(|a| begun.as_ref().is_some_and(|b| b.is_continued_by(a)));
+        let goes_on =
+            answer.as_ref().is_some_and(|a| begun.as_ref().is_some_and(|b| b.is_continued_by(a, unit.range)));
         if !goes_on && begun.take().is_some() {
             sink.start_over();
         }

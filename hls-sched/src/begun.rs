@@ -27,8 +27,6 @@ pub(crate) struct Begun {
     pub(crate) bytes: u64,
     /// What the pipeline has passed and the output has not taken yet.
     pub(crate) in_hand: Option<Bytes>,
-    /// Of the bytes that went on, how many the last attempt brought.
-    pub(crate) gained: u64,
     /// Strong, so that equal means equal byte for byte (RFC 9110 section 8.8.1). Without one a unit starts over.
     etag: Option<String>,
     origin: u128,
@@ -48,7 +46,6 @@ impl Begun {
             taken: 0,
             bytes: 0,
             in_hand: None,
-            gained: 0,
             etag,
             origin,
             chain: None,
@@ -69,7 +66,6 @@ impl Begun {
             taken: len,
             bytes: len,
             in_hand: None,
-            gained: 0,
             etag: Some(note.etag),
             origin: note.origin,
             chain: Some(Iv::from_bytes(note.chain)),
@@ -80,14 +76,11 @@ impl Begun {
 
     /// The output has taken what was in hand.
     pub(crate) fn handed_on(&mut self) {
-        let len = self.in_hand.take().map_or(0, |plain| plain.len() as u64);
-        self.bytes += len;
-        self.gained += len;
+        self.bytes += self.in_hand.take().map_or(0, |plain| plain.len() as u64);
     }
 
     /// Another attempt goes on with it.
     pub(crate) fn go_on(&mut self, key: Option<&Key>) {
-        self.gained = 0;
         if let (Some(key), Some(chain)) = (key, self.chain.take()) {
             self.pipeline.decrypt_with(CbcDecryptor::new(key, &chain));
         }
@@ -107,8 +100,10 @@ impl Begun {
     }
 
     /// Whether the answer is the rest of the same representation: a server that ignores the condition is not believed.
-    pub(crate) fn is_continued_by(&self, answer: &Response) -> bool {
-        answer.status == 206 && answer.strong_etag.is_some() && answer.strong_etag == self.etag
+    /// Where the unit is all of a resource, the answer has to say how long that is: a server may send less than was asked for.
+    pub(crate) fn is_continued_by(&self, answer: &Response, of: Option<ByteRange>) -> bool {
+        let has_end = answer.total.is_some() || of.is_some_and(|range| range.end.is_some());
+        answer.status == 206 && has_end && answer.strong_etag.is_some() && answer.strong_etag == self.etag
     }
 
     /// How long until the next mark is due; `None` where there is nothing to mark.

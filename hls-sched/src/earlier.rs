@@ -64,7 +64,31 @@ impl<'a> Earlier<'a> {
             }
             moved.push(has_moved);
         }
+        for aside in &recovered.aside {
+            let Some(track) = tracks.0.get(usize::from(aside.unit.output)) else { continue };
+            let planned = track.unit(aside.unit.index).map(|unit| unit.identity);
+            let is_same = planned.is_some_and(|planned| is_alike(planned, aside.unit.identity));
+            // What merely waits may be dropped; what is in an output that has its name may not be replaced by another stream.
+            if recovered.replaces && !is_same {
+                return Err(changed(
+                    track.segments_before(aside.unit.index),
+                    "the playlist is another one from there on than that of the output",
+                ));
+            }
+            if let Some(has_moved) = moved.get_mut(usize::from(aside.unit.output)).filter(|_| is_same) {
+                *has_moved |= planned != Some(aside.unit.identity);
+            }
+        }
         Ok(Self { tracks, recovered, moved })
+    }
+
+    pub(crate) fn has_moved_at_all(&self) -> bool {
+        self.moved.contains(&true)
+    }
+
+    /// Whether what is there is as many units as the plan has.
+    pub(crate) fn is_as_long(&self) -> bool {
+        (0..).zip(&self.tracks.0).all(|(n, track)| self.placed(n).len() as u64 == track.units())
     }
 
     /// Segments and bytes that are there, in the outputs and beside them.
@@ -118,9 +142,9 @@ impl<'a> Earlier<'a> {
         let latest = |known: &mut dyn Iterator<Item = Known>| {
             known.take(PROBE_AMONG).filter(is_segment).min_by_key(|known| known.len)
         };
-        let vouching = latest(&mut placed.clone().rev()).or_else(|| latest(&mut aside.into_iter().rev()));
+        let vouching = latest(&mut placed.clone().rev()).or_else(|| latest(&mut aside.iter().rev().copied()));
         let moved = self.has_moved(n);
-        let first = placed.clone().find(is_segment).filter(|_| moved);
+        let first = placed.clone().chain(aside).find(is_segment).filter(|_| moved);
         if moved && first.is_none() {
             return Err(changed(0, "it has moved, and no segment of it is here to be compared"));
         }
@@ -197,8 +221,14 @@ impl<'a> Earlier<'a> {
                 note(place, &unit, "it could not be had in an earlier run");
             }
         }
+        let is_here = |index| {
+            let mut aside = self.recovered.aside.iter();
+            aside.any(|a| (a.unit.output, a.unit.index) == (n, index) && self.waiting(&a.unit).is_some())
+        };
         for index in placed.len() as u64..track.units() {
-            let Some(unit) = track.unit(index).filter(|unit| unit.is_gap) else { continue };
+            let Some(unit) = track.unit(index).filter(|unit| unit.is_gap && !is_here(index)) else {
+                continue;
+            };
             let place = Place { track: n, index };
             note(place, &unit, "the playlist says that it is missing (EXT-X-GAP)");
             planner.have(place);

@@ -14,14 +14,14 @@ use crate::assemble::Place;
 use crate::attempt::{Done, Failed, Shared, TrackChecks, Transport};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
-use crate::earlier::{Earlier, Start};
+use crate::earlier::{Earlier, Start, changed};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Progress, Retry, Segment};
 use crate::gaps::{self, Gaps, could_be_missing};
-use crate::job::{Config, Control, DRAIN, End, Format};
+use crate::job::{Config, Control, DRAIN, End, Format, asked_to_end};
 use crate::keys::Keys;
 use crate::manifest::manifest_path;
-use crate::manifested::{About, Manifested};
+use crate::manifested::{About, Manifested, manifest_of_finished};
 use crate::memo;
 use crate::meter::{Meters, Rate};
 use crate::pace::{Pacer, Width};
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     let prepared = prepare::choose(&config, &transport, &events);
     let chosen = tokio::select! {
         chosen = prepared => chosen?,
-        () = asked_to_end(&mut orders) => return Err(stopped()),
+        () = asked_to_end(&mut orders) => return Err(Error::stopped()),
     };
     let outputs = prepare::outputs(&config, &chosen)?;
     let checks = chosen.iter().map(|c| TrackChecks {
@@ -81,7 +81,9 @@ pub(crate) async fn run(
     };
     let plan = prepare::plan(&outputs, &tracks, earlier.progress());
     let estimate = plan.estimated_bytes;
-    let need = estimate.map(|all| all.saturating_sub(plan.resumed_bytes)).filter(|_| !recovered.complete);
+    // An output that is replaced is copied.
+    let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
+    let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
     let room = space::may_begin(need, plan.free_bytes, config.keep_free);
     let _ = events.send(Event::Plan(plan));
     if let Err(error) = room {
@@ -112,19 +114,26 @@ pub(crate) async fn run(
         sync: config.durability == Durability::Safe,
         placed: recovered.outputs.clone(),
     });
+    // What is complete and has not moved needs nothing of the server.
+    let is_settled = recovered.complete && !earlier.has_moved_at_all();
+    let proving = async { if is_settled { Ok(()) } else { earlier.prove(&transport, &events).await } };
+    let proved = tokio::select! {
+        proved = proving => proved,
+        () = asked_to_end(&mut orders) => return Err(Error::stopped()),
+    };
+    if let Err(error) = proved {
+        return Err(noted(error, &mut store));
+    }
     if recovered.complete {
+        if !earlier.is_as_long() {
+            return Err(changed(0, "the playlist has more or fewer segments than the output"));
+        }
+        outputs.iter().take(1).for_each(|output| gaps::remove_report(output));
         if let Some(about) = about {
             manifest_of_finished(about).await?;
         }
         let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
         return Ok(finished(bytes, &transport, tracks.segments()));
-    }
-    let proved = tokio::select! {
-        proved = earlier.prove(&transport, &events) => proved,
-        () = asked_to_end(&mut orders) => return Err(stopped()),
-    };
-    if let Err(error) = proved {
-        return Err(noted(error, &mut store));
     }
     let Start { planner, assembler, begun, gaps } = earlier.start(&config, &transport, &mut *store).await?;
     if let Some(about) = about {
@@ -154,6 +163,7 @@ pub(crate) async fn run(
         handles: HashMap::new(),
         gaps,
         begun,
+        furthest: HashMap::new(),
         attempts: 0,
         bytes: resumed_bytes,
         segments_done: resumed_segments,
@@ -167,6 +177,7 @@ pub(crate) async fn run(
         watch: Watch::new(outputs.first(), config.keep_free),
     };
     engine.widen(Instant::now().into_std());
+    engine.heads();
     match engine.transfer().await {
         Ok(()) => {
             let bytes = engine.bytes;
@@ -175,27 +186,6 @@ pub(crate) async fn run(
         }
         Err(error) => Err(engine.keep(error).await),
     }
-}
-
-/// The earlier run had done all but the last renames: what it left has its names by now.
-async fn manifest_of_finished(about: About) -> Result<(), Error> {
-    let written = tokio::task::spawn_blocking(move || {
-        about.write(|n| about.outputs.get(n).cloned().unwrap_or_default())
-    });
-    let gone = |_| Error::new(Kind::Internal, "internal", "the manifest could not be written");
-    written.await.map_err(gone)?.map_err(Error::state)
-}
-
-async fn asked_to_end(orders: &mut watch::Receiver<Control>) {
-    while orders.borrow_and_update().end == End::None {
-        if orders.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn stopped() -> Error {
-    Error::new(Kind::Stopped, "stopped", "stopped before the end").next("run the same command again to go on")
 }
 
 /// An attempt that runs.
@@ -215,6 +205,8 @@ struct Engine {
     handles: HashMap<Place, Running>,
     /// Units that an attempt has begun and the next one goes on with.
     begun: HashMap<Place, Begun>,
+    /// How far each of the units that failed has come at most, in bytes.
+    furthest: HashMap<Place, u64>,
     gaps: Gaps,
     attempts: u64,
     bytes: u64,
@@ -248,7 +240,7 @@ impl Engine {
                 return Ok(());
             }
             if self.drain_until.is_some_and(|until| self.running.is_empty() || Instant::now() >= until) {
-                return Err(stopped());
+                return Err(Error::stopped());
             }
             // What is due already waits for a free slot, and a slot that becomes free wakes the loop anyway.
             let wake = self.planner.next_wake().map(Instant::from_std).filter(|wake| *wake > Instant::now());
@@ -258,7 +250,10 @@ impl Engine {
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
                 },
-                Some(report) = self.reports.recv() => self.heard(report)?,
+                report = self.reports.recv() => match report {
+                    Some(report) => self.heard(report)?,
+                    None => return Err(Error::writer_gone()),
+                },
                 _ = tick.tick() => self.ticked()?,
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
                 Ok(()) = self.orders.changed() => self.ordered()?,
@@ -279,6 +274,11 @@ impl Engine {
                 let (attempt, shared) = (self.attempts, Arc::clone(&self.shared));
                 let Some((_, unit)) = shared.tracks.at(place) else { return };
                 let now = Instant::now().into_std();
+                if !shared.assemble(|assembler| assembler.needs(place)) {
+                    // It came whole just before it was told to give way, and is heard of next.
+                    self.planner.verified(place);
+                    return;
+                }
                 // One that was told to give way and has not been heard of yet.
                 if let Some(slow) = self.handles.remove(&place) {
                     slow.abort.abort();
@@ -310,6 +310,7 @@ impl Engine {
         match result {
             Ok(done) => {
                 let attempts = self.planner.verified(place);
+                self.furthest.remove(&place);
                 self.bytes += done.bytes;
                 self.gaps.verified();
                 if !done.unit.is_init {
@@ -332,7 +333,11 @@ impl Engine {
                     Some(_) => assembler.suspend(place),
                     None => assembler.fail(place),
                 });
-                if begun.as_ref().is_some_and(|begun| begun.gained >= PROGRESS) {
+                // What is had again after starting over is no progress.
+                let reached = begun.as_ref().map_or(0, |begun| begun.bytes);
+                let furthest = self.furthest.entry(place).or_default();
+                if reached >= furthest.saturating_add(PROGRESS) {
+                    *furthest = reached;
                     self.planner.progressed(place);
                 }
                 self.begun.extend(begun.map(|begun| (place, begun)));
@@ -492,7 +497,7 @@ impl Engine {
                 self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
                 Ok(())
             }
-            End::Cancel => Err(stopped()),
+            End::Cancel => Err(Error::stopped()),
         }
     }
 
@@ -543,7 +548,7 @@ impl Engine {
                 _ => {}
             }
         }
-        Err(Error::new(Kind::Internal, "internal", "the writing thread is gone"))
+        Err(Error::writer_gone())
     }
 
     /// The job ends here for now: what is whole is kept.

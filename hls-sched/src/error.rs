@@ -131,6 +131,15 @@ impl Error {
         made
     }
 
+    pub(crate) fn stopped() -> Self {
+        Self::new(Kind::Stopped, "stopped", "stopped before the end")
+            .next("run the same command again to go on")
+    }
+
+    pub(crate) fn writer_gone() -> Self {
+        Self::new(Kind::Internal, "internal", "the writing thread is gone")
+    }
+
     pub(crate) fn state(error: hls_state::Error) -> Self {
         use hls_state::Kind as Cause;
         let kind = match error.kind() {

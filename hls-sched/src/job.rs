@@ -419,3 +419,11 @@ impl Write for ChannelWriter {
 
 /// How long attempts that are under way may go on after [`JobHandle::stop`].
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+
+pub(crate) async fn asked_to_end(orders: &mut watch::Receiver<Control>) {
+    while orders.borrow_and_update().end == End::None {
+        if orders.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -218,3 +218,12 @@ impl ResumeStore for Manifested {
         self.inner.finish()
     }
 }
+
+/// The earlier run had done all but the last renames: what it left has its names by now.
+pub(crate) async fn manifest_of_finished(about: About) -> Result<(), crate::Error> {
+    let written = tokio::task::spawn_blocking(move || {
+        about.write(|n| about.outputs.get(n).cloned().unwrap_or_default())
+    });
+    let gone = |_| crate::Error::new(crate::Kind::Internal, "internal", "the manifest could not be written");
+    written.await.map_err(gone)?.map_err(crate::Error::state)
+}

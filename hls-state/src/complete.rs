@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::error::Context as _;
 use crate::log::Log;
@@ -58,17 +59,47 @@ pub(crate) fn has_gaps(records: &[Record], outputs: usize) -> bool {
     recover::claims(records, outputs).iter().flatten().any(Placed::is_gap)
 }
 
-/// The units in outputs that have their names and lack others, every byte hashed again. `None`: there are no such outputs, or
-/// no longer.
-pub(crate) fn units_in_outputs(layout: &Layout) -> Result<Option<Vec<Waiting>>, Error> {
+/// What a file was like: as long as it is so, it is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::symlink_metadata(path).ok()?;
+        Some(Self { len: meta.len(), modified: meta.modified().ok() })
+    }
+}
+
+/// For each output that has its name and lacks units what it is like: it may be replaced by one that lacks fewer. Every byte
+/// is hashed again.
+pub(crate) fn replaceable(layout: &Layout) -> Result<Vec<Option<Stamp>>, Error> {
+    let records = Log::read(&layout.gapped_log())?.records;
+    let claims = recover::claims(&records, layout.outputs().len());
+    let mut all = Vec::new();
+    for (output, claims) in layout.outputs().iter().zip(&claims) {
+        let stamp = Stamp::of(output);
+        let length = claims.last().map(|last| last.offset + last.len);
+        let is_ours = length.is_some() && is_whole(output, claims, length)?;
+        all.push(stamp.filter(|_| is_ours));
+    }
+    Ok(all)
+}
+
+/// The units in outputs that have their names and lack others. `None`: not all of them may be replaced.
+pub(crate) fn units_in_outputs(
+    layout: &Layout,
+    replaceable: &[Option<Stamp>],
+) -> Result<Option<Vec<Waiting>>, Error> {
+    if !replaceable.iter().all(Option::is_some) {
+        return Ok(None);
+    }
     let records = Log::read(&layout.gapped_log())?.records;
     let claims = recover::claims(&records, layout.outputs().len());
     let mut units = Vec::new();
     for (output, claims) in layout.outputs().iter().zip(&claims) {
-        let length = claims.last().map(|last| last.offset + last.len);
-        if length.is_none() || !is_whole(output, claims, length)? {
-            return Ok(None);
-        }
         units.extend(claims.iter().filter(|placed| !placed.is_gap()).map(|placed| Waiting {
             unit: Unit { output: placed.output, index: placed.index, identity: placed.identity },
             len: placed.len,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clean::{discard, remove_contents, remove_files};
-use crate::complete::{self, Standing};
+use crate::complete::{self, Stamp, Standing};
 use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
@@ -90,6 +90,8 @@ pub struct DiskStore {
     next_sync: Instant,
     started: Instant,
     has_gaps: bool,
+    /// What outputs that lack units were like at the start: they may be replaced.
+    replaceable: Vec<Option<Stamp>>,
     growing: HashMap<Unit, Growing>,
     /// Those of the growing that another run can go on with.
     marked: HashSet<Unit>,
@@ -132,7 +134,7 @@ impl DiskStore {
         opened
     }
 
-    fn open_locked(layout: Layout, mut options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
+    fn open_locked(layout: Layout, options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
         let log_path = layout.log();
         let mut warnings = Vec::new();
         if !lock.is_kept {
@@ -142,7 +144,7 @@ impl DiskStore {
         }
         let mut contents = Log::read(&log_path)?;
         if options.restart {
-            refuse_existing(&layout, &options)?;
+            refuse_existing(layout.outputs(), &options)?;
             discard(&layout)?;
             contents = LogContents::default();
         }
@@ -151,24 +153,29 @@ impl DiskStore {
             std::fs::rename(&log_path, &aside).at("can't rename", &log_path)?;
             warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
         }
+        let mut replaceable = complete::replaceable(&layout)?;
         if let Some(standing) = complete::standing(&layout, &contents.records)? {
             if standing.contains(&Standing::Lost) {
+                let outputs = layout.outputs().iter().zip(&standing).zip(&replaceable);
+                let lost =
+                    outputs.filter(|((_, standing), stamp)| **standing == Standing::Lost && stamp.is_none());
+                refuse_existing(lost.map(|((output, _), _)| output), &options)?;
                 complete::take_names_back(&layout, &standing)?;
             } else if complete::has_gaps(&contents.records, layout.outputs().len()) {
-                give_names(&layout, &options, true)?;
+                give_names(&layout, &options, &replaceable, true)?;
                 std::fs::rename(&log_path, layout.gapped_log()).at("can't rename", &log_path)?;
                 contents = LogContents::default();
+                replaceable = complete::replaceable(&layout)?;
             } else {
+                let lock = (lock, replaceable);
                 return Self::complete_earlier(layout, options, lock, &contents.records);
             }
         }
-        let in_outputs = complete::units_in_outputs(&layout)?;
-        match in_outputs {
-            Some(_) => options.force = true,
-            None => {
-                refuse_existing(&layout, &options)?;
-                remove_files([layout.gapped_log()]);
-            }
+        let in_outputs = complete::units_in_outputs(&layout, &replaceable)?;
+        let replaces = in_outputs.is_some();
+        if !replaces {
+            refuse_existing(layout.outputs(), &options)?;
+            remove_files([layout.gapped_log()]);
         }
         let mut claims = recover::claims(&contents.records, layout.outputs().len());
         for claims in claims.iter_mut().filter(|_| !options.keep_gaps) {
@@ -217,6 +224,7 @@ impl DiskStore {
             next_sync: now + FIRST_SYNC,
             started: now,
             has_gaps: claims.iter().flatten().any(Placed::is_gap),
+            replaceable,
             marked: growing.keys().copied().collect(),
             growing,
             aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
@@ -228,14 +236,17 @@ impl DiskStore {
             index,
             lock: Some(lock),
         };
-        Ok((store, Recovered { outputs: claims, damaged, aside, partials, complete: false, warnings }))
+        Ok((
+            store,
+            Recovered { outputs: claims, damaged, aside, partials, complete: false, replaces, warnings },
+        ))
     }
 
     /// An earlier run died between "complete" and the last rename: do what is left.
     fn complete_earlier(
         layout: Layout,
         options: Options,
-        lock: Lock,
+        (lock, replaceable): (Lock, Vec<Option<Stamp>>),
         records: &[Record],
     ) -> Result<(Self, Recovered), Error> {
         let outputs = recover::claims(records, layout.outputs().len());
@@ -250,6 +261,7 @@ impl DiskStore {
             next_sync: now + FIRST_SYNC,
             started: now,
             has_gaps: false,
+            replaceable,
             growing: HashMap::new(),
             marked: HashSet::new(),
             aside: HashMap::new(),
@@ -263,8 +275,7 @@ impl DiskStore {
             layout,
             options,
         };
-        store.options.force |= store.layout.gapped_log().exists();
-        give_names(&store.layout, &store.options, true)?;
+        give_names(&store.layout, &store.options, &store.replaceable, true)?;
         store.remove_state()?;
         Ok((store, Recovered { outputs, complete: true, ..Recovered::default() }))
     }
@@ -546,7 +557,7 @@ impl ResumeStore for DiskStore {
             drop(log);
             self.sync_or_give_up(synced)?;
         }
-        give_names(&self.layout, &self.options, false)?;
+        give_names(&self.layout, &self.options, &self.replaceable, false)?;
         match self.has_gaps {
             // A run that may fill them starts from this log.
             true => remove_files([self.layout.gapped_log()]),

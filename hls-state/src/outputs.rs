@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::clean;
+use crate::complete::Stamp;
 use crate::disk::Options;
 use crate::error::Context as _;
 use crate::lock::Lock;
@@ -10,8 +11,14 @@ use crate::log::Log;
 use crate::record::Record;
 use crate::{Durability, Error, Kind, Layout, sys};
 
-/// Gives the outputs their final names; where some have them already, those that are left.
-pub(crate) fn give_names(layout: &Layout, options: &Options, some_done: bool) -> Result<(), Error> {
+/// Gives the outputs their final names; where some have them already, those that are left. A file that has the name is
+/// replaced where the user said so, and where it is what may be replaced and still like that.
+pub(crate) fn give_names(
+    layout: &Layout,
+    options: &Options,
+    replaceable: &[Option<Stamp>],
+    some_done: bool,
+) -> Result<(), Error> {
     let outputs = layout.outputs();
     // The main output comes last: where it is, all is.
     for (n, output) in outputs.iter().enumerate().rev() {
@@ -19,7 +26,8 @@ pub(crate) fn give_names(layout: &Layout, options: &Options, some_done: bool) ->
         if some_done && !part.exists() && output.exists() {
             continue;
         }
-        if options.force {
+        let known = replaceable.get(n).copied().flatten();
+        if options.force || known.is_some() && known == Stamp::of(output) {
             std::fs::rename(&part, output).at("can't rename", &part)?;
         } else {
             sys::rename_new(&part, output).map_err(|e| match e.kind() {
@@ -37,9 +45,12 @@ pub(crate) fn give_names(layout: &Layout, options: &Options, some_done: bool) ->
     Ok(())
 }
 
-pub(crate) fn refuse_existing(layout: &Layout, options: &Options) -> Result<(), Error> {
+pub(crate) fn refuse_existing<'a>(
+    outputs: impl IntoIterator<Item = &'a PathBuf>,
+    options: &Options,
+) -> Result<(), Error> {
     let exists = |output: &&PathBuf| !options.force && std::fs::symlink_metadata(output).is_ok();
-    match layout.outputs().iter().find(exists) {
+    match outputs.into_iter().find(exists) {
         Some(output) => Err(Error::new(Kind::Exists, "the output exists already:", output)),
         None => Ok(()),
     }

@@ -22,6 +22,8 @@ pub struct Recovered {
     pub aside: Vec<Aside>,
     /// Units of which the first bytes are there.
     pub partials: Vec<Partial>,
+    /// What is set aside is in outputs that have their names and lack units: they are replaced at the end.
+    pub replaces: bool,
     /// All outputs were whole already and have their final names now.
     pub complete: bool,
     /// What was damaged and will be had again, in words for a person.

@@ -143,3 +143,84 @@ async fn a_server_in_trouble_is_no_gap() -> Outcome {
     assert!(!out.exists());
     Ok(())
 }
+
+#[tokio::test]
+async fn another_stream_never_takes_the_place_of_an_output_with_gaps() -> Outcome {
+    let origin = Origin::start();
+    let vod = stream().publish(&origin);
+    let size = vod.expected.len() / 12;
+    let turned = (0..12).rev().map(|n| vod.expected.slice(n * size..(n + 1) * size)).collect();
+    lose(&origin, &vod, &[2]);
+    for other in [
+        Vod::of(turned, "ts").prefix("/other"),
+        stream().segment_seconds(5.0).prefix("/faster"),
+        Vod::synthetic(11, SIZE).prefix("/shorter"),
+    ] {
+        let folder = Folder::new()?;
+        let out = folder.file("out.ts");
+        job(&vod.url).allow_gaps(true).output(&out).start().finish().await?;
+        let other = other.publish(&origin);
+        let error = job(&other.url).output(&out).start().finish().await.err();
+        assert_eq!(error.map(|e| e.code().to_owned()).as_deref(), Some("playlist.changed"));
+        same(&out, &without(&vod, &[2]))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fresh_link_fills_gaps() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = stream().publish(&origin);
+    let out = folder.file("out.ts");
+    lose(&origin, &vod, &[2]);
+    job(&vod.url).allow_gaps(true).output(&out).start().finish().await?;
+    let fresh = stream().prefix("/session/2").query("token=b").publish(&origin);
+    origin.reset_log();
+    job(&fresh.url).output(&out).start().finish().await?;
+    same(&out, &vod.expected)?;
+    assert!(fetched(&origin, &fresh).len() <= 3, "{:?}", fetched(&origin, &fresh));
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_gaps_in_a_row_are_passed() -> Outcome {
+    for first in [true, false] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = stream().publish(&origin);
+        let missing: Vec<_> = if first { (0..9).collect() } else { (2..11).collect() };
+        let mut n = 0;
+        let lines = vod.playlist.lines().map(|line| {
+            let is_segment = line.starts_with("#EXTINF");
+            n += usize::from(is_segment);
+            let gap = is_segment && missing.contains(&(n - 1));
+            format!("{}{line}\n", if gap { "#EXT-X-GAP\n" } else { "" })
+        });
+        let text: String = lines.collect();
+        origin.put(&vod.playlist_path, Resource::new(text));
+        let out = folder.file("out.ts");
+        let running = job(&vod.url).concurrency(1).allow_gaps(true).output(&out).start().finish();
+        let done = tokio::time::timeout(std::time::Duration::from_secs(20), running).await??;
+        assert_eq!(done.gaps.len(), 9);
+        same(&out, &without(&vod, &missing))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_put_in_the_place_of_one_with_gaps_is_not_overwritten() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = stream().publish(&origin);
+    let out = folder.file("out.ts");
+    lose(&origin, &vod, &[2]);
+    job(&vod.url).allow_gaps(true).output(&out).start().finish().await?;
+    let gate = hls_testkit::Gate::new();
+    let held = Reply::resource().steps([hls_testkit::Step::Wait(gate.clone()), hls_testkit::Step::Rest]);
+    origin.script(&vod.segment_paths[2], [held]);
+    let mut running = job(&vod.url).output(&out).start();
+    while !matches!(running.next().await, Some(hls_sched::Event::Progress(_)) | None) {}
+    std::fs::write(&out, b"notes of mine")?;
+    gate.open();
+    let error = running.finish().await.err();
+    assert_eq!(error.map(|e| e.kind()), Some(Kind::Exists));
+    same(&out, b"notes of mine")
+}

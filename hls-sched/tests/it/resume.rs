@@ -372,6 +372,15 @@ async fn without_proof_a_segment_starts_over() -> Outcome {
     let resource = || Resource::new(old.clone());
     // What is sent for the rest, where it isn't what the resource is.
     let all_of_another = Reply::ok(new.clone()).header("etag", "\"new\"");
+    let part_of_the_rest = {
+        let (from, to) = (half / 2 / 188 * 188, half / 4 * 3 / 188 * 188);
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{}/*\r\netag: \"one\"\r\n\r\n",
+            to - from,
+            to - 1
+        );
+        Reply::raw([head.as_bytes(), &old[from..to]].concat())
+    };
     let rest_of_another = |etag: &str| {
         let (from, to, rest) = (half / 2, half - 1, &new[half / 2..]);
         let head = format!(
@@ -388,6 +397,7 @@ async fn without_proof_a_segment_starts_over() -> Outcome {
         (resource(), Some(Reply::range_mismatch()), &old),
         (resource(), Some(rest_of_another("etag: \"new\"\r\n")), &old),
         (resource(), Some(rest_of_another("")), &old),
+        (resource().etag("\"one\""), Some(part_of_the_rest), &old),
         (resource(), Some(all_of_another), &new),
     ] {
         let (origin, folder) = (Origin::start(), Folder::new()?);
@@ -399,6 +409,19 @@ async fn without_proof_a_segment_starts_over() -> Outcome {
         job(&vod.url).output(&out).start().finish().await?;
         same(&out, expect)?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn starting_over_and_over_is_no_progress() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = large(1).publish(&origin);
+    // It has a tag, and sends all of it from the start whatever is asked for, never to its end.
+    origin.put(&vod.segment_paths[0], Resource::new(vod.expected.clone()).no_ranges());
+    origin.script(&vod.segment_paths[0], [Reply::truncated().forever()]);
+    let ended = job(&vod.url).output(folder.file("out.ts")).start().finish();
+    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await?;
+    assert_eq!(ended.err().map(|e| e.kind()), Some(Kind::Temporary));
     Ok(())
 }
 
