@@ -100,11 +100,6 @@ impl<'a> Earlier<'a> {
             .map(|(track, placed)| track.segments_before(placed.len() as u64).saturating_sub(missing(placed)))
             .sum();
         let bytes: u64 = outputs.iter().map(|placed| end_of(placed)).sum();
-        let damaged = self.recovered.damaged.iter().filter(|p| self.is_segment(p)).count() as u64;
-        let (placed, bytes) = (
-            placed.saturating_sub(damaged),
-            bytes.saturating_sub(self.recovered.damaged.iter().map(|p| p.len).sum()),
-        );
         let aside = self.recovered.aside.iter().filter_map(|a| Some((self.waiting(&a.unit)?, a.len)));
         aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
     }
@@ -126,13 +121,8 @@ impl<'a> Earlier<'a> {
     /// A small one of the last segments that are here, and the first one too where the stream has moved.
     fn to_probe(&self, n: u8, track: &Track) -> Result<Vec<Known>, Error> {
         let is_segment = |known: &Known| known.len > 0 && track.unit(known.index).is_some_and(|u| !u.is_init);
-        let is_damaged =
-            |p: &&Placed| self.recovered.damaged.iter().any(|d| (d.output, d.index) == (n, p.index));
-        let placed = self.placed(n).iter().filter(|p| !is_damaged(p)).map(|p| Known {
-            index: p.index,
-            len: p.len,
-            hash: p.hash,
-        });
+        // The hash of a claim is what was verified, whatever has become of its bytes.
+        let placed = self.placed(n).iter().map(|p| Known { index: p.index, len: p.len, hash: p.hash });
         let aside = self.recovered.aside.iter().filter(|a| a.unit.output == n);
         let mut aside: Vec<_> = aside
             .filter(|a| self.waiting(&a.unit).is_some())
@@ -181,11 +171,6 @@ impl<'a> Earlier<'a> {
                 None if partial.aside => store.drop_aside(partial.unit),
                 None => store.cut(output, end_of(self.placed(output))).map_err(Error::state)?,
             }
-        }
-        for damaged in &self.recovered.damaged {
-            let place = Place { track: damaged.output, index: damaged.index };
-            planner.lost(place, Instant::now().into_std());
-            assembler.found_damaged(*damaged);
         }
         let mut gaps = Gaps::new(config.allow_gaps);
         for (n, track) in (0..).zip(&self.tracks.0) {
@@ -253,11 +238,6 @@ impl<'a> Earlier<'a> {
         let (_, planned) = self.tracks.at(Place { track: unit.output, index: unit.index })?;
         let alike = self.has_moved(unit.output) && is_alike(planned.identity, unit.identity);
         (planned.identity == unit.identity || alike).then_some(planned)
-    }
-
-    fn is_segment(&self, placed: &Placed) -> bool {
-        let place = Place { track: placed.output, index: placed.index };
-        self.tracks.at(place).is_some_and(|(_, unit)| !unit.is_init)
     }
 
     fn has_moved(&self, track: u8) -> bool {

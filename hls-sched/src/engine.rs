@@ -1,5 +1,7 @@
 //! The loop that drives a job: it carries actions out and tells the planner what happened. All decisions are made elsewhere.
 
+mod setback;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -31,6 +33,7 @@ use crate::prepare;
 use crate::size::Size;
 use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
+use setback::Damaged;
 
 /// An attempt that brought a unit on by so many bytes is not one that failed for nothing.
 const PROGRESS: u64 = 256 << 10;
@@ -168,6 +171,7 @@ pub(crate) async fn run(
         bytes: resumed_bytes,
         segments_done: resumed_segments,
         saved: resumed_segments,
+        damaged: Damaged::default(),
         rate: Rate::default(),
         width: Width::new(config.concurrency),
         started,
@@ -180,9 +184,11 @@ pub(crate) async fn run(
     engine.heads();
     match engine.transfer().await {
         Ok(()) => {
-            let bytes = engine.bytes;
+            let (bytes, damaged) = (engine.bytes, engine.damaged.segments);
             let gaps = engine.complete(segments).await?;
-            Ok(Finished { gaps, ..finished(bytes, &transport, segments) })
+            let finished = finished(bytes, &transport, segments);
+            let resumed_segments = finished.resumed_segments.saturating_sub(damaged);
+            Ok(Finished { gaps, resumed_segments, ..finished })
         }
         Err(error) => Err(engine.keep(error).await),
     }
@@ -213,6 +219,8 @@ struct Engine {
     segments_done: u64,
     /// Segments that the next run will find.
     saved: u64,
+    /// Of what an earlier run left, these turned out to be damaged.
+    damaged: Damaged,
     rate: Rate,
     width: Width,
     started: Instant,
@@ -235,8 +243,10 @@ impl Engine {
             {
                 self.act(action);
             }
-            // The last bytes may be handed over before their attempts are heard of.
-            if self.handles.is_empty() && self.shared.assemble(|assembler| assembler.is_complete()) {
+            // The last bytes may be handed over before their attempts are heard of. Nothing ends before what an earlier run
+            // left has been checked.
+            let is_whole = || self.shared.assemble(|assembler| assembler.is_complete());
+            if self.handles.is_empty() && self.damaged.is_all && is_whole() {
                 return Ok(());
             }
             if self.drain_until.is_some_and(|until| self.running.is_empty() || Instant::now() >= until) {
@@ -420,22 +430,16 @@ impl Engine {
                 self.note_saved(place);
                 Ok(())
             }
+            Report::Damaged(placed) => {
+                self.found_damaged(placed);
+                Ok(())
+            }
+            Report::Checked => {
+                self.check_ended();
+                Ok(())
+            }
             Report::Failed(error) => Err(self.write_error(error)),
             Report::Finished(_) | Report::Closed(_) => Ok(()),
-        }
-    }
-
-    fn write_error(&self, error: hls_state::Error) -> Error {
-        let gone = std::error::Error::source(&error)
-            .and_then(|e| e.downcast_ref::<std::io::Error>())
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-        if self.output.is_none() && gone {
-            return Error::new(Kind::ReaderGone, "output.closed", "whoever read the output has gone");
-        }
-        let free = self.output.as_ref().and_then(|output| space::free_beside(output));
-        match error.kind() {
-            hls_state::Kind::Full => Error::state(error).also(&space::balance(self.still_needed(), free)),
-            _ => Error::state(error),
         }
     }
 

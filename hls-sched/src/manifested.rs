@@ -6,7 +6,7 @@ use std::io::{IoSlice, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hls_state::{Beside, Error, Fingerprint, Hasher, Layout, Mark, Memo, Placed, ResumeStore, Unit};
+use hls_state::{Beside, Checked, Error, Fingerprint, Hasher, Layout, Mark, Memo, Placed, ResumeStore, Unit};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Entry, FileEntry, Lines, Part, Sha, is_one, manifest_path};
@@ -197,6 +197,10 @@ impl ResumeStore for Manifested {
 
     fn maintain(&mut self) -> Result<(), Error> {
         self.inner.maintain()
+    }
+
+    fn checked(&mut self) -> Result<Checked, Error> {
+        self.inner.checked()
     }
 
     fn keep_memo(&mut self, memo: &Memo) {

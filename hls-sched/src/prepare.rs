@@ -244,7 +244,7 @@ pub(crate) async fn open(
     options.keep_gaps = config.allow_gaps;
     options.force = config.force;
     options.restart = config.restart;
-    // Everything an earlier run left is hashed again, which takes a while for large files.
+    // An output that has its name already is hashed at once, which takes a while for large files.
     let opened = tokio::task::spawn_blocking(move || DiskStore::open(options)).await;
     let opened =
         opened.map_err(|_| Error::new(Kind::Internal, "internal", "the store could not be opened"))?;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hls_state::{Ended, Error, Memo, ResumeStore};
+use hls_state::{Ended, Error, Memo, Placed, ResumeStore};
 use tokio::sync::{Notify, mpsc};
 
 use crate::assemble::{Command, Place};
@@ -30,6 +30,10 @@ pub(crate) enum Report {
     Placed(Place, bool),
     /// A unit has a record or a name of its own: the next run will find it.
     Saved(Place),
+    /// A unit of an earlier run is not what its record says.
+    Damaged(Placed),
+    /// What an earlier run left has been checked: no more of it is damaged.
+    Checked,
     Failed(Error),
     Finished(Result<Vec<PathBuf>, Error>),
     Closed(Result<(), Error>),
@@ -66,7 +70,8 @@ impl Writer {
         let (messages, inbox) = channel();
         let in_flight = Arc::new(InFlight::default());
         let shared = Arc::clone(&in_flight);
-        let worker = Worker { store, memo, noted: false, reports, in_flight: shared, failed: false };
+        let worker =
+            Worker { store, memo, noted: false, reports, in_flight: shared, failed: false, checked: false };
         std::thread::Builder::new().name("hls-write".into()).spawn(move || worker.run(&inbox))?;
         Ok(Self { messages, in_flight })
     }
@@ -127,6 +132,8 @@ struct Worker {
     reports: mpsc::UnboundedSender<Report>,
     in_flight: Arc<InFlight>,
     failed: bool,
+    /// What an earlier run left has been checked to its end.
+    checked: bool,
 }
 
 impl Worker {
@@ -138,10 +145,11 @@ impl Worker {
         }
         let mut waiting = None;
         let mut idle = true;
+        self.hear_of_check();
         loop {
             let message = match waiting.take() {
                 Some(message) => Ok(message),
-                None => inbox.recv_timeout(if idle { MAINTAIN_IDLE } else { MAINTAIN_SOON }),
+                None => inbox.recv_timeout(if idle && self.checked { MAINTAIN_IDLE } else { MAINTAIN_SOON }),
             };
             idle &= message.is_err();
             match message {
@@ -195,6 +203,7 @@ impl Worker {
             if maintained.elapsed() >= MAINTAIN_SOON && !self.failed {
                 let result = self.store.maintain();
                 self.note(result);
+                self.hear_of_check();
                 maintained = Instant::now();
                 idle = true;
                 if !self.noted && started.elapsed() >= MEMO_AFTER {
@@ -263,6 +272,23 @@ impl Worker {
                 let _ = self.reports.send(Report::Placed(place, right));
                 Ok(())
             }
+        }
+    }
+
+    /// Passes on what the check of an earlier run's outputs has found.
+    fn hear_of_check(&mut self) {
+        if self.checked || self.failed {
+            return;
+        }
+        match self.store.checked() {
+            Ok(checked) => {
+                let damaged = checked.damaged.into_iter().map(Report::Damaged);
+                for report in damaged.chain(checked.is_done.then_some(Report::Checked)) {
+                    let _ = self.reports.send(report);
+                }
+                self.checked = checked.is_done;
+            }
+            Err(error) => self.note(Err(error)),
         }
     }
 
@@ -372,6 +398,7 @@ mod tests {
                 writer.carry_out(Command::Write { output: n % 2, offset: u64::from(n), data });
             }
             writer.finish();
+            assert!(matches!(heard.recv().await, Some(Report::Checked)));
             let report = format!("{:?}", heard.recv().await);
             assert!(report.contains(first), "{at}: {report}");
             while heard.recv().await.is_some() {}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::check::{Check, Claimed};
 use crate::clean::{discard, remove_contents, remove_files};
 use crate::complete::{self, Stamp, Standing};
 use crate::error::Context as _;
@@ -16,11 +17,13 @@ use crate::log::{Log, LogContents};
 use crate::outputs::{give_names, refuse_existing};
 use crate::part::{Behind, Part};
 use crate::record::Record;
+use crate::recover::Found;
 use crate::segment::{Growing, Waiting};
 use crate::sync::{Syncer, sync};
 use crate::unfinished::{self, NotWhole};
 use crate::{
-    Error, Fingerprint, Kind, Layout, Mark, Memo, Placed, Recovered, ResumeStore, Unit, recover, sys,
+    Checked, Durability, Error, Fingerprint, Kind, Layout, Mark, Memo, Options, Placed, Recovered,
+    ResumeStore, Unit, recover, sys,
 };
 
 /// A job shorter than this is synced once, at its end.
@@ -34,45 +37,11 @@ const LOG_EVERY: Duration = Duration::from_millis(10);
 /// A job shorter than this never needs the index.
 const INDEX_AFTER: Duration = Duration::from_secs(2);
 
-/// What has to survive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// A kill of the process: the same records, no syncs.
-    Fast,
-    /// A loss of power too: all but the last seconds of a job that runs, and everything once it has finished.
-    #[default]
-    Safe,
-}
-
 /// How far a job has come.
 #[derive(Clone, Debug, Default)]
 struct Reach {
     log: Option<u64>,
     parts: Vec<u64>,
-}
-
-/// How to open a job.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// The outputs; the first one is the main output.
-    pub outputs: Vec<PathBuf>,
-    /// What has to survive.
-    pub durability: Durability,
-    /// Replace outputs that exist, at the very end.
-    pub force: bool,
-    /// Discard what an earlier run left.
-    pub restart: bool,
-    /// Keep the places of units that an earlier run could not have; else what lies behind the first of them is had again.
-    pub keep_gaps: bool,
-}
-
-impl Options {
-    /// Nothing is replaced or discarded.
-    #[must_use]
-    pub fn new(outputs: Vec<PathBuf>) -> Self {
-        Self { outputs, durability: Durability::default(), force: false, restart: false, keep_gaps: false }
-    }
 }
 
 /// A job on disk: holds its lock until it is closed, finished or dropped.
@@ -96,6 +65,10 @@ pub struct DiskStore {
     /// Those of the growing that another run can go on with.
     marked: HashSet<Unit>,
     aside: HashMap<Unit, Waiting>,
+    /// Of what an earlier run has left in the outputs, until it has come to its end.
+    check: Option<Check>,
+    /// Units that are claimed to be in their output and may not be: until the check is through, they stay.
+    spare: HashMap<Unit, Waiting>,
     /// In their output, but not yet under a record that is as durable as asked for.
     placed: Vec<PathBuf>,
     placed_syncing: Vec<PathBuf>,
@@ -108,7 +81,8 @@ pub struct DiskStore {
 }
 
 impl DiskStore {
-    /// Takes the lock of a job and finds out what is there already, every byte hashed again.
+    /// Takes the lock of a job and finds out what is there already. The outputs are hashed again from now on, beside whatever
+    /// is done next: [`checked`](ResumeStore::checked) has the result.
     ///
     /// # Errors
     /// [`Kind::Exists`], [`Kind::InUse`], [`Kind::Newer`], and I/O errors; nothing is changed by the first three.
@@ -182,27 +156,20 @@ impl DiskStore {
             let whole = claims.iter().position(Placed::is_gap);
             claims.truncate(whole.unwrap_or(claims.len()));
         }
-        let claimed = claims.iter().map(Vec::len).sum::<usize>();
-        let (mut parts, mut damaged) = (Vec::new(), Vec::new());
+        let units = |claims: &[Vec<Placed>]| claims.iter().flatten().filter(|c| !c.is_gap()).count();
+        let claimed = units(&claims);
+        let mut parts = Vec::new();
         for (n, claims) in claims.iter_mut().enumerate() {
-            let (part, bad) = Part::open(layout.part(n), claims)?;
-            parts.push(part);
-            damaged.extend(bad);
+            parts.push(Part::open(layout.part(n), claims)?);
         }
-        let kept = claims.iter().map(Vec::len).sum::<usize>();
-        let lost = claimed - kept + damaged.len();
+        let lost = claimed - units(&claims);
         if lost > 0 {
             warnings
                 .push(format!("{lost} units of the earlier run are damaged on disk; they are fetched again"));
         }
-        let NotWhole { mut waiting, growing, partials } =
-            unfinished::not_whole(&layout, &contents.records, &claims, &mut parts)?;
-        for found in in_outputs.into_iter().flatten() {
-            let written = claims.get(usize::from(found.unit.output)).map_or(0, Vec::len) as u64;
-            if found.unit.index >= written && waiting.iter().all(|w| w.unit != found.unit) {
-                waiting.push(found);
-            }
-        }
+        let NotWhole { found: Found { waiting, spare }, growing, partials } =
+            unfinished::not_whole(&layout, &contents.records, &claims, in_outputs, &mut parts)?;
+        let check = Self::check(&parts, &claims).at("can't start to check", layout.folder())?;
         let placed = claims.iter().flatten().map(|p| Record::Placed(*p));
         let marks =
             partials.iter().map(|p| Record::Partial { unit: p.unit, aside: p.aside, mark: p.mark.clone() });
@@ -210,48 +177,50 @@ impl DiskStore {
         let aside: Vec<_> = waiting.iter().map(Waiting::found).collect();
         let (index, index_warning) = Index::open_later(layout.index());
         warnings.extend(index_warning);
-        let now = Instant::now();
         let synced = Reach { log: None, parts: parts.iter().map(|p: &Part| p.end).collect() };
+        let by_unit = |all: Vec<Waiting>| all.into_iter().map(|w| (w.unit, w)).collect();
         let store = Self {
-            layout,
-            options,
             parts,
-            pending: Vec::new(),
-            pending_since: None,
-            log: None,
             earlier,
-            syncer: None,
-            next_sync: now + FIRST_SYNC,
-            started: now,
             has_gaps: claims.iter().flatten().any(Placed::is_gap),
-            replaceable,
             marked: growing.keys().copied().collect(),
             growing,
-            aside: waiting.into_iter().map(|w| (w.unit, w)).collect(),
-            placed: Vec::new(),
-            placed_syncing: Vec::new(),
+            aside: by_unit(waiting),
+            check,
+            spare: by_unit(spare),
             syncing: synced.clone(),
             synced,
-            sync_failed: false,
-            index,
-            lock: Some(lock),
+            ..Self::bare(layout, options, (lock, replaceable), index)
         };
-        Ok((
-            store,
-            Recovered { outputs: claims, damaged, aside, partials, complete: false, replaces, warnings },
-        ))
+        Ok((store, Recovered { outputs: claims, aside, partials, complete: false, replaces, warnings }))
     }
 
     /// An earlier run died between "complete" and the last rename: do what is left.
     fn complete_earlier(
         layout: Layout,
         options: Options,
-        (lock, replaceable): (Lock, Vec<Option<Stamp>>),
+        lock: (Lock, Vec<Option<Stamp>>),
         records: &[Record],
     ) -> Result<(Self, Recovered), Error> {
         let outputs = recover::claims(records, layout.outputs().len());
+        let index = Index::open_later(layout.index()).0;
+        let mut store = Self::bare(layout, options, lock, index);
+        give_names(&store.layout, &store.options, &store.replaceable, true)?;
+        store.remove_state()?;
+        Ok((store, Recovered { outputs, complete: true, ..Recovered::default() }))
+    }
+
+    /// A store of a job in which nothing has happened yet.
+    fn bare(
+        layout: Layout,
+        options: Options,
+        (lock, replaceable): (Lock, Vec<Option<Stamp>>),
+        index: Index,
+    ) -> Self {
         let now = Instant::now();
-        let mut store = Self {
+        Self {
+            layout,
+            options,
             parts: Vec::new(),
             pending: Vec::new(),
             pending_since: None,
@@ -265,19 +234,55 @@ impl DiskStore {
             growing: HashMap::new(),
             marked: HashSet::new(),
             aside: HashMap::new(),
+            check: None,
+            spare: HashMap::new(),
             placed: Vec::new(),
             placed_syncing: Vec::new(),
             synced: Reach::default(),
             syncing: Reach::default(),
             sync_failed: false,
-            index: Index::open_later(layout.index()).0,
+            index,
             lock: Some(lock),
-            layout,
-            options,
+        }
+    }
+
+    /// Begins to check what is claimed, if anything is.
+    fn check(parts: &[Part], claims: &[Vec<Placed>]) -> std::io::Result<Option<Check>> {
+        let claimed = parts.iter().zip(claims).filter(|(_, claims)| !claims.is_empty());
+        let outputs: Vec<_> = claimed
+            .map(|(part, claims)| Claimed {
+                file: Arc::clone(&part.file),
+                path: part.path.clone(),
+                units: claims.clone(),
+            })
+            .collect();
+        (!outputs.is_empty()).then(|| Check::start(outputs)).transpose()
+    }
+
+    /// Takes note of what the check has found; where the unit is there twice, the other one takes its place.
+    fn hear_of_check(&mut self, wait: bool) -> Result<Checked, Error> {
+        let all = Checked { damaged: Vec::new(), is_done: true };
+        let Some(mut checked) = self.check.as_ref().map(|check| check.found(wait)).transpose()? else {
+            return Ok(all);
         };
-        give_names(&store.layout, &store.options, &store.replaceable, true)?;
-        store.remove_state()?;
-        Ok((store, Recovered { outputs, complete: true, ..Recovered::default() }))
+        for placed in &checked.damaged {
+            self.part_mut(placed.output)?.found_damaged(placed.index);
+        }
+        for placed in std::mem::take(&mut checked.damaged) {
+            let unit = Unit { output: placed.output, index: placed.index, identity: placed.identity };
+            let spare = self.spare.remove(&unit);
+            self.aside.extend(spare.map(|spare| (unit, spare)));
+            if self.place_aside(unit, placed.offset)?.is_none() {
+                checked.damaged.push(placed);
+            }
+        }
+        if checked.is_done {
+            self.check = None;
+            // They are in their output, but that may not have reached the disk.
+            let done = self.spare.drain().map(|(_, spare)| spare);
+            self.placed.extend(done.filter(|spare| spare.is_own).map(|spare| spare.path));
+        }
+        Ok(checked)
     }
 
     fn is_safe(&self) -> bool {
@@ -489,11 +494,17 @@ impl ResumeStore for DiskStore {
         Ok(())
     }
 
+    fn checked(&mut self) -> Result<Checked, Error> {
+        self.hear_of_check(false)
+    }
+
     fn keep_memo(&mut self, memo: &Memo) {
         let _ = memo.write(&self.layout);
     }
 
     fn close(&mut self) -> Result<(), Error> {
+        // The next run begins it again; this one can't finish any more.
+        self.check.as_mut().map(Check::stop);
         for (unit, growing) in self.growing.drain() {
             if !self.marked.contains(&unit) {
                 growing.discard();
@@ -539,6 +550,7 @@ impl ResumeStore for DiskStore {
     }
 
     fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
+        self.hear_of_check(true)?;
         let synced = self.syncer.take().map_or(Ok(()), Syncer::end);
         self.sync_or_give_up(synced)?;
         if let Some(part) = self.parts.iter().find(|part| !part.is_whole()) {

@@ -7,9 +7,10 @@
 //!   units that wait for their turn, and an index that may vanish.
 //! - [`ResumeStore`] is the seam: what an engine asks of a store.
 //! - [`survey`] says which jobs of a folder are not finished, and [`remove`] forgets one.
-//! - [`Recovered`] says what an earlier run left that is still right, byte for byte: all of it was hashed again.
+//! - [`Recovered`] says what an earlier run left. A job goes on with it at once, while all of it is hashed again; nothing is
+//!   finished before that is through and whatever was found damaged has been had again.
 //!
-//! **Files are the truth.** A record in the log is a claim, checked against `OUT.part` at the next start; a segment
+//! **Files are the truth.** A record in the log is a claim, checked against `OUT.part` in the next run; a segment
 //! file's name is its own record. `docs/state-format.md` has the format.
 //!
 //! # Example
@@ -33,6 +34,7 @@
 //! ```
 
 mod beside;
+mod check;
 mod clean;
 mod complete;
 mod disk;
@@ -43,6 +45,7 @@ mod layout;
 mod lock;
 mod log;
 mod memo;
+mod options;
 mod outputs;
 mod part;
 mod record;
@@ -56,14 +59,15 @@ mod unfinished;
 
 pub use beside::Beside;
 pub use clean::{Removed, remove};
-pub use disk::{DiskStore, Durability, Options};
+pub use disk::DiskStore;
 pub use error::{Error, Kind};
 pub use fingerprint::{Fingerprint, Hasher};
 pub use index::is_index_thread;
 pub use layout::Layout;
 pub use memo::{Ended, Expected, Memo};
+pub use options::{Durability, Options};
 pub use outputs::probe;
 pub use recover::{Aside, Partial, Recovered};
-pub use store::{Mark, Placed, ResumeStore, Unit};
+pub use store::{Checked, Mark, Placed, ResumeStore, Unit};
 pub use survey::{Condition, Unfinished, survey, unfinished};
 pub use sys::free_space;

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::clean;
 use crate::complete::Stamp;
-use crate::disk::Options;
 use crate::error::Context as _;
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::record::Record;
-use crate::{Durability, Error, Kind, Layout, sys};
+use crate::{Durability, Error, Kind, Layout, Options, sys};
 
 /// Gives the outputs their final names; where some have them already, those that are left. A file that has the name is
 /// replaced where the user said so, and where it is what may be replaced and still like that.

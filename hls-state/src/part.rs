@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Context as _;
-use crate::{Error, Kind, Placed, recover, sys};
+use crate::{Error, Kind, Placed, sys};
 
 /// What is written goes to the disk in steps of this size, or the sync at the end would wait for all of it.
 const STEP: u64 = 16 << 20;
@@ -39,32 +39,24 @@ pub(crate) struct Behind {
 }
 
 impl Part {
-    /// Opens a part file and drops the claims behind the last that holds; returns those before it that don't. It is to be
-    /// [cut](Self::cut_leftovers) where what is of use ends.
-    pub(crate) fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<(Self, Vec<Placed>), Error> {
+    /// Opens a part file and drops the claims that its length disproves. It is to be [cut](Self::cut_leftovers) where what is
+    /// of use ends.
+    pub(crate) fn open(path: PathBuf, claims: &mut Vec<Placed>) -> Result<Self, Error> {
         let mut options = sys::open_options(false);
         let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.at("can't open", &path)?;
+        let file = opened.at("can't open", &path)?;
         let meta = file.metadata().at("can't read", &path)?;
         if !meta.is_file() {
             return Err(Error::new(Kind::Io, "not a regular file:", &path));
         }
-        let holds = recover::verify(&mut file, &path, claims)?;
-        // An empty one holds anywhere, and says nothing of what lies before it.
-        let sound = holds.iter().zip(&*claims).rposition(|(holds, claim)| *holds && claim.len > 0);
-        claims.truncate(sound.map_or(0, |last| last + 1));
-        let damaged: Vec<_> =
-            claims.iter().zip(&holds).filter(|(_, holds)| !**holds).map(|(c, _)| *c).collect();
+        let fitting = claims.iter().take_while(|claim| claim.offset + claim.len <= meta.len()).count();
+        claims.truncate(fitting);
+        // The place of one that could not be had is not kept at the end: it may be had by now.
+        let last = claims.iter().rposition(|claim| !claim.is_gap());
+        claims.truncate(last.map_or(0, |last| last + 1));
         let recorded = claims.last().map_or(0, |last| last.offset + last.len);
-        let part = Self {
-            file: Arc::new(file),
-            path,
-            end: meta.len(),
-            recorded,
-            damaged: damaged.iter().map(|claim| claim.index).collect(),
-            sent: recorded,
-        };
-        Ok((part, damaged))
+        let damaged = BTreeSet::new();
+        Ok(Self { file: Arc::new(file), path, end: meta.len(), recorded, damaged, sent: recorded })
     }
 
     /// Writes, and says what may leave memory now.
@@ -94,6 +86,11 @@ impl Part {
         }
         self.sent = end;
         Ok(())
+    }
+
+    /// A unit is not what its record says.
+    pub(crate) fn found_damaged(&mut self, index: u64) {
+        self.damaged.insert(index);
     }
 
     /// Whether a unit is to be written again where it was.
@@ -140,7 +137,7 @@ mod tests {
     #[test]
     fn what_lies_far_behind_makes_room() {
         let folder = tempfile::tempdir().unwrap();
-        let mut part = Part::open(folder.path().join("p"), &mut Vec::new()).unwrap().0;
+        let mut part = Part::open(folder.path().join("p"), &mut Vec::new()).unwrap();
         let mut grown = |mib: u64, and: u64| {
             part.grown_to((mib << 20) + and)
                 .map(|b| (b.offset as f64 / 1_048_576.0, b.len as f64 / 1_048_576.0))

@@ -10,14 +10,13 @@ use crate::record::Record;
 use crate::segment::{PIECE, Waiting};
 use crate::{Error, Fingerprint, Hasher, Mark, Placed, Unit, sys};
 
-/// What is there already and right.
+/// What is there already.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Recovered {
-    /// For each output the units at its start, in order.
+    /// For each output the units at its start, in order: claims, until [`checked`](crate::ResumeStore::checked) has said which of
+    /// them are damaged.
     pub outputs: Vec<Vec<Placed>>,
-    /// Those of them that are damaged: to be had again, set aside and placed where they were.
-    pub damaged: Vec<Placed>,
     /// Whole units that wait for their turn. That they are what they were is seen when they are placed.
     pub aside: Vec<Aside>,
     /// Units of which the first bytes are there.
@@ -77,8 +76,7 @@ impl Recovered {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let placed = self.outputs.iter().flatten().map(|p| p.len).sum::<u64>();
-        let damaged = self.damaged.iter().map(|p| p.len).sum::<u64>();
-        placed.saturating_sub(damaged) + self.aside.iter().map(|a| a.len).sum::<u64>()
+        placed + self.aside.iter().map(|a| a.len).sum::<u64>()
     }
 }
 
@@ -106,15 +104,16 @@ pub(crate) fn claims(records: &[Record], outputs: usize) -> Vec<Vec<Placed>> {
     all
 }
 
-/// Hashes a file from where it stands against its claims, and says of each whether it holds.
-pub(crate) fn verify(file: &mut File, path: &Path, claims: &[Placed]) -> Result<Vec<bool>, Error> {
-    let mut all = Vec::with_capacity(claims.len());
+/// Hashes a file from where it stands against its claims, and says whether all of them hold.
+pub(crate) fn verify(file: &mut File, path: &Path, claims: &[Placed]) -> Result<bool, Error> {
     for claim in claims {
         let mut hasher = Hasher::default();
         let whole = read(file, claim.len, |piece| hasher.update(piece)).at("can't read", path)?;
-        all.push(whole && hasher.finish() == claim.hash);
+        if !whole || hasher.finish() != claim.hash {
+            return Ok(false);
+        }
     }
-    Ok(all)
+    Ok(true)
 }
 
 /// Reads so many bytes from where a file stands. `false`: it ends before.
@@ -149,23 +148,45 @@ pub(crate) fn marks(records: &[Record], outputs: &[Vec<Placed>]) -> Vec<(Unit, b
     last.into_values().collect()
 }
 
-/// The units of a folder that still belong to a place not yet written.
-pub(crate) fn still_waiting(
-    folder: &Path,
-    outputs: &[Vec<Placed>],
-    growing: &[PathBuf],
-) -> Result<Vec<Waiting>, Error> {
-    let mut waiting = Waiting::list(folder, growing)?;
-    waiting.retain(|w| {
-        let written = outputs.get(usize::from(w.unit.output)).map_or(0, Vec::len) as u64;
-        let on_disk = std::fs::symlink_metadata(&w.path).is_ok_and(|m| m.is_file() && m.len() == w.len);
-        let wanted = w.unit.index >= written && on_disk;
-        if !wanted {
-            let _ = std::fs::remove_file(&w.path);
+/// Units that are in files of their own, or in outputs that have their names.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Those that belong to a place not yet written.
+    pub(crate) waiting: Vec<Waiting>,
+    /// Those that are claimed to be in their output: they go when that has been found true.
+    pub(crate) spare: Vec<Waiting>,
+}
+
+impl Found {
+    /// Takes a unit for what it is good for; `false` where that is nothing.
+    pub(crate) fn take(&mut self, found: Waiting, outputs: &[Vec<Placed>]) -> bool {
+        let claims = outputs.get(usize::from(found.unit.output)).map(Vec::as_slice).unwrap_or_default();
+        let claim = usize::try_from(found.unit.index).ok().and_then(|index| claims.get(index));
+        let is_same = |unit: &Waiting| unit.unit == found.unit;
+        match claim {
+            None if !self.waiting.iter().any(is_same) => self.waiting.push(found),
+            Some(claim) if found.holds(claim) && !self.spare.iter().any(is_same) => self.spare.push(found),
+            _ => return false,
         }
-        wanted
-    });
-    Ok(waiting)
+        true
+    }
+
+    /// What is in a folder, where it is of any use; the rest is removed.
+    pub(crate) fn in_folder(
+        folder: &Path,
+        outputs: &[Vec<Placed>],
+        growing: &[PathBuf],
+    ) -> Result<Self, Error> {
+        let mut all = Self::default();
+        for found in Waiting::list(folder, growing)? {
+            let path = found.path.clone();
+            let on_disk = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file() && m.len() == found.len);
+            if !on_disk || !all.take(found, outputs) {
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+        Ok(all)
+    }
 }
 
 #[cfg(test)]

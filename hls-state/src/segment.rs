@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
 use crate::recover::Aside;
-use crate::{Error, Fingerprint, Hasher, Unit, sys};
+use crate::{Error, Fingerprint, Hasher, Placed, Unit, sys};
 
 /// Reads in pieces of this size.
 pub(crate) const PIECE: usize = 1 << 20;
@@ -85,6 +85,11 @@ impl Growing {
 impl Waiting {
     pub(crate) fn found(&self) -> Aside {
         Aside { unit: self.unit, len: self.len, hash: self.hash }
+    }
+
+    /// Whether it is what a record claims to be in an output.
+    pub(crate) fn holds(&self, claim: &Placed) -> bool {
+        (self.unit.identity, self.len, self.hash) == (claim.identity, claim.len, claim.hash)
     }
 
     /// The units in a job's folder. What has only a temporary name is removed, unless it is among those that go on.

@@ -66,6 +66,16 @@ impl Placed {
     }
 }
 
+/// What the check of an earlier run's outputs has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// Units that are not what their records say: to be had again, set aside, and placed where they were.
+    pub damaged: Vec<Placed>,
+    /// It has come to its end: all others are right.
+    pub is_done: bool,
+}
+
 /// Keeps the bytes of a job. All calls block and belong on a thread of their own.
 pub trait ResumeStore: Send + fmt::Debug {
     /// Whether bytes may go to an output before their unit is known to be whole (and be cut off again).
@@ -125,6 +135,16 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// I/O errors, those of a sync under way included.
     fn maintain(&mut self) -> Result<(), Error>;
 
+    /// What has been found damaged since the last call. The units of [`Recovered::outputs`](crate::Recovered::outputs) may be
+    /// built on at once; they are claims until this has said that it is done, and the job ends no sooner than that and than all
+    /// that was found has been placed anew. A store that vouches for what it recovers has nothing to say.
+    ///
+    /// # Errors
+    /// I/O errors while reading, and those of [`place_aside`](Self::place_aside).
+    fn checked(&mut self) -> Result<Checked, Error> {
+        Ok(Checked { damaged: Vec::new(), is_done: true })
+    }
+
     /// Keeps a memo of the job for whoever lists jobs, in place of an earlier one. Nothing depends on it, so nothing fails
     /// where it can't be kept.
     fn keep_memo(&mut self, _: &Memo) {}
@@ -136,10 +156,10 @@ pub trait ResumeStore: Send + fmt::Debug {
     fn close(&mut self) -> Result<(), Error>;
 
     /// Gives the outputs their final names and removes the state; where there are gaps, it stays for a run that may fill them.
-    /// Returns the names.
+    /// Returns the names. Waits for the end of a check that runs.
     ///
     /// # Errors
     /// I/O errors, [`Kind::Appeared`](crate::Kind::Appeared) where a file of that name has appeared meanwhile, and
-    /// [`Kind::Contract`](crate::Kind::Contract) where an output has bytes that no record speaks of.
+    /// [`Kind::Contract`](crate::Kind::Contract) where an output has bytes that no record speaks of, or other ones.
     fn finish(&mut self) -> Result<Vec<PathBuf>, Error>;
 }

@@ -66,6 +66,34 @@ fn kill(mut store: DiskStore) {
     drop(store);
 }
 
+/// What is damaged of what an earlier run left.
+fn damaged(store: &mut DiskStore) -> Vec<Placed> {
+    let (mut all, started) = (Vec::new(), std::time::Instant::now());
+    loop {
+        let checked = store.checked().unwrap();
+        all.extend(checked.damaged);
+        if checked.is_done {
+            return all;
+        }
+        assert!(started.elapsed().as_secs() < 10, "the check does not end");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Has a damaged unit again, and writes it where it was.
+fn replace(store: &mut DiskStore, placed: &Placed) {
+    let unit = Unit { output: placed.output, index: placed.index, identity: placed.identity };
+    store.set_aside(unit, &[IoSlice::new(&bytes(placed.index))]).unwrap();
+    store.keep_aside(unit, placed.hash).unwrap();
+    assert_eq!(store.place_aside(unit, placed.offset).unwrap(), Some(*placed));
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut all = fs::read(path).unwrap();
+    all[at] ^= 1;
+    fs::write(path, all).unwrap();
+}
+
 fn expected(units: u64) -> Vec<u8> {
     (0..units).flat_map(bytes).collect()
 }
@@ -91,16 +119,14 @@ fn a_kill_keeps_what_was_recorded() {
 #[test]
 fn damage_is_noticed_and_costs_only_what_it_hit() {
     type Damage = fn(&Path);
-    let flip: Damage = |p| {
-        let mut all = fs::read(p).unwrap();
-        all[2500] ^= 1;
-        fs::write(p, all).unwrap();
-    };
+    let flipped: Damage = |p| flip(p, 2500);
+    let last: Damage = |p| flip(p, 4500);
     let cut: Damage = |p| fs::OpenOptions::new().write(true).open(p).unwrap().set_len(2500).unwrap();
     let gone: Damage = |p| fs::remove_file(p).unwrap();
     let empty: Damage = |p| fs::write(p, "").unwrap();
-    for (what, file, damage, kept, damaged) in [
-        ("a flipped bit in the output", "a.ts.part", flip, 5, &[2][..]),
+    for (what, file, damage, kept, hit) in [
+        ("a flipped bit in the output", "a.ts.part", flipped, 5, &[2][..]),
+        ("a flipped bit in the last unit", "a.ts.part", last, 5, &[4]),
         ("an output cut short", "a.ts.part", cut, 2, &[]),
         ("no output", "a.ts.part", gone, 0, &[]),
         ("an empty log", "a.ts.hls/written", empty, 0, &[]),
@@ -113,14 +139,11 @@ fn damage_is_noticed_and_costs_only_what_it_hit() {
         damage(&job.path(file));
         let (mut store, recovered) = job.open();
         assert_eq!(recovered.outputs[0].len(), kept, "{what}");
-        assert_eq!(recovered.damaged.iter().map(|p| p.index).collect::<Vec<_>>(), damaged, "{what}");
+        // What comes next does not wait for the check.
         (kept as u64..6).for_each(|n| place(&mut store, 0, n));
-        for placed in &recovered.damaged {
-            let unit = Unit { output: 0, index: placed.index, identity: placed.identity };
-            store.set_aside(unit, &[IoSlice::new(&bytes(placed.index))]).unwrap();
-            store.keep_aside(unit, placed.hash).unwrap();
-            assert_eq!(store.place_aside(unit, placed.offset).unwrap(), Some(*placed), "{what}");
-        }
+        let damaged = damaged(&mut store);
+        assert_eq!(damaged.iter().map(|p| p.index).collect::<Vec<_>>(), hit, "{what}");
+        damaged.iter().for_each(|placed| replace(&mut store, placed));
         store.finish().unwrap();
         assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(6), "{what}");
     }
@@ -299,6 +322,7 @@ fn a_complete_job_is_checked_before_its_outputs_get_their_names() {
         assert_eq!(job.names(), ["a.audio.aac.part", "a.ts.hls", "a.ts.part"], "{what}");
         assert_eq!(recovered.outputs[1].len(), 1, "{what}");
         (recovered.outputs[0].len() as u64..1).for_each(|n| place(&mut store, 0, n));
+        damaged(&mut store).iter().for_each(|placed| replace(&mut store, placed));
         store.finish().unwrap();
         assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(1), "{what}");
         assert_eq!(job.names(), ["a.audio.aac", "a.ts"], "{what}");
@@ -358,11 +382,50 @@ fn nothing_is_finished_while_a_unit_is_damaged() {
     let (mut store, _) = job.open();
     (0..5).for_each(|n| place(&mut store, 0, n));
     kill(store);
-    let mut all = fs::read(job.path("a.ts.part")).unwrap();
-    all[0] ^= 1;
-    fs::write(job.path("a.ts.part"), all).unwrap();
+    flip(&job.path("a.ts.part"), 0);
+    // Whether anybody has asked what was found, or not, or has closed it before that was known.
+    for how in 0..3 {
+        let (mut store, recovered) = job.open();
+        assert_eq!(recovered.outputs[0].len(), 5);
+        match how {
+            0 => assert_eq!(damaged(&mut store).len(), 1),
+            1 => {}
+            _ => store.close().unwrap(),
+        }
+        assert!(matches!(store.finish().unwrap_err().kind(), Kind::Contract | Kind::Io));
+        assert!(!job.path("a.ts").exists());
+    }
+    // The record of a damaged unit stays what it was: a claim.
     let (mut store, recovered) = job.open();
-    assert_eq!((recovered.outputs[0].len(), recovered.damaged.len()), (5, 1));
-    assert!(matches!(store.finish().unwrap_err().kind(), Kind::Contract));
-    assert!(!job.path("a.ts").exists());
+    assert_eq!((recovered.outputs[0].len(), damaged(&mut store).len()), (5, 1));
+}
+
+#[test]
+fn a_unit_in_a_file_stays_until_its_place_in_the_output_is_known_to_hold() {
+    let job = Job::new(&["a.ts"]);
+    let (mut store, _) = job.open();
+    let unit = Unit { output: 0, index: 1, identity: 1 };
+    let aside = |store: &mut DiskStore| {
+        store.set_aside(unit, &[IoSlice::new(&bytes(1))]).unwrap();
+        store.keep_aside(unit, Fingerprint::of(&bytes(1))).unwrap();
+    };
+    let files = || {
+        let entries = fs::read_dir(job.path("a.ts.hls")).unwrap().map(|e| e.unwrap().file_name());
+        entries.filter(|name| name.to_string_lossy().ends_with(".seg")).count()
+    };
+    aside(&mut store);
+    place(&mut store, 0, 0);
+    assert!(store.place_aside(unit, offset(1)).unwrap().is_some());
+    place(&mut store, 0, 2);
+    // The record is there and has not been synced, and neither have the bytes: a loss of power takes some of them.
+    kill(store);
+    assert_eq!(files(), 1);
+    flip(&job.path("a.ts.part"), 1500);
+    let (mut store, recovered) = job.open();
+    assert_eq!((recovered.outputs[0].len(), recovered.aside.len()), (3, 0));
+    assert_eq!(damaged(&mut store), [], "it is there twice");
+    assert_eq!(files(), 1, "not on the disk yet");
+    store.finish().unwrap();
+    assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(3));
+    assert_eq!(job.names(), ["a.ts"]);
 }

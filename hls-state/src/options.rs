@@ -1,0 +1,37 @@
+//! How a job is opened, and what it has to survive.
+
+use std::path::PathBuf;
+
+/// What has to survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A kill of the process: the same records, no syncs.
+    Fast,
+    /// A loss of power too: all but the last seconds of a job that runs, and everything once it has finished.
+    #[default]
+    Safe,
+}
+
+/// How to open a job.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The outputs; the first one is the main output.
+    pub outputs: Vec<PathBuf>,
+    /// What has to survive.
+    pub durability: Durability,
+    /// Replace outputs that exist, at the very end.
+    pub force: bool,
+    /// Discard what an earlier run left.
+    pub restart: bool,
+    /// Keep the places of units that an earlier run could not have; else what lies behind the first of them is had again.
+    pub keep_gaps: bool,
+}
+
+impl Options {
+    /// Nothing is replaced or discarded.
+    #[must_use]
+    pub fn new(outputs: Vec<PathBuf>) -> Self {
+        Self { outputs, durability: Durability::default(), force: false, restart: false, keep_gaps: false }
+    }
+}
