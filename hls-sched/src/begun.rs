@@ -29,7 +29,8 @@ pub(crate) struct Begun {
     pub(crate) in_hand: Option<Bytes>,
     /// Strong, so that equal means equal byte for byte (RFC 9110 section 8.8.1). Without one a unit starts over.
     etag: Option<String>,
-    origin: u128,
+    /// Which resource the tag is of.
+    resource: u128,
     /// Where the chain of ciphertext goes on, until the key is at hand.
     chain: Option<Iv>,
     marked: Instant,
@@ -40,14 +41,14 @@ impl Begun {
     /// Nothing of it is there yet.
     pub(crate) fn new(pipeline: Pipeline, url: &Url, strong_etag: Option<String>) -> Self {
         let etag = strong_etag.filter(|tag| tag.len() <= LONGEST_TAG);
-        let (origin, marked) = (origin(url), Instant::now());
+        let (resource, marked) = (resource(url), Instant::now());
         Self {
             pipeline,
             taken: 0,
             bytes: 0,
             in_hand: None,
             etag,
-            origin,
+            resource,
             chain: None,
             marked,
             marked_bytes: 0,
@@ -56,7 +57,7 @@ impl Begun {
 
     /// Reads what an earlier run left of a unit. `None`: it is not what the mark says, or comes from elsewhere.
     pub(crate) fn replayed(partial: &Partial, url: &Url, name: String, buffers: Buffers) -> Option<Self> {
-        let note = Note::read(&partial.mark.note).filter(|note| note.origin == origin(url))?;
+        let note = Note::read(&partial.mark.note).filter(|note| note.resource == resource(url))?;
         let mut pipeline = Pipeline::new(None, false, name, buffers);
         let mut is_media = true;
         let right = partial.replay(|piece| is_media &= pipeline.replay(piece).is_ok());
@@ -67,7 +68,7 @@ impl Begun {
             bytes: len,
             in_hand: None,
             etag: Some(note.etag),
-            origin: note.origin,
+            resource: note.resource,
             chain: Some(Iv::from_bytes(note.chain)),
             marked: Instant::now(),
             marked_bytes: len,
@@ -120,7 +121,7 @@ impl Begun {
         (self.marked, self.marked_bytes) = (Instant::now(), self.bytes);
         let etag = self.etag.clone().filter(|_| self.bytes > 0)?;
         let chain = self.pipeline.chain().or(self.chain).map_or([0; 16], |chain| *chain.as_bytes());
-        let note = Note { chain, origin: self.origin, etag }.written();
+        let note = Note { chain, resource: self.resource, etag }.written();
         Some(Mark { len: self.bytes, hash: self.pipeline.hash(), note })
     }
 }
@@ -129,26 +130,27 @@ impl Begun {
 #[derive(Debug, PartialEq, Eq)]
 struct Note {
     chain: [u8; 16],
-    origin: u128,
+    resource: u128,
     etag: String,
 }
 
 impl Note {
     fn written(&self) -> Arc<[u8]> {
-        [&self.chain[..], &self.origin.to_le_bytes(), self.etag.as_bytes()].concat().into()
+        [&self.chain[..], &self.resource.to_le_bytes(), self.etag.as_bytes()].concat().into()
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (chain, rest) = bytes.split_first_chunk::<16>()?;
-        let (origin, etag) = rest.split_first_chunk::<16>()?;
+        let (resource, etag) = rest.split_first_chunk::<16>()?;
         let etag = String::from_utf8(etag.to_vec()).ok().filter(|tag| tag.len() <= LONGEST_TAG)?;
-        Some(Self { chain: *chain, origin: u128::from_le_bytes(*origin), etag })
+        Some(Self { chain: *chain, resource: u128::from_le_bytes(*resource), etag })
     }
 }
 
-/// An entity tag says nothing about what another server has.
-fn origin(url: &Url) -> u128 {
-    Fingerprint::of(url.origin().ascii_serialization().as_bytes()).0
+/// An entity tag tells the representations of one resource apart (RFC 9110 section 8.8.3): it says nothing about another
+/// server, and nothing about the same path with another query either. A hash, for a query may be a secret.
+fn resource(url: &Url) -> u128 {
+    Fingerprint::of(url[..url::Position::AfterQuery].as_bytes()).0
 }
 
 #[cfg(test)]
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn notes_are_read_back() {
-        let note = Note { chain: [7; 16], origin: 5, etag: "\"tag\"".into() };
+        let note = Note { chain: [7; 16], resource: 5, etag: "\"tag\"".into() };
         assert_eq!(Note::read(&note.written()), Some(note));
         for bad in [&[][..], &[0; 31], &[&[0; 32][..], &[0xff]].concat(), &[b'a'; 33 + LONGEST_TAG]] {
             assert_eq!(Note::read(bad), None);

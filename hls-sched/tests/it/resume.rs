@@ -432,10 +432,30 @@ async fn the_next_run_goes_on_inside_large_segments() -> Outcome {
     Ok(())
 }
 
-/// All segments stop at three quarters; the job dies and another one goes on.
-async fn goes_on_inside(vod: Vod) -> Outcome {
+#[tokio::test]
+async fn an_entity_tag_of_another_query_proves_nothing() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
-    let vod = vod.publish(&origin);
+    // The same tag for each of these orders of the same bytes.
+    let publish = |query: &str, order: [usize; 3]| {
+        let vod = large(3).query(query).publish(&origin);
+        let size = vod.expected.len() / 3;
+        let part = |n: usize| vod.expected.slice(n * size..(n + 1) * size);
+        for (path, n) in vod.segment_paths.iter().zip(order) {
+            origin.put(path, Resource::new(part(n)).etag("\"1\""));
+        }
+        (order.map(part).concat(), vod)
+    };
+    let out = folder.file("out.ts");
+    killed_inside(&origin, &publish("id=a", [0, 1, 2]).1, &folder).await?;
+    let (expected, vod) = publish("id=b", [2, 0, 1]);
+    let done = job(&vod.url).concurrency(3).output(&out).start().finish().await?;
+    assert_eq!(continued(&origin, &vod), [0; 0], "no unit goes on");
+    assert_eq!(done.downloaded_bytes, expected.len() as u64);
+    same(&out, &expected)
+}
+
+/// All segments stop at three quarters, and the job dies.
+async fn killed_inside(origin: &Origin, vod: &Published, folder: &Folder) -> Outcome {
     let (out, gate) = (folder.file("out.ts"), Gate::new());
     let held = Reply::resource().steps([Step::UpTo(75), Step::Wait(gate.clone()), Step::Rest]);
     for path in &vod.segment_paths {
@@ -457,6 +477,14 @@ async fn goes_on_inside(vod: Vod) -> Outcome {
     gate.open();
     tokio::time::sleep(Duration::from_millis(100)).await;
     origin.reset_log();
+    Ok(())
+}
+
+async fn goes_on_inside(vod: Vod) -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = vod.publish(&origin);
+    let out = folder.file("out.ts");
+    killed_inside(&origin, &vod, &folder).await?;
     let done = job(&vod.url).concurrency(3).output(&out).start().finish().await?;
     same(&out, &vod.expected)?;
     assert!(done.downloaded_bytes < vod.expected.len() as u64 / 3, "{}", done.downloaded_bytes);
