@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hls_fetch::draw;
+use hls_media::Configuration;
 use hls_state::{Fingerprint, Partial, Placed, Recovered, ResumeStore};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Gap};
 use crate::gaps::Gaps;
 use crate::job::Config;
+use crate::pipeline::LARGEST_INIT;
 use crate::plan::{Track, Tracks, Unit, is_alike};
 use crate::planner::{Planner, Verdict};
 
@@ -143,6 +145,19 @@ impl<'a> Earlier<'a> {
         Ok(probed)
     }
 
+    /// For each track what the initialization sections that are here set up, where others may follow: those of one output
+    /// have to agree, whichever run they came with.
+    pub(crate) fn configurations(&self) -> Vec<Option<Configuration>> {
+        let of = |(n, track): (u8, &Track)| {
+            let mut places = track.init_places().into_iter().filter(|_| track.has_several_inits());
+            places.find_map(|index| {
+                let section = self.recovered.read(n, index, LARGEST_INIT as u64)?;
+                Configuration::from_init(&section).ok()
+            })
+        };
+        (0..).zip(&self.tracks.0).map(of).collect()
+    }
+
     /// Puts what is there in its place.
     ///
     /// # Errors
@@ -176,7 +191,8 @@ impl<'a> Earlier<'a> {
         for (n, track) in (0..).zip(&self.tracks.0) {
             self.note_gaps(n, track, &mut gaps, &mut planner, &mut assembler);
         }
-        for &hls_state::Aside { unit, len, .. } in &self.recovered.aside {
+        for hls_state::Aside { unit, len, .. } in &self.recovered.aside {
+            let (unit, len) = (*unit, *len);
             if self.waiting(&unit).is_some() {
                 planner.have(Place { track: unit.output, index: unit.index });
                 assembler.found_aside(unit, len);

@@ -65,7 +65,7 @@ pub(crate) async fn run(
         container: (config.format != Format::Join).then_some(c.container),
         configuration: OnceLock::new(),
     });
-    let checks = checks.collect();
+    let checks: Vec<_> = checks.collect();
     let tracks: Vec<_> = chosen.into_iter().map(|c| c.track).collect();
     let (mut store, recovered) = prepare::open(&config, &outputs, tracks.len()).await?;
     for message in &recovered.warnings {
@@ -137,6 +137,9 @@ pub(crate) async fn run(
         }
         let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
         return Ok(finished(bytes, &transport, tracks.segments()));
+    }
+    for (checks, found) in checks.iter().zip(earlier.configurations()) {
+        found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
     }
     let Start { planner, assembler, begun, gaps } = earlier.start(&config, &transport, &mut *store).await?;
     if let Some(about) = about {

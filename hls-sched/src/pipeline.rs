@@ -9,7 +9,7 @@ use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
 
 /// Initialisation sections are kept for comparison up to this size.
-const LARGEST_INIT: usize = 4 << 20;
+pub(crate) const LARGEST_INIT: usize = 4 << 20;
 
 /// What a whole unit turned out to be.
 #[derive(Debug)]

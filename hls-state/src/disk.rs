@@ -192,7 +192,9 @@ impl DiskStore {
             synced,
             ..Self::bare(layout, options, (lock, replaceable), index)
         };
-        Ok((store, Recovered { outputs: claims, aside, partials, complete: false, replaces, warnings }))
+        let parts = store.parts.iter().map(|part| part.path.clone()).collect();
+        let complete = false;
+        Ok((store, Recovered { outputs: claims, aside, partials, complete, replaces, warnings, parts }))
     }
 
     /// An earlier run died between "complete" and the last rename: do what is left.

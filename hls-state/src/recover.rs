@@ -27,10 +27,12 @@ pub struct Recovered {
     pub complete: bool,
     /// What was damaged and will be had again, in words for a person.
     pub warnings: Vec<String>,
+    /// Where each output grows.
+    pub(crate) parts: Vec<PathBuf>,
 }
 
 /// A whole unit that waits for its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Aside {
     /// The unit.
@@ -39,6 +41,8 @@ pub struct Aside {
     pub len: u64,
     /// Their hash.
     pub hash: Fingerprint,
+    pub(crate) path: PathBuf,
+    pub(crate) offset: u64,
 }
 
 /// The first bytes of a unit that an earlier run did not complete. Whoever goes on with it does so by
@@ -77,6 +81,23 @@ impl Recovered {
     pub fn bytes(&self) -> u64 {
         let placed = self.outputs.iter().flatten().map(|p| p.len).sum::<u64>();
         placed + self.aside.iter().map(|a| a.len).sum::<u64>()
+    }
+
+    /// Reads a unit that is whole, in its output or aside, and has no more than `at_most` bytes. `None`: there is no such unit,
+    /// or it is not what it was.
+    #[must_use]
+    pub fn read(&self, output: u8, index: u64, at_most: u64) -> Option<Vec<u8>> {
+        let n = usize::from(output);
+        let placed = self.outputs.get(n)?.get(usize::try_from(index).ok()?);
+        let placed = placed.and_then(|p| Some((self.parts.get(n)?, p.offset, p.len, p.hash)));
+        let aside = self.aside.iter().find(|a| (a.unit.output, a.unit.index) == (output, index));
+        let aside = aside.map(|a| (&a.path, a.offset, a.len, a.hash));
+        let (path, offset, len, hash) = placed.or(aside).filter(|(.., len, _)| *len <= at_most)?;
+        let mut file = sys::open_options(false).read(true).open(path).ok()?;
+        file.seek(SeekFrom::Start(offset)).ok()?;
+        let mut bytes = Vec::new();
+        let is_whole = read(&mut file, len, |piece| bytes.extend_from_slice(piece)).is_ok_and(|whole| whole);
+        (is_whole && Fingerprint::of(&bytes) == hash).then_some(bytes)
     }
 }
 

@@ -84,7 +84,8 @@ impl Growing {
 
 impl Waiting {
     pub(crate) fn found(&self) -> Aside {
-        Aside { unit: self.unit, len: self.len, hash: self.hash }
+        let path = self.path.clone();
+        Aside { unit: self.unit, len: self.len, hash: self.hash, path, offset: self.from }
     }
 
     /// Whether it is what a record claims to be in an output.

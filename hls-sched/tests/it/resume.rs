@@ -303,6 +303,31 @@ async fn a_damaged_segment_that_waits_is_fetched_again() -> Outcome {
 }
 
 #[tokio::test]
+async fn codecs_that_change_between_two_runs_are_noticed() -> Outcome {
+    // The section that is here has come to the output, or waits beside it behind the one that is missing.
+    for missing in [1, 0] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::from_media(Media::Fmp4).two_maps().publish(&origin);
+        let (here, missing) = (&vod.init_paths[1 - missing], &vod.init_paths[missing]);
+        let out = folder.file("out.mp4");
+        origin.script(missing, [Reply::status(404).delay(300).forever()]);
+        assert_eq!(ends_in(job(&vod.url), &out).await?.kind(), Kind::Refused);
+        // The picture has another width there.
+        let mut wider = Media::Fmp4.init().ok_or("a section")?.to_vec();
+        let at = wider.windows(4).position(|name| name == b"avc1").ok_or("a description of video")?;
+        wider[at + 4 + 24] ^= 1;
+        origin.put(missing, wider);
+        origin.script(missing, []);
+        origin.reset_log();
+        let error = ends_in(job(&vod.url), &out).await?;
+        assert_eq!((error.kind(), error.code()), (Kind::Playlist, "init.changed"), "{error}");
+        assert_eq!(origin.requests_for(here).len(), 0, "it was here");
+        assert!(!out.exists());
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn two_jobs_never_share_an_output() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
     let vod = Vod::synthetic(20, SIZE as usize).publish(&origin);
