@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::cookie::Jar;
 use reqwest::{NoProxy, Proxy};
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 
 use super::resolve::SystemResolver;
@@ -32,11 +33,13 @@ pub(super) struct Settings {
     has_secure_proxy: bool,
     roots: Vec<CertificateDer<'static>>,
     insecure: bool,
+    tls: OnceLock<ClientConfig>,
 }
 
 impl Default for ClientBuilder {
     fn default() -> Self {
         let settings = Settings {
+            tls: OnceLock::new(),
             first_byte_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
             allow_http: false,
@@ -167,6 +170,8 @@ impl ClientBuilder {
             known: Mutex::default(),
             plain: OnceLock::new(),
             secure: OnceLock::new(),
+            plain_fresh: OnceLock::new(),
+            secure_fresh: OnceLock::new(),
         };
         Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules) })
     }
@@ -177,11 +182,18 @@ impl Settings {
         self.has_secure_proxy
     }
 
-    pub(super) fn transport(&self, needs_tls: bool) -> Result<reqwest::Client, Error> {
-        let tls = match needs_tls {
-            true => tls::configuration(self.roots.clone(), self.insecure)?,
-            false => tls::unused()?,
-        };
+    /// Reading the platform's trust store takes a while, so it is done once.
+    fn tls(&self) -> Result<ClientConfig, Error> {
+        if let Some(made) = self.tls.get() {
+            return Ok(made.clone());
+        }
+        let made = tls::configuration(self.roots.clone(), self.insecure)?;
+        Ok(self.tls.get_or_init(|| made).clone())
+    }
+
+    /// A transport for https, or for plain http alone; `fresh`: each request has a connection of its own.
+    pub(super) fn transport(&self, needs_tls: bool, fresh: bool) -> Result<reqwest::Client, Error> {
+        let tls = if needs_tls { self.tls()? } else { tls::unused()? };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             // One stream a connection, until it is measured that sharing one serves better.
@@ -194,7 +206,7 @@ impl Settings {
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(15))
             .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(self.connections);
+            .pool_max_idle_per_host(if fresh { 0 } else { self.connections });
         for proxy in &self.proxies {
             builder = builder.proxy(proxy.clone());
         }

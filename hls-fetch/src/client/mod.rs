@@ -45,6 +45,9 @@ struct Shared {
     // Reading the platform's trust store takes longer than a small download: https is set up when first needed.
     plain: OnceLock<reqwest::Client>,
     secure: OnceLock<reqwest::Client>,
+    /// As above, for requests that ask for a connection of their own.
+    plain_fresh: OnceLock<reqwest::Client>,
+    secure_fresh: OnceLock<reqwest::Client>,
 }
 
 impl Client {
@@ -61,14 +64,19 @@ impl Client {
         Self { shared: Arc::clone(&self.shared), rules: Arc::new(rules) }
     }
 
-    fn transport(&self, url: &Url) -> Result<&reqwest::Client, Error> {
-        let Shared { settings, plain, secure, .. } = &*self.shared;
+    fn transport(&self, url: &Url, fresh: bool) -> Result<&reqwest::Client, Error> {
+        let Shared { settings, plain, secure, plain_fresh, secure_fresh, .. } = &*self.shared;
         let needs_tls = url.scheme() == "https" || settings.has_secure_proxy();
-        let slot = if needs_tls { secure } else { plain };
+        let slot = match (needs_tls, fresh) {
+            (false, false) => plain,
+            (true, false) => secure,
+            (false, true) => plain_fresh,
+            (true, true) => secure_fresh,
+        };
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let built = settings.transport(needs_tls)?;
+        let built = settings.transport(needs_tls, fresh)?;
         Ok(slot.get_or_init(|| built))
     }
 
@@ -100,7 +108,7 @@ impl Client {
         let mut hop = Hop::first(&request, allow_http, rules.rules.is_foreign(&request.url))?;
         loop {
             let (fields, held_back) = rules.fields(&request, &hop.url, hop.strayed);
-            let answer = self.answer(&hop.url, &fields).await?;
+            let answer = self.answer(&hop.url, &fields, request.fresh).await?;
             let mut set = answer.headers().get_all(header::SET_COOKIE).iter().peekable();
             if set.peek().is_some() {
                 self.shared.jar.set_cookies(&mut set, &hop.url);
@@ -122,14 +130,16 @@ impl Client {
     }
 
     /// Sends one request and waits for the head of its answer.
-    async fn answer(&self, url: &Url, fields: &HeaderMap) -> Result<reqwest::Response, Error> {
-        let transport = self.transport(url)?;
+    async fn answer(&self, url: &Url, fields: &HeaderMap, fresh: bool) -> Result<reqwest::Response, Error> {
+        let transport = self.transport(url, fresh)?;
         let send = || transport.get(url.clone()).headers(fields.clone()).send();
         let sending = async {
             match send().await {
                 // A server may close a kept connection just as the request goes out. That says nothing about the
                 // server, so it costs no attempt (RFC 9110 section 9.2.2).
-                Err(error) if self.shared.knows(url) && classify::is_unanswered(&error) => send().await,
+                Err(error) if !fresh && self.shared.knows(url) && classify::is_unanswered(&error) => {
+                    send().await
+                }
                 sent => sent,
             }
         };
