@@ -1,5 +1,6 @@
 //! How a client is set up.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -7,8 +8,11 @@ use reqwest::cookie::Jar;
 use reqwest::{NoProxy, Proxy};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
+use url::Url;
 
-use super::resolve::SystemResolver;
+use super::guard::{Guard, plain};
+use super::pool::Pools;
+use super::resolve::{GuardedResolver, Resolve, SystemResolver};
 use super::{CONNECT_TIMEOUT, Client, Shared};
 use crate::{Error, HeaderRules, Kind, tls};
 
@@ -28,6 +32,9 @@ pub(super) struct Settings {
     pub(super) first_byte_timeout: Duration,
     pub(super) stall_timeout: Duration,
     pub(super) allow_http: bool,
+    pub(super) allow_private: bool,
+    resolver: Arc<dyn Resolve>,
+    proxy_hosts: HashSet<String>,
     connections: usize,
     proxies: Vec<Proxy>,
     has_secure_proxy: bool,
@@ -43,6 +50,9 @@ impl Default for ClientBuilder {
             first_byte_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
             allow_http: false,
+            allow_private: false,
+            resolver: Arc::new(SystemResolver),
+            proxy_hosts: HashSet::new(),
             connections: 16,
             proxies: Vec::new(),
             has_secure_proxy: false,
@@ -99,6 +109,19 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets playlists and redirects lead to loopback, private and link-local addresses; else only the address of the input may
+    /// be one.
+    pub fn allow_private(mut self, allow: bool) -> Self {
+        self.settings.allow_private = allow;
+        self
+    }
+
+    /// Asks this resolver instead of the system's.
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.settings.resolver = Arc::new(resolver);
+        self
+    }
+
     /// Sends every request through a proxy: `http://`, `https://` or `socks5://host:port`, credentials allowed.
     ///
     /// # Errors
@@ -131,6 +154,9 @@ impl ClientBuilder {
         let proxy = proxy.map_err(|e| {
             Error::new(Kind::Configuration("the proxy can't be used".into())).caused_by(e.without_url())
         })?;
+        let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let host = whole.parse::<Url>().ok().and_then(|url| url.host_str().map(plain));
+        self.settings.proxy_hosts.extend(host);
         self.settings.has_secure_proxy |= url.to_ascii_lowercase().starts_with("https:");
         self.settings.proxies.push(proxy.no_proxy(except.and_then(NoProxy::from_string)));
         Ok(self)
@@ -164,16 +190,9 @@ impl ClientBuilder {
             let url = format!("https://{host}/").parse().map_err(|_| bad())?;
             jar.add_cookie_str(cookie, &url);
         }
-        let shared = Shared {
-            settings: self.settings,
-            jar,
-            known: Mutex::default(),
-            plain: OnceLock::new(),
-            secure: OnceLock::new(),
-            plain_fresh: OnceLock::new(),
-            secure_fresh: OnceLock::new(),
-        };
-        Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules) })
+        let shared =
+            Shared { settings: self.settings, jar, known: Mutex::default(), pools: Pools::default() };
+        Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules), pool: None })
     }
 }
 
@@ -192,7 +211,17 @@ impl Settings {
     }
 
     /// A transport for https, or for plain http alone; `fresh`: each request has a connection of its own.
-    pub(super) fn transport(&self, needs_tls: bool, fresh: bool) -> Result<reqwest::Client, Error> {
+    pub(super) fn transport(
+        &self,
+        needs_tls: bool,
+        fresh: bool,
+        guard: &Arc<Guard>,
+    ) -> Result<reqwest::Client, Error> {
+        let resolver = GuardedResolver {
+            resolver: Arc::clone(&self.resolver),
+            guard: Arc::clone(guard),
+            proxies: self.proxy_hosts.clone(),
+        };
         let tls = if needs_tls { self.tls()? } else { tls::unused()? };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -202,7 +231,7 @@ impl Settings {
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
-            .dns_resolver(Arc::new(SystemResolver))
+            .dns_resolver(Arc::new(resolver))
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(15))
             .pool_idle_timeout(Duration::from_secs(30))

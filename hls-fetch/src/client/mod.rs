@@ -4,12 +4,14 @@ mod body;
 mod builder;
 mod classify;
 mod content_range;
+mod guard;
 mod patience;
+mod pool;
 mod redirect;
 mod resolve;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
@@ -17,6 +19,7 @@ use reqwest::cookie::{CookieStore as _, Jar};
 use url::Url;
 
 pub use builder::ClientBuilder;
+pub use resolve::{Resolve, ResolveFuture};
 
 use crate::{
     BoxBody, Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after,
@@ -24,6 +27,7 @@ use crate::{
 use body::TransferBody;
 use builder::Settings;
 use content_range::ContentRange;
+use pool::{Pool, Pools};
 use redirect::Hop;
 
 /// A pooled HTTP/1.1 client that makes one attempt at a time and says exactly how it ended.
@@ -34,6 +38,8 @@ use redirect::Hop;
 pub struct Client {
     shared: Arc<Shared>,
     rules: Arc<HeaderRules>,
+    /// `None` where no job has said what its input is.
+    pool: Option<Arc<Pool>>,
 }
 
 #[derive(Debug)]
@@ -42,12 +48,7 @@ struct Shared {
     jar: Jar,
     /// Origins that have answered: a connection to one of these may be a kept one.
     known: Mutex<HashSet<Origin>>,
-    // Reading the platform's trust store takes longer than a small download: https is set up when first needed.
-    plain: OnceLock<reqwest::Client>,
-    secure: OnceLock<reqwest::Client>,
-    /// As above, for requests that ask for a connection of their own.
-    plain_fresh: OnceLock<reqwest::Client>,
-    secure_fresh: OnceLock<reqwest::Client>,
+    pools: Pools,
 }
 
 impl Client {
@@ -56,28 +57,21 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// The same pool for a job whose input is `url`: credentials belong to that origin.
+    /// The same client for a job whose input is `url`: credentials belong to that origin, and of addresses that are not on the
+    /// internet only that of the input may be reached. Jobs whose inputs have the same host share their connections.
+    ///
+    /// Without this, each request counts as a job: its input is its parent, or where it has none, the URL itself.
     #[must_use]
     pub fn for_input(&self, url: &Url) -> Self {
         let mut rules = HeaderRules::clone(&self.rules);
         rules.set_input(url);
-        Self { shared: Arc::clone(&self.shared), rules: Arc::new(rules) }
+        let pool = Some(self.shared.pools.of(url, &self.shared.settings));
+        Self { shared: Arc::clone(&self.shared), rules: Arc::new(rules), pool }
     }
 
-    fn transport(&self, url: &Url, fresh: bool) -> Result<&reqwest::Client, Error> {
-        let Shared { settings, plain, secure, plain_fresh, secure_fresh, .. } = &*self.shared;
-        let needs_tls = url.scheme() == "https" || settings.has_secure_proxy();
-        let slot = match (needs_tls, fresh) {
-            (false, false) => plain,
-            (true, false) => secure,
-            (false, true) => plain_fresh,
-            (true, true) => secure_fresh,
-        };
-        if let Some(client) = slot.get() {
-            return Ok(client);
-        }
-        let built = settings.transport(needs_tls, fresh)?;
-        Ok(slot.get_or_init(|| built))
+    fn pool(&self, request: &Request) -> Arc<Pool> {
+        let input = request.parent.as_ref().unwrap_or(&request.url);
+        self.pool.clone().unwrap_or_else(|| self.shared.pools.of(input, &self.shared.settings))
     }
 
     /// The fields of one hop, and the names of those held back from it.
@@ -104,11 +98,13 @@ impl Client {
             false => self.for_input_if_unset(&request.url),
             true => self.clone(),
         };
+        let pool = self.pool(&request);
         let allow_http = self.shared.settings.allow_http;
         let mut hop = Hop::first(&request, allow_http, rules.rules.is_foreign(&request.url))?;
         loop {
+            pool.guard.judge(&hop.url).map_err(|blocked| Error::from(blocked).at(&hop.url))?;
             let (fields, held_back) = rules.fields(&request, &hop.url, hop.strayed);
-            let answer = self.answer(&hop.url, &fields, request.fresh).await?;
+            let answer = self.answer(&pool, &hop.url, &fields, request.fresh).await?;
             let mut set = answer.headers().get_all(header::SET_COOKIE).iter().peekable();
             if set.peek().is_some() {
                 self.shared.jar.set_cookies(&mut set, &hop.url);
@@ -130,8 +126,14 @@ impl Client {
     }
 
     /// Sends one request and waits for the head of its answer.
-    async fn answer(&self, url: &Url, fields: &HeaderMap, fresh: bool) -> Result<reqwest::Response, Error> {
-        let transport = self.transport(url, fresh)?;
+    async fn answer(
+        &self,
+        pool: &Pool,
+        url: &Url,
+        fields: &HeaderMap,
+        fresh: bool,
+    ) -> Result<reqwest::Response, Error> {
+        let transport = pool.transport(url, fresh, &self.shared.settings)?;
         let send = || transport.get(url.clone()).headers(fields.clone()).send();
         let sending = async {
             match send().await {

@@ -52,7 +52,8 @@ async fn a_403_names_the_fields_that_were_held_back() -> TestResult {
     let (home, cdn) = (Origin::start(), Origin::bind("127.0.0.2:0")?);
     cdn.script(PATH, [Reply::status(403), Reply::status(404)]);
     home.script(PATH, [Reply::status(403)]);
-    let client = Client::builder().header("X-Token", "t")?.header("User-Agent", "u")?.build()?;
+    let client =
+        Client::builder().header("X-Token", "t")?.header("User-Agent", "u")?.allow_private(true).build()?;
     let client = client.for_input(&url(&home.url("/index.m3u8")));
     assert_eq!(failure(&client, &cdn.url(PATH)).await.held_back(), ["x-token"]);
     // A 404 is no question of rights, and at home nothing was held back.
