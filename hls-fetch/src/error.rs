@@ -66,6 +66,8 @@ pub enum Kind {
     Downgrade,
     /// A scheme other than http and https.
     Scheme(String),
+    /// A URL with a user name in it, which only the user may write.
+    UserInfo,
     /// An address that is not on the internet, named by what is.
     PrivateAddress {
         /// The address, and the name that led to it.
@@ -178,6 +180,7 @@ impl Error {
             | Kind::TooLarge { .. }
             | Kind::Downgrade
             | Kind::Scheme(_)
+            | Kind::UserInfo
             | Kind::PrivateAddress { .. } => Class::Security,
             Kind::File(_) | Kind::Configuration(_) => Class::Local,
         }
@@ -203,6 +206,7 @@ impl Error {
             Kind::Coded(_) => "http.coded",
             Kind::Downgrade => "policy.downgrade",
             Kind::Scheme(_) => "policy.scheme",
+            Kind::UserInfo => "policy.userinfo",
             Kind::PrivateAddress { .. } => "policy.private_address",
             Kind::File(_) => "file",
             Kind::Configuration(_) => "configuration",
@@ -273,6 +277,7 @@ impl fmt::Display for Error {
             Kind::Coded(coding) => write!(f, "sent with content coding {coding}, which was not asked for"),
             Kind::Downgrade => f.write_str("https leads to plain http"),
             Kind::Scheme(scheme) => write!(f, "scheme {scheme} is not allowed, only http and https"),
+            Kind::UserInfo => f.write_str("a URL brings a user name, which only the user may write into one"),
             Kind::PrivateAddress { address, range } => {
                 write!(f, "{address} is a {range} address, and only the input itself may be at one")
             }

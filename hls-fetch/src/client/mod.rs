@@ -1,14 +1,17 @@
 //! The client over reqwest: one attempt, redirects included.
 
+mod answer;
 mod body;
 mod builder;
 mod classify;
 mod content_range;
 mod guard;
+mod gzip;
 mod patience;
 mod pool;
 mod redirect;
 mod resolve;
+mod slice;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,12 +24,8 @@ use url::Url;
 pub use builder::ClientBuilder;
 pub use resolve::{Resolve, ResolveFuture};
 
-use crate::{
-    BoxBody, Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after,
-};
-use body::TransferBody;
+use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after};
 use builder::Settings;
-use content_range::ContentRange;
 use pool::{Pool, Pools};
 use redirect::Hop;
 
@@ -121,7 +120,7 @@ impl Client {
                 drain(answer).await;
                 return Err(error);
             }
-            return self.judge(&request, &hop.url, answer);
+            return answer::accept(&request, &hop.url, answer, self.shared.settings.stall_timeout);
         }
     }
 
@@ -159,62 +158,6 @@ impl Client {
     fn for_input_if_unset(&self, url: &Url) -> Self {
         let (_, held_back) = self.rules.for_url(url, false);
         if held_back.is_empty() { self.clone() } else { self.for_input(url) }
-    }
-
-    /// Accepts the head of an answer, or says what is wrong with it.
-    fn judge(&self, request: &Request, url: &Url, answer: reqwest::Response) -> Result<Response, Error> {
-        let status = answer.status().as_u16();
-        let fields = answer.headers();
-        let text = |name| fields.get(name).and_then(|v: &header::HeaderValue| v.to_str().ok());
-        if let Some(coding) = text(header::CONTENT_ENCODING).filter(|c| !c.eq_ignore_ascii_case("identity")) {
-            return Err(Error::new(Kind::Coded(crate::escaped(coding, 20))).at(url));
-        }
-        let mut part = None;
-        match (&request.range, status) {
-            (Some(asked), 206) => {
-                let said = text(header::CONTENT_RANGE).unwrap_or("no Content-Range");
-                match ContentRange::parse(said).filter(|got| got.answers(asked)) {
-                    Some(got) => part = Some(got),
-                    None => {
-                        let (want, got) = (asked.header(), crate::escaped(said, 60));
-                        return Err(Error::new(Kind::RangeMismatch { want, got }).at(url));
-                    }
-                }
-            }
-            // The condition did not hold: this is another representation, and all of it.
-            (Some(_), 200) if request.if_range.is_some() => {}
-            (Some(_), _) => return Err(Error::new(Kind::RangeIgnored).at(url)),
-            (None, 206) => {
-                let got = crate::escaped(text(header::CONTENT_RANGE).unwrap_or("a part"), 60);
-                return Err(Error::new(Kind::RangeMismatch { want: "all of it".into(), got }).at(url));
-            }
-            (None, _) => {}
-        }
-        let length = text(header::CONTENT_LENGTH).and_then(|v| v.trim().parse::<u64>().ok());
-        // Content-Range says how long a part is, even where it is sent without a length of its own.
-        let part_length = part.map(|part| part.end - part.start);
-        let want = part_length.or(length);
-        if let (Some(length), Some(range)) = (length, part_length)
-            && length != range
-        {
-            let got = format!("a body of {length} bytes");
-            return Err(Error::new(Kind::RangeMismatch { want: format!("{range} bytes"), got }).at(url));
-        }
-        let limit = request.max_bytes.unwrap_or(u64::MAX);
-        if want.is_some_and(|w| w > limit) {
-            return Err(Error::new(Kind::TooLarge { limit }).at(url));
-        }
-        let content_type = text(header::CONTENT_TYPE)
-            .and_then(|t| t.split(';').next())
-            .map(|t| crate::escaped(t.trim(), 60).to_ascii_lowercase());
-        let strong_etag = text(header::ETAG).filter(|t| t.starts_with('"')).map(str::to_owned);
-        let url = url.clone();
-        let stall = self.shared.settings.stall_timeout;
-        let body = TransferBody::new(answer.into(), url.clone(), want, limit, stall);
-        let mut response = Response::new(status, url, want, BoxBody::new(body));
-        (response.content_type, response.strong_etag) = (content_type, strong_etag);
-        response.total = part.and_then(|part| part.total);
-        Ok(response)
     }
 }
 
