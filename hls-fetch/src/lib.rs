@@ -63,7 +63,7 @@ pub use headers::HeaderRules;
 pub use local::LocalFiles;
 pub use origin::Origin;
 pub use range::ByteRange;
-pub use redact::{escaped, redacted};
+pub use redact::{escaped, is_harmless, redacted};
 pub use request::{Fetch, FetchFuture, Request, Response};
 pub use retry::{Decision, RetryPolicy, Rule, retry};
 pub use retry_after::parse_retry_after;
