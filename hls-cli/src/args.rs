@@ -116,6 +116,9 @@ pub(crate) struct RequestArgs {
     /// Let https lead to http
     #[arg(long)]
     pub(crate) allow_http: bool,
+    /// Let playlists and redirects lead to loopback, private and link-local addresses; else the input alone may be at one
+    #[arg(long)]
+    pub(crate) allow_private: bool,
     // What copied commands carry and what is so anyway.
     #[arg(long, hide = true, value_name = "URL")]
     pub(crate) url: Vec<String>,

@@ -116,7 +116,17 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
 
 fn of_request(args: &RequestArgs, to: &mut Collected) -> Result<(), String> {
     let RequestArgs {
-        header, user_agent, referer, cookie, proxy, insecure, ca, header_for, allow_http, ..
+        header,
+        user_agent,
+        referer,
+        cookie,
+        proxy,
+        insecure,
+        ca,
+        header_for,
+        allow_http,
+        allow_private,
+        ..
     } = args;
     // What copied commands carry says nothing.
     let RequestArgs { url: _, location: _, compressed: _, globoff: _, request: _, .. } = args;
@@ -145,6 +155,7 @@ fn of_request(args: &RequestArgs, to: &mut Collected) -> Result<(), String> {
         to.words.push(if to.with_secrets { header.clone() } else { format!("{field}: …") });
     }
     to.flag("--allow-http", *allow_http);
+    to.flag("--allow-private", *allow_private);
     Ok(())
 }
 
@@ -173,6 +184,7 @@ mod tests {
             &["https://h/p", "-s", "height<=720,fps<30", "--audio-only", "--format", "join", "--force"],
             &["https://h/p", "-H", "x-a: b", "-H", "gone:", "-A", "me", "-e", "https://r/", "-b", "a=1; b=2"],
             &["https://h/p", "-x", "http://u:p@x:1", "-k", "--header-for", "h2", "k: v", "--allow-http"],
+            &["https://h/p", "--allow-private"],
             &["https://h/p", "-j", "3", "--limit-rate", "1.5M", "--retries", "2", "--stall-timeout", "90s"],
             &[
                 "https://h/p",

@@ -51,6 +51,20 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
+/// A value as a line of JSON that a terminal may be shown: what JSON itself leaves alone is escaped too.
+pub(crate) fn json_line(value: &serde_json::Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            c if hls_fetch::is_harmless(c) => line.push(c),
+            // None of them needs a surrogate, and none stands outside a string.
+            c => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+        }
+    }
+    line.push('\n');
+    line
+}
+
 /// The block of an error: what, where, why, what is kept, what to do next.
 pub(crate) fn block(error: &Error) -> String {
     let clean = |text: &str| hls_fetch::escaped(text, usize::MAX);
@@ -130,6 +144,14 @@ mod tests {
             assert!(got.0.starts_with(message) && got.1.starts_with(next), "{line}: {got:?}");
             assert!(!got.0.contains("token"), "{got:?}");
         }
+    }
+
+    #[test]
+    fn json_is_fit_for_a_terminal() {
+        let value = serde_json::json!({"a\u{9b}": "\u{1b}[31m\u{202e}\r\n\u{7f}é\u{1f600}\"\\"});
+        let line = json_line(&value);
+        assert!(line.trim_end().chars().all(hls_fetch::is_harmless), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(crate) fn client(
         .connections(connections)
         .stall_timeout(stall)
         .allow_http(args.allow_http)
+        .allow_private(args.allow_private)
         .insecure(args.insecure);
     if let Some(file) = &args.ca {
         let pem = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;

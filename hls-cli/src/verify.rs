@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::Verify;
 use crate::human;
-use crate::report::{block, exit_code, print, say};
+use crate::report::{block, exit_code, json_line, print, say};
 
 /// Finished with gaps: what is there is right.
 const WITH_GAPS: u8 = 4;
@@ -75,7 +75,7 @@ fn whole_json(name: &str, verified: &Verified) -> String {
         _ => json!({}),
     };
     extend(&mut object, more);
-    format!("{object}\n")
+    json_line(&object)
 }
 
 fn not_whole_json(name: &str, unverified: &Unverified) -> String {
@@ -96,7 +96,7 @@ fn not_whole_json(name: &str, unverified: &Unverified) -> String {
             "where": error.place(), "why": error.reason(), "next": error.advice(),
         }),
     );
-    format!("{object}\n")
+    json_line(&object)
 }
 
 fn extend(object: &mut Value, more: Value) {

@@ -35,6 +35,12 @@ impl BoxBody {
     }
 }
 
+impl Body for BoxBody {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        self.0.poll_chunk(cx)
+    }
+}
+
 impl fmt::Debug for BoxBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BoxBody")

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::{Class, escaped, redacted};
+use crate::{AddressRange, Class, escaped, redacted};
 
 /// What went wrong in an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,15 @@ pub enum Kind {
     Downgrade,
     /// A scheme other than http and https.
     Scheme(String),
+    /// A URL with a user name in it, which only the user may write.
+    UserInfo,
+    /// An address that is not on the internet, named by what is.
+    PrivateAddress {
+        /// The address, and the name that led to it.
+        address: String,
+        /// What the address is.
+        range: AddressRange,
+    },
     /// A file outside the folder that may be read, or one that can't be.
     File(String),
     /// A header, proxy or certificate that can't be used.
@@ -167,7 +176,12 @@ impl Error {
             Kind::Status(status) => Class::of_status(*status).unwrap_or(Class::Content),
             Kind::Redirect { .. } => Class::Client,
             Kind::RangeMismatch { .. } | Kind::RangeIgnored => Class::Range,
-            Kind::Tls | Kind::TooLarge { .. } | Kind::Downgrade | Kind::Scheme(_) => Class::Security,
+            Kind::Tls
+            | Kind::TooLarge { .. }
+            | Kind::Downgrade
+            | Kind::Scheme(_)
+            | Kind::UserInfo
+            | Kind::PrivateAddress { .. } => Class::Security,
             Kind::File(_) | Kind::Configuration(_) => Class::Local,
         }
     }
@@ -192,6 +206,8 @@ impl Error {
             Kind::Coded(_) => "http.coded",
             Kind::Downgrade => "policy.downgrade",
             Kind::Scheme(_) => "policy.scheme",
+            Kind::UserInfo => "policy.userinfo",
+            Kind::PrivateAddress { .. } => "policy.private_address",
             Kind::File(_) => "file",
             Kind::Configuration(_) => "configuration",
         }
@@ -261,6 +277,10 @@ impl fmt::Display for Error {
             Kind::Coded(coding) => write!(f, "sent with content coding {coding}, which was not asked for"),
             Kind::Downgrade => f.write_str("https leads to plain http"),
             Kind::Scheme(scheme) => write!(f, "scheme {scheme} is not allowed, only http and https"),
+            Kind::UserInfo => f.write_str("a URL brings a user name, which only the user may write into one"),
+            Kind::PrivateAddress { address, range } => {
+                write!(f, "{address} is a {range} address, and only the input itself may be at one")
+            }
             Kind::File(what) | Kind::Configuration(what) => f.write_str(what),
         }?;
         self.0.detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))

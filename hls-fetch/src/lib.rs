@@ -30,6 +30,7 @@
 //! `client` (default): the reqwest client, TLS by rustls. `backoff` (default): delays drawn by the `backoff` crate;
 //! without it the same law is computed here.
 
+mod address;
 mod body;
 mod class;
 #[cfg(feature = "client")]
@@ -49,10 +50,11 @@ mod retry_after;
 #[cfg(feature = "client")]
 mod tls;
 
+pub use address::AddressRange;
 pub use body::{Body, BoxBody, Chunks};
 pub use class::Class;
 #[cfg(feature = "client")]
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, Resolve, ResolveFuture};
 #[cfg(feature = "client")]
 pub use cookies::{CookieFileError, parse_cookie_file};
 pub use delay::draw;
@@ -61,7 +63,7 @@ pub use headers::HeaderRules;
 pub use local::LocalFiles;
 pub use origin::Origin;
 pub use range::ByteRange;
-pub use redact::{escaped, redacted};
+pub use redact::{escaped, is_harmless, redacted};
 pub use request::{Fetch, FetchFuture, Request, Response};
 pub use retry::{Decision, RetryPolicy, Rule, retry};
 pub use retry_after::parse_retry_after;

@@ -21,13 +21,15 @@ pub struct Request {
     pub parent: Option<Url>,
     /// The body may not exceed this many bytes.
     pub max_bytes: Option<u64>,
+    /// Use a connection that no other request has used or will use.
+    pub fresh: bool,
 }
 
 impl Request {
     /// A GET of the whole resource.
     #[must_use]
     pub fn get(url: Url) -> Self {
-        Self { url, range: None, if_range: None, parent: None, max_bytes: None }
+        Self { url, range: None, if_range: None, parent: None, max_bytes: None, fresh: false }
     }
 
     /// Asks for a part only. The answer has to be exactly that part.
@@ -56,6 +58,14 @@ impl Request {
     #[must_use]
     pub fn at_most(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Asks over a new connection that is shared with nothing: for what replaces a transfer that has stalled. Means nothing
+    /// to a transport without connections.
+    #[must_use]
+    pub fn fresh_connection(mut self) -> Self {
+        self.fresh = true;
         self
     }
 }

@@ -119,6 +119,16 @@ impl Error {
         } else if matches!(error.status(), Some(401 | 403)) {
             made.0.next =
                 Some("the link may have expired: give a fresh one; what is kept is used again".to_owned());
+        } else if kind == Kind::Blocked {
+            made.0.next = match error.kind() {
+                Cause::PrivateAddress { .. } => {
+                    Some("if this playlist may reach into your own network, add --allow-private")
+                }
+                Cause::Downgrade => Some("if plain http is good enough here, add --allow-http"),
+                Cause::Tls => Some("--ca FILE trusts a certificate, -k accepts any"),
+                _ => None,
+            }
+            .map(str::to_owned);
         } else if what == "playlist" {
             made.0.next = match kind {
                 Kind::Temporary => Some("run the same command again later"),

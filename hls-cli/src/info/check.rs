@@ -25,7 +25,7 @@ pub(super) fn page(violations: &[Violation]) -> String {
 /// The same as an object on one line.
 pub(super) fn line(url: &str, violations: &[Violation]) -> String {
     let violations: Vec<_> = violations.iter().map(violation).collect();
-    format!("{}\n", json!({ "schema": 1, "url": url, "violations": violations }))
+    crate::report::json_line(&json!({ "schema": 1, "url": url, "violations": violations }))
 }
 
 fn violation(violation: &Violation) -> Value {

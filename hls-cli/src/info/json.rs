@@ -44,7 +44,7 @@ pub(super) fn line(found: &Found) -> String {
     if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
         object.extend(more);
     }
-    format!("{object}\n")
+    crate::report::json_line(&object)
 }
 
 fn i_frame_variant(variant: &Variant) -> Value {

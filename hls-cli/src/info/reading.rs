@@ -20,7 +20,7 @@ pub(super) fn line(text: &[u8], base: &Url, master: Option<&[u8]>) -> (String, b
         Ok(Playlist::Multivariant(playlist)) => (of_multivariant(&playlist), true),
         Err(error) => (json!({"kind": "error", "error": error.to_string()}), false),
     };
-    (format!("{reading}\n"), is_playlist)
+    (crate::report::json_line(&reading), is_playlist)
 }
 
 pub(super) fn options(master: Option<&[u8]>, base: &Url) -> Result<Options, hls_parse::Error> {

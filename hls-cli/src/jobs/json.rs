@@ -6,17 +6,18 @@ use hls_state::{Condition, Unfinished};
 use serde_json::{Value, json};
 
 use super::human;
+use crate::report::json_line;
 
 /// The jobs of a folder.
 pub(super) fn line(folder: &Path, jobs: &[Unfinished]) -> String {
     let jobs: Vec<_> = jobs.iter().map(job).collect();
-    format!("{}\n", json!({"schema": 1, "folder": path(folder), "jobs": jobs}))
+    json_line(&json!({"schema": 1, "folder": path(folder), "jobs": jobs}))
 }
 
 /// What was deleted.
 pub(super) fn removed(paths: &[PathBuf]) -> String {
     let paths: Vec<_> = paths.iter().map(|p| path(p)).collect();
-    format!("{}\n", json!({"schema": 1, "removed": paths}))
+    json_line(&json!({"schema": 1, "removed": paths}))
 }
 
 fn job(job: &Unfinished) -> Value {

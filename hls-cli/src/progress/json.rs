@@ -122,7 +122,7 @@ impl Json {
         if let Value::Object(fields) = fields {
             object.extend(fields);
         }
-        let line = format!("{}\n", Value::Object(object));
+        let line = crate::report::json_line(&Value::Object(object));
         // Whoever listened may have gone; the download has not.
         let _ = match self.to_stderr {
             true => std::io::stderr().lock().write_all(line.as_bytes()),

@@ -1,6 +1,6 @@
 //! What fails fails with its code and its block, and never leaves a file under the final name.
 
-use hls_testkit::{Media, Origin, Published, Reply, Vod};
+use hls_testkit::{Media, Origin, Published, Reply, Resource, Vod};
 
 use crate::support::{Block, Folder, KEY, Outcome, Run, same, until};
 
@@ -65,8 +65,15 @@ fn a_segment_that_is_always_cut() -> Outcome {
 fn a_server_that_ignores_ranges() -> Outcome {
     let origin = Origin::start();
     let stream = Vod::from_media(Media::Ts).byterange().publish(&origin);
-    origin.script(&stream.segment_paths[0], [Reply::ignore_range().forever()]);
-    fails(&stream.url, FEW_TRIES, 8, "segment.range_ignored")?;
+    let path = &stream.segment_paths[0];
+    origin.script(path, [Reply::ignore_range().forever()]);
+    let folder = Folder::new()?;
+    folder.run(&["get", &stream.url, "-o", "out.ts"])?.ok();
+    folder.holds_only("out.ts", &stream.expected)?;
+    // Half of it does not cover every part.
+    origin.script(path, [Reply::short_consistent().header("accept-ranges", "none").forever()]);
+    origin.put(path, Resource::new(stream.expected.clone()).no_ranges());
+    fails(&stream.url, FEW_TRIES, 8, "segment.range_mismatch")?;
     Ok(())
 }
 

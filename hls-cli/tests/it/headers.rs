@@ -36,7 +36,8 @@ fn names(request: &Request) -> Vec<&str> {
 fn secrets_stay_at_home() -> Outcome {
     let Some(two) = Two::start() else { return Ok(()) };
     let folder = Folder::new()?;
-    let mut args = vec!["get", &two.url, "-o", "out.ts", "-H", "X-Token: sesame", "-b", "a=sesame"];
+    let mut args =
+        vec!["get", "--allow-private", &two.url, "-o", "out.ts", "-H", "X-Token: sesame", "-b", "a=sesame"];
     args.extend(["-A", "agent", "-e", "https://page.example/", "-H", "Authorization: Bearer sesame"]);
     folder.run(&args)?.ok();
     folder.holds_only("out.ts", &two.stream.expected)?;
@@ -65,7 +66,7 @@ fn a_refusal_names_what_was_held_back() -> Outcome {
     let Some(two) = Two::start() else { return Ok(()) };
     two.away.rule(|request| request.header("x-token").is_none().then(|| Reply::status(403)));
     let folder = Folder::new()?;
-    let args = ["get", &two.url, "-o", "out.ts", "-H", "X-Token: sesame"];
+    let args = ["get", "--allow-private", &two.url, "-o", "out.ts", "-H", "X-Token: sesame"];
     let run = folder.run(&args)?;
     run.fails(3, "segment.status")
         .has("why", &["x-token", "127.0.0.2"])
@@ -82,7 +83,9 @@ fn a_redirect_does_not_carry_secrets_along() -> Outcome {
     two.home.redirect("/entry.m3u8", &two.stream.url);
     let folder = Folder::new()?;
     let url = two.home.url("/entry.m3u8");
-    folder.run(&["get", &url, "-o", "out.ts", "-H", "X-Token: sesame", "-b", "a=sesame"])?.ok();
+    folder
+        .run(&["get", "--allow-private", &url, "-o", "out.ts", "-H", "X-Token: sesame", "-b", "a=sesame"])?
+        .ok();
     assert_eq!(two.home.requests()[0].header("x-token"), Some("sesame"));
     for request in two.away.requests() {
         assert_eq!((request.header("x-token"), request.header("cookie")), (None, None), "{}", request.path);

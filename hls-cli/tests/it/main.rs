@@ -13,6 +13,7 @@ mod names;
 mod reading;
 mod readme;
 mod resume;
+mod safety;
 #[cfg(unix)]
 mod signals;
 mod support;

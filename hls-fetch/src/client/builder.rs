@@ -1,13 +1,18 @@
 //! How a client is set up.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::cookie::Jar;
 use reqwest::{NoProxy, Proxy};
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
+use url::Url;
 
-use super::resolve::SystemResolver;
+use super::guard::{Guard, plain};
+use super::pool::Pools;
+use super::resolve::{GuardedResolver, Resolve, SystemResolver};
 use super::{CONNECT_TIMEOUT, Client, Shared};
 use crate::{Error, HeaderRules, Kind, tls};
 
@@ -27,19 +32,27 @@ pub(super) struct Settings {
     pub(super) first_byte_timeout: Duration,
     pub(super) stall_timeout: Duration,
     pub(super) allow_http: bool,
+    pub(super) allow_private: bool,
+    resolver: Arc<dyn Resolve>,
+    proxy_hosts: HashSet<String>,
     connections: usize,
     proxies: Vec<Proxy>,
     has_secure_proxy: bool,
     roots: Vec<CertificateDer<'static>>,
     insecure: bool,
+    tls: OnceLock<ClientConfig>,
 }
 
 impl Default for ClientBuilder {
     fn default() -> Self {
         let settings = Settings {
+            tls: OnceLock::new(),
             first_byte_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
             allow_http: false,
+            allow_private: false,
+            resolver: Arc::new(SystemResolver),
+            proxy_hosts: HashSet::new(),
             connections: 16,
             proxies: Vec::new(),
             has_secure_proxy: false,
@@ -96,6 +109,19 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets playlists and redirects lead to loopback, private and link-local addresses; else only the address of the input may
+    /// be one.
+    pub fn allow_private(mut self, allow: bool) -> Self {
+        self.settings.allow_private = allow;
+        self
+    }
+
+    /// Asks this resolver instead of the system's.
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.settings.resolver = Arc::new(resolver);
+        self
+    }
+
     /// Sends every request through a proxy: `http://`, `https://` or `socks5://host:port`, credentials allowed.
     ///
     /// # Errors
@@ -128,6 +154,9 @@ impl ClientBuilder {
         let proxy = proxy.map_err(|e| {
             Error::new(Kind::Configuration("the proxy can't be used".into())).caused_by(e.without_url())
         })?;
+        let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let host = whole.parse::<Url>().ok().and_then(|url| url.host_str().map(plain));
+        self.settings.proxy_hosts.extend(host);
         self.settings.has_secure_proxy |= url.to_ascii_lowercase().starts_with("https:");
         self.settings.proxies.push(proxy.no_proxy(except.and_then(NoProxy::from_string)));
         Ok(self)
@@ -161,14 +190,9 @@ impl ClientBuilder {
             let url = format!("https://{host}/").parse().map_err(|_| bad())?;
             jar.add_cookie_str(cookie, &url);
         }
-        let shared = Shared {
-            settings: self.settings,
-            jar,
-            known: Mutex::default(),
-            plain: OnceLock::new(),
-            secure: OnceLock::new(),
-        };
-        Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules) })
+        let shared =
+            Shared { settings: self.settings, jar, known: Mutex::default(), pools: Pools::default() };
+        Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules), pool: None })
     }
 }
 
@@ -177,11 +201,28 @@ impl Settings {
         self.has_secure_proxy
     }
 
-    pub(super) fn transport(&self, needs_tls: bool) -> Result<reqwest::Client, Error> {
-        let tls = match needs_tls {
-            true => tls::configuration(self.roots.clone(), self.insecure)?,
-            false => tls::unused()?,
+    /// Reading the platform's trust store takes a while, so it is done once.
+    fn tls(&self) -> Result<ClientConfig, Error> {
+        if let Some(made) = self.tls.get() {
+            return Ok(made.clone());
+        }
+        let made = tls::configuration(self.roots.clone(), self.insecure)?;
+        Ok(self.tls.get_or_init(|| made).clone())
+    }
+
+    /// A transport for https, or for plain http alone; `fresh`: each request has a connection of its own.
+    pub(super) fn transport(
+        &self,
+        needs_tls: bool,
+        fresh: bool,
+        guard: &Arc<Guard>,
+    ) -> Result<reqwest::Client, Error> {
+        let resolver = GuardedResolver {
+            resolver: Arc::clone(&self.resolver),
+            guard: Arc::clone(guard),
+            proxies: self.proxy_hosts.clone(),
         };
+        let tls = if needs_tls { self.tls()? } else { tls::unused()? };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             // One stream a connection, until it is measured that sharing one serves better.
@@ -190,11 +231,11 @@ impl Settings {
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
-            .dns_resolver(Arc::new(SystemResolver))
+            .dns_resolver(Arc::new(resolver))
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(15))
             .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(self.connections);
+            .pool_max_idle_per_host(if fresh { 0 } else { self.connections });
         for proxy in &self.proxies {
             builder = builder.proxy(proxy.clone());
         }

@@ -5,12 +5,16 @@ use std::io;
 
 use url::Url;
 
+use super::guard::Blocked;
 use super::resolve::LookupFailed;
 use crate::{Error, Kind};
 
 /// The error of a request that got no answer.
 pub(super) fn failed(error: reqwest::Error, url: &Url) -> Error {
     let error = error.without_url();
+    if let Some(blocked) = find::<Blocked>(&error) {
+        return Error::from(blocked.clone()).at(url);
+    }
     let kind = if find::<LookupFailed>(&error).is_some() {
         Kind::Dns
     } else if find::<rustls::Error>(&error).is_some_and(is_trust) {

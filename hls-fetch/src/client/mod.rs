@@ -1,15 +1,20 @@
 //! The client over reqwest: one attempt, redirects included.
 
+mod answer;
 mod body;
 mod builder;
 mod classify;
 mod content_range;
+mod guard;
+mod gzip;
 mod patience;
+mod pool;
 mod redirect;
 mod resolve;
+mod slice;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
@@ -17,13 +22,11 @@ use reqwest::cookie::{CookieStore as _, Jar};
 use url::Url;
 
 pub use builder::ClientBuilder;
+pub use resolve::{Resolve, ResolveFuture};
 
-use crate::{
-    BoxBody, Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after,
-};
-use body::TransferBody;
+use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after};
 use builder::Settings;
-use content_range::ContentRange;
+use pool::{Pool, Pools};
 use redirect::Hop;
 
 /// A pooled HTTP/1.1 client that makes one attempt at a time and says exactly how it ended.
@@ -34,6 +37,8 @@ use redirect::Hop;
 pub struct Client {
     shared: Arc<Shared>,
     rules: Arc<HeaderRules>,
+    /// `None` where no job has said what its input is.
+    pool: Option<Arc<Pool>>,
 }
 
 #[derive(Debug)]
@@ -42,9 +47,7 @@ struct Shared {
     jar: Jar,
     /// Origins that have answered: a connection to one of these may be a kept one.
     known: Mutex<HashSet<Origin>>,
-    // Reading the platform's trust store takes longer than a small download: https is set up when first needed.
-    plain: OnceLock<reqwest::Client>,
-    secure: OnceLock<reqwest::Client>,
+    pools: Pools,
 }
 
 impl Client {
@@ -53,23 +56,21 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// The same pool for a job whose input is `url`: credentials belong to that origin.
+    /// The same client for a job whose input is `url`: credentials belong to that origin, and of addresses that are not on the
+    /// internet only that of the input may be reached. Jobs whose inputs have the same host share their connections.
+    ///
+    /// Without this, each request counts as a job: its input is its parent, or where it has none, the URL itself.
     #[must_use]
     pub fn for_input(&self, url: &Url) -> Self {
         let mut rules = HeaderRules::clone(&self.rules);
         rules.set_input(url);
-        Self { shared: Arc::clone(&self.shared), rules: Arc::new(rules) }
+        let pool = Some(self.shared.pools.of(url, &self.shared.settings));
+        Self { shared: Arc::clone(&self.shared), rules: Arc::new(rules), pool }
     }
 
-    fn transport(&self, url: &Url) -> Result<&reqwest::Client, Error> {
-        let Shared { settings, plain, secure, .. } = &*self.shared;
-        let needs_tls = url.scheme() == "https" || settings.has_secure_proxy();
-        let slot = if needs_tls { secure } else { plain };
-        if let Some(client) = slot.get() {
-            return Ok(client);
-        }
-        let built = settings.transport(needs_tls)?;
-        Ok(slot.get_or_init(|| built))
+    fn pool(&self, request: &Request) -> Arc<Pool> {
+        let input = request.parent.as_ref().unwrap_or(&request.url);
+        self.pool.clone().unwrap_or_else(|| self.shared.pools.of(input, &self.shared.settings))
     }
 
     /// The fields of one hop, and the names of those held back from it.
@@ -96,11 +97,13 @@ impl Client {
             false => self.for_input_if_unset(&request.url),
             true => self.clone(),
         };
+        let pool = self.pool(&request);
         let allow_http = self.shared.settings.allow_http;
         let mut hop = Hop::first(&request, allow_http, rules.rules.is_foreign(&request.url))?;
         loop {
+            pool.guard.judge(&hop.url).map_err(|blocked| Error::from(blocked).at(&hop.url))?;
             let (fields, held_back) = rules.fields(&request, &hop.url, hop.strayed);
-            let answer = self.answer(&hop.url, &fields).await?;
+            let answer = self.answer(&pool, &hop.url, &fields, request.fresh).await?;
             let mut set = answer.headers().get_all(header::SET_COOKIE).iter().peekable();
             if set.peek().is_some() {
                 self.shared.jar.set_cookies(&mut set, &hop.url);
@@ -117,19 +120,27 @@ impl Client {
                 drain(answer).await;
                 return Err(error);
             }
-            return self.judge(&request, &hop.url, answer);
+            return answer::accept(&request, &hop.url, answer, self.shared.settings.stall_timeout);
         }
     }
 
     /// Sends one request and waits for the head of its answer.
-    async fn answer(&self, url: &Url, fields: &HeaderMap) -> Result<reqwest::Response, Error> {
-        let transport = self.transport(url)?;
+    async fn answer(
+        &self,
+        pool: &Pool,
+        url: &Url,
+        fields: &HeaderMap,
+        fresh: bool,
+    ) -> Result<reqwest::Response, Error> {
+        let transport = pool.transport(url, fresh, &self.shared.settings)?;
         let send = || transport.get(url.clone()).headers(fields.clone()).send();
         let sending = async {
             match send().await {
                 // A server may close a kept connection just as the request goes out. That says nothing about the
                 // server, so it costs no attempt (RFC 9110 section 9.2.2).
-                Err(error) if self.shared.knows(url) && classify::is_unanswered(&error) => send().await,
+                Err(error) if !fresh && self.shared.knows(url) && classify::is_unanswered(&error) => {
+                    send().await
+                }
                 sent => sent,
             }
         };
@@ -147,62 +158,6 @@ impl Client {
     fn for_input_if_unset(&self, url: &Url) -> Self {
         let (_, held_back) = self.rules.for_url(url, false);
         if held_back.is_empty() { self.clone() } else { self.for_input(url) }
-    }
-
-    /// Accepts the head of an answer, or says what is wrong with it.
-    fn judge(&self, request: &Request, url: &Url, answer: reqwest::Response) -> Result<Response, Error> {
-        let status = answer.status().as_u16();
-        let fields = answer.headers();
-        let text = |name| fields.get(name).and_then(|v: &header::HeaderValue| v.to_str().ok());
-        if let Some(coding) = text(header::CONTENT_ENCODING).filter(|c| !c.eq_ignore_ascii_case("identity")) {
-            return Err(Error::new(Kind::Coded(crate::escaped(coding, 20))).at(url));
-        }
-        let mut part = None;
-        match (&request.range, status) {
-            (Some(asked), 206) => {
-                let said = text(header::CONTENT_RANGE).unwrap_or("no Content-Range");
-                match ContentRange::parse(said).filter(|got| got.answers(asked)) {
-                    Some(got) => part = Some(got),
-                    None => {
-                        let (want, got) = (asked.header(), crate::escaped(said, 60));
-                        return Err(Error::new(Kind::RangeMismatch { want, got }).at(url));
-                    }
-                }
-            }
-            // The condition did not hold: this is another representation, and all of it.
-            (Some(_), 200) if request.if_range.is_some() => {}
-            (Some(_), _) => return Err(Error::new(Kind::RangeIgnored).at(url)),
-            (None, 206) => {
-                let got = crate::escaped(text(header::CONTENT_RANGE).unwrap_or("a part"), 60);
-                return Err(Error::new(Kind::RangeMismatch { want: "all of it".into(), got }).at(url));
-            }
-            (None, _) => {}
-        }
-        let length = text(header::CONTENT_LENGTH).and_then(|v| v.trim().parse::<u64>().ok());
-        // Content-Range says how long a part is, even where it is sent without a length of its own.
-        let part_length = part.map(|part| part.end - part.start);
-        let want = part_length.or(length);
-        if let (Some(length), Some(range)) = (length, part_length)
-            && length != range
-        {
-            let got = format!("a body of {length} bytes");
-            return Err(Error::new(Kind::RangeMismatch { want: format!("{range} bytes"), got }).at(url));
-        }
-        let limit = request.max_bytes.unwrap_or(u64::MAX);
-        if want.is_some_and(|w| w > limit) {
-            return Err(Error::new(Kind::TooLarge { limit }).at(url));
-        }
-        let content_type = text(header::CONTENT_TYPE)
-            .and_then(|t| t.split(';').next())
-            .map(|t| crate::escaped(t.trim(), 60).to_ascii_lowercase());
-        let strong_etag = text(header::ETAG).filter(|t| t.starts_with('"')).map(str::to_owned);
-        let url = url.clone();
-        let stall = self.shared.settings.stall_timeout;
-        let body = TransferBody::new(answer.into(), url.clone(), want, limit, stall);
-        let mut response = Response::new(status, url, want, BoxBody::new(body));
-        (response.content_type, response.strong_etag) = (content_type, strong_etag);
-        response.total = part.and_then(|part| part.total);
-        Ok(response)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{Error, Kind, Request, redacted};
+use crate::{Error, Kind, Origin, Request, redacted};
 
 /// Redirects followed in one attempt, at most.
 const MOST: usize = 10;
@@ -20,6 +20,9 @@ impl Hop {
     pub(super) fn first(request: &Request, allow_http: bool, foreign: bool) -> Result<Self, Error> {
         if !is_http(&request.url) {
             return Err(Error::new(Kind::Scheme(request.url.scheme().to_owned())).at(&request.url));
+        }
+        if request.parent.as_ref().is_some_and(|parent| names_a_user(parent, &request.url)) {
+            return Err(Error::new(Kind::UserInfo).at(&request.url));
         }
         let downgrade = request.parent.as_ref().is_some_and(|parent| is_downgrade(parent, &request.url));
         if downgrade && !allow_http {
@@ -42,6 +45,9 @@ impl Hop {
         if !is_http(&next) {
             return Err(Error::new(Kind::Scheme(next.scheme().to_owned())).at(&self.url));
         }
+        if names_a_user(&self.url, &next) {
+            return Err(Error::new(Kind::UserInfo).at(&next));
+        }
         if is_downgrade(&self.url, &next) && !allow_http {
             return Err(Error::new(Kind::Downgrade).at(&next));
         }
@@ -59,6 +65,16 @@ fn is_downgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() == "http"
 }
 
+/// Whether `to` brings a user name of its own (RFC 9110 section 4.2.4): only the user may write one into a URL, and what is
+/// relative to that URL keeps it.
+fn names_a_user(from: &Url, to: &Url) -> bool {
+    let has = !to.username().is_empty() || to.password().is_some();
+    let inherited = to.username() == from.username()
+        && to.password() == from.password()
+        && Origin::of(to) == Origin::of(from);
+    has && !inherited
+}
+
 fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
 }
@@ -73,15 +89,19 @@ mod tests {
 
     #[test]
     fn hops() {
-        let start = Request::get(url("https://a/x/y"));
+        let start = Request::get(url("https://u:p@a/x/y"));
         for (target, allow_http, expect) in [
-            (Some("z?q=1"), false, Ok("https://a/x/z?q=1")),
+            (Some("z?q=1"), false, Ok("https://u:p@a/x/z?q=1")),
             (Some("//b/z"), false, Ok("https://b/z")),
             (Some("http://a/z"), false, Err("policy.downgrade")),
             (Some("http://a/z"), true, Ok("http://a/z")),
             (Some("file:///etc/hosts"), true, Err("policy.scheme")),
             (Some("data:,x"), true, Err("policy.scheme")),
             (None, true, Err("http.redirect")),
+            (Some("https://u:p@a/z"), true, Ok("https://u:p@a/z")),
+            (Some("https://u@a/z"), true, Err("policy.userinfo")),
+            (Some("https://u:p@b/z"), true, Err("policy.userinfo")),
+            (Some("https://a@b/z"), true, Err("policy.userinfo")),
         ] {
             let hop = Hop::first(&start, false, false).unwrap().follow(
                 target.map(str::as_bytes),
@@ -90,6 +110,23 @@ mod tests {
             );
             let got = hop.as_ref().map(|h| h.url.as_str()).map_err(Error::code);
             assert_eq!(got, expect, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_name_comes_from_the_user_alone() {
+        for (parent, target, allowed) in [
+            (None, "https://u:p@a/x", true),
+            (Some("https://u:p@a/i"), "https://u:p@a/x", true),
+            (Some("https://a/i"), "https://u:p@a/x", false),
+            (Some("https://a/i"), "https://example.com@b/x", false),
+            (Some("https://a/i"), "https://:p@a/x", false),
+            (Some("https://a/i"), "https://@a/x", true),
+        ] {
+            let mut request = Request::get(url(target));
+            request.parent = parent.map(url);
+            let first = Hop::first(&request, false, false).map(|_| ()).map_err(|e| e.code());
+            assert_eq!(first, if allowed { Ok(()) } else { Err("policy.userinfo") }, "{parent:?} {target}");
         }
     }
 

@@ -1,22 +1,64 @@
-//! Name look-up, with failures that can be told from failures to connect.
+//! Name look-up, with failures that can be told from failures to connect, and the choice of addresses.
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolving};
+
+use super::guard::{Guard, plain};
+
+/// The future of a look-up.
+pub type ResolveFuture<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
+
+/// From a host name to addresses, in the order in which they are to be tried.
+pub trait Resolve: fmt::Debug + Send + Sync + 'static {
+    /// Looks `name` up.
+    fn resolve<'a>(&'a self, name: &'a str) -> ResolveFuture<'a>;
+}
 
 /// The system's resolver.
 #[derive(Debug)]
 pub(super) struct SystemResolver;
 
+impl Resolve for SystemResolver {
+    fn resolve<'a>(&'a self, name: &'a str) -> ResolveFuture<'a> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name, 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    }
+}
+
 /// A name that could not be resolved.
 #[derive(Debug, thiserror::Error)]
 #[error("host name look-up failed")]
-pub(super) struct LookupFailed(#[source] std::io::Error);
+pub(super) struct LookupFailed(#[source] io::Error);
 
-impl Resolve for SystemResolver {
+/// What the connector asks: a resolver, and of its answer only what may be connected to. There is no second look-up, so what
+/// is judged is what is connected to.
+#[derive(Clone, Debug)]
+pub(super) struct GuardedResolver {
+    pub(super) resolver: Arc<dyn Resolve>,
+    pub(super) guard: Arc<Guard>,
+    /// Hosts of proxies, which the user has named.
+    pub(super) proxies: HashSet<String>,
+}
+
+impl reqwest::dns::Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let this = self.clone();
         Box::pin(async move {
+            let name = name.as_str();
+            let mut found = this.resolver.resolve(name).await.map_err(LookupFailed)?;
+            if !this.proxies.contains(&plain(name)) {
+                found = this.guard.admit(name, found)?;
+            }
             // The port is a placeholder: the connector puts in the real one.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(LookupFailed)?;
-            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
+            Ok(Box::new(found.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hls_fetch::{Class, Fetch as _, Kind};
 use hls_testkit::{Origin, Reply};
 
-use crate::support::{TestResult, client, failure, get, noise, quick, request, url};
+use crate::support::{TestResult, client, failure, get, noise, quick, request, send, url};
 
 #[tokio::test]
 async fn connections_are_reused() -> TestResult {
@@ -19,6 +19,26 @@ async fn connections_are_reused() -> TestResult {
     // Another job on the same pool takes over what is open.
     get(&client.for_input(&url(&origin.url("/b"))), &origin.url("/a")).await?;
     assert_eq!(origin.connections(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fresh_connection_is_shared_with_nothing() -> TestResult {
+    let origin = Origin::start();
+    origin.put("/a", noise(1000));
+    origin.redirect("/b", "/a");
+    let client = client();
+    get(&client, &origin.url("/a")).await?;
+    for _ in 0..3 {
+        let fresh = request(&origin.url("/a")).fresh_connection();
+        assert_eq!(send(&client, fresh).await?, noise(1000));
+    }
+    get(&client, &origin.url("/a")).await?;
+    let connections: Vec<_> = origin.requests().iter().map(|r| r.connection).collect();
+    assert_eq!(connections, [1, 2, 3, 4, 1]);
+    // Each hop too.
+    assert_eq!(send(&client, request(&origin.url("/b")).fresh_connection()).await?, noise(1000));
+    assert_eq!(origin.connections(), 6);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hls_fetch::{Class, Client, Kind, Request};
+use hls_fetch::{ByteRange, Class, Client, Fetch as _, Kind, Request};
 use hls_testkit::{Origin, Reply, Resource, Step};
 
 use crate::support::{TestResult, client, failure, get, noise, quick, request, send, url};
@@ -52,7 +52,8 @@ async fn a_403_names_the_fields_that_were_held_back() -> TestResult {
     let (home, cdn) = (Origin::start(), Origin::bind("127.0.0.2:0")?);
     cdn.script(PATH, [Reply::status(403), Reply::status(404)]);
     home.script(PATH, [Reply::status(403)]);
-    let client = Client::builder().header("X-Token", "t")?.header("User-Agent", "u")?.build()?;
+    let client =
+        Client::builder().header("X-Token", "t")?.header("User-Agent", "u")?.allow_private(true).build()?;
     let client = client.for_input(&url(&home.url("/index.m3u8")));
     assert_eq!(failure(&client, &cdn.url(PATH)).await.held_back(), ["x-token"]);
     // A 404 is no question of rights, and at home nothing was held back.
@@ -147,13 +148,55 @@ async fn a_limit_holds_with_and_without_a_length() {
 }
 
 #[tokio::test]
-async fn content_coding_is_refused() {
+async fn content_coding_is_undone_or_refused() -> TestResult {
     let origin = Origin::start();
-    origin.put(PATH, Resource::new("x").header("content-encoding", "gzip"));
-    let error = failure(&client(), &origin.url(PATH)).await;
-    assert_eq!((error.kind(), error.class()), (&Kind::Coded("gzip".into()), Class::Content));
+    for coding in ["br", "deflate", "gzip, gzip", "zstd"] {
+        origin.put(PATH, Resource::new("x").header("content-encoding", coding));
+        let error = failure(&client(), &origin.url(PATH)).await;
+        assert_eq!((error.kind(), error.class()), (&Kind::Coded(coding.into()), Class::Content));
+    }
     origin.put(PATH, Resource::new("x").header("content-encoding", "identity"));
-    assert!(get(&client(), &origin.url(PATH)).await.is_ok());
+    assert_eq!(get(&client(), &origin.url(PATH)).await?, b"x");
+
+    origin.put(PATH, Resource::gzipped(&noise(300_000)));
+    let answer = client().fetch(request(&origin.url(PATH))).await?;
+    assert_eq!((answer.length, answer.strong_etag.as_deref()), (None, None), "both are of the code");
+    assert_eq!(answer.bytes(300_000).await?, noise(300_000));
+    assert_eq!(get(&client(), &origin.url(PATH)).await?, noise(300_000));
+    // A part of the code is of no use.
+    let part = request(&origin.url(PATH)).range(ByteRange::new(0, 10));
+    assert_eq!(send(&client(), part).await.expect_err("a part").code(), "http.coded");
+    Ok(())
+}
+
+#[tokio::test]
+async fn coded_bodies_are_judged_by_what_they_decode_to() {
+    let origin = Origin::start();
+    origin.put(PATH, Resource::gzipped(&noise(300_000)));
+    for (reply, code) in [
+        (Reply::truncated(), "http.truncated"),
+        // Lengths that agree say nothing about the code.
+        (Reply::short_consistent(), "http.coded"),
+        (Reply::noise(1000), "http.coded"),
+        (Reply::resource().steps([Step::Rest, Step::Garbage(9)]).http10_close(), "http.coded"),
+        (Reply::empty().header("content-encoding", "gzip"), "http.coded"),
+    ] {
+        origin.script(PATH, [reply]);
+        let error = failure(&client(), &origin.url(PATH)).await;
+        assert_eq!(error.code(), code, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_cut_short() {
+    let origin = Origin::start();
+    // 64 MiB of nothing in 64 KiB; what it may become is a hundred times that.
+    origin.put(PATH, Resource::gzipped(&vec![0; 64 << 20]));
+    let error = failure(&client(), &origin.url(PATH)).await;
+    assert_eq!((error.code(), error.class()), ("limit.size", Class::Security), "{error:?}");
+    let small =
+        send(&client(), request(&origin.url(PATH)).at_most(100_000)).await.expect_err("above the limit");
+    assert_eq!(small.kind(), &Kind::TooLarge { limit: 100_000 });
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ fn two_hosts(rules: HeaderRules) -> Result<(Origin, Origin, Client), Box<dyn std
     let (home, other) = (Origin::start(), Origin::bind("127.0.0.2:0")?);
     home.put("/a", "home");
     other.put("/a", "other");
-    let client = Client::builder().rules(rules).build()?.for_input(&url(&home.url("/index.m3u8")));
+    let client =
+        Client::builder().rules(rules).allow_private(true).build()?.for_input(&url(&home.url("/index.m3u8")));
     Ok((home, other, client))
 }
 
@@ -81,7 +82,7 @@ async fn without_a_job_they_belong_to_the_url_asked_for() -> TestResult {
     let (home, other) = (Origin::start(), Origin::bind("127.0.0.2:0")?);
     other.put("/a", "other");
     home.redirect("/a", &other.url("/a"));
-    let client = Client::builder().rules(rules()?).build()?;
+    let client = Client::builder().rules(rules()?).allow_private(true).build()?;
     get(&client, &home.url("/a")).await?;
     assert!(has_all(&home.requests()[0], &BOUND));
     assert!(has_none(&other.requests()[0], &BOUND));

@@ -10,6 +10,10 @@ async fn what_is_not_http() -> TestResult {
     let client = quick().build()?;
     let origin = Origin::start();
     let large = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 1\r\n\r\nx", "y".repeat(1 << 20));
+    let wide = format!(
+        "HTTP/1.1 200 OK\r\n{}content-length: 1\r\n\r\nx",
+        format!("x: {}\r\n", "y".repeat(1 << 10)).repeat(100)
+    );
     let many = format!("HTTP/1.1 200 OK\r\n{}content-length: 1\r\n\r\nx", "a: b\r\n".repeat(5000));
     for (name, bytes) in [
         ("two lengths", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!".to_vec()),
@@ -31,6 +35,7 @@ async fn what_is_not_http() -> TestResult {
         ("a greeting of another protocol", b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()),
         ("no status", b"HTTP/1.1 \r\n\r\n".to_vec()),
         ("a field of a mebibyte", large.into_bytes()),
+        ("a head of 100 KiB", wide.into_bytes()),
         ("five thousand fields", many.into_bytes()),
     ] {
         origin.script("/a", [Reply::raw(bytes)]);

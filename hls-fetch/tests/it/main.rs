@@ -7,6 +7,7 @@ mod failures;
 mod headers;
 mod hostile;
 mod local;
+mod private;
 mod ranges;
 mod redirects;
 mod retrying;

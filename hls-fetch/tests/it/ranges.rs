@@ -1,7 +1,7 @@
 //! Parts: exactly the part that was asked for, or an error.
 
 use hls_fetch::{ByteRange, Class, Fetch as _, Kind, Request};
-use hls_testkit::{Origin, Reply, Resource};
+use hls_testkit::{Origin, Reply, Resource, Step};
 
 use crate::support::{TestResult, client, failure, noise, request, send};
 
@@ -31,11 +31,40 @@ async fn honoured() -> TestResult {
 }
 
 #[tokio::test]
-async fn ignored() {
+async fn ignored_and_cut_out() -> TestResult {
     let origin = origin();
+    for reply in
+        [Reply::ignore_range(), Reply::ignore_range().chunked(), Reply::ignore_range().http10_close()]
+    {
+        let has_length =
+            !format!("{reply:?}").contains("Chunked") && !format!("{reply:?}").contains("UntilClose");
+        origin.script(PATH, [reply.clone(), reply]);
+        let answer = client().fetch(part(&origin, 100, 50)).await?;
+        let total = has_length.then_some(10_000);
+        assert_eq!((answer.status, answer.length, answer.total), (206, Some(50), total));
+        assert_eq!(answer.bytes(50).await?, noise(10_000)[100..150]);
+        let rest = request(&origin.url(PATH)).range(Some(ByteRange::from(9_000)));
+        assert_eq!(send(&client(), rest).await?, noise(10_000)[9_000..]);
+    }
+    // The limit is for the part.
     origin.script(PATH, [Reply::ignore_range()]);
-    let error = send(&client(), part(&origin, 100, 50)).await.expect_err("the whole was sent");
-    assert_eq!((error.kind(), error.class()), (&Kind::RangeIgnored, Class::Range));
+    assert_eq!(send(&client(), part(&origin, 0, 50).at_most(50)).await?, noise(10_000)[..50]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn ignored_where_the_whole_does_not_cover_the_part() {
+    let origin = origin();
+    for (start, length, reply, code) in [
+        (9_990, 50, Reply::ignore_range(), "http.range_mismatch"),
+        (9_990, 50, Reply::ignore_range().chunked(), "http.truncated"),
+        (65 << 20, 50, Reply::ignore_range(), "http.range_ignored"),
+        (100, 50, Reply::ignore_range().steps([Step::Bytes(120), Step::Close]), "http.truncated"),
+    ] {
+        origin.script(PATH, [reply]);
+        let error = send(&client(), part(&origin, start, length)).await.expect_err("not all of the part");
+        assert_eq!(error.code(), code, "{start} {length}");
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,38 @@
 //! What the tests share.
 
+use std::collections::{HashMap, VecDeque};
 use std::error::Error as StdError;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hls_fetch::{Client, ClientBuilder, Error, Fetch as _, Request};
+use hls_fetch::{Client, ClientBuilder, Error, Fetch as _, Request, Resolve, ResolveFuture};
 use url::Url;
 
 pub(crate) type TestResult = Result<(), Box<dyn StdError>>;
+
+/// A resolver that says what it is told: for each name its answers in turn, the last one for good.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(Arc<Mutex<HashMap<String, VecDeque<Vec<IpAddr>>>>>);
+
+impl Names {
+    pub(crate) fn with(self, name: &str, answers: &[&[&str]]) -> Self {
+        let ips = |answer: &&[&str]| answer.iter().map(|ip| ip.parse().expect("an address")).collect();
+        self.0.lock().expect("no panic").insert(name.to_owned(), answers.iter().map(ips).collect());
+        self
+    }
+}
+
+impl Resolve for Names {
+    fn resolve<'a>(&'a self, name: &'a str) -> ResolveFuture<'a> {
+        let mut names = self.0.lock().expect("no panic");
+        let answer = names.get_mut(name).and_then(|answers| {
+            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+        });
+        let unknown = || std::io::Error::other("no such name");
+        Box::pin(std::future::ready(answer.ok_or_else(unknown)))
+    }
+}
 
 /// A body limit that no test reaches by accident.
 const LIMIT: u64 = 64 << 20;

@@ -127,7 +127,7 @@ async fn a_secure_parent_names_no_http_url() -> TestResult {
     let error = send(&quick().build()?, found.clone()).await.expect_err("a downgrade");
     assert_eq!(error.code(), "policy.downgrade");
     assert_eq!(plain.connections(), 0);
-    assert_eq!(send(&quick().allow_http(true).build()?, found).await?, b"plain");
+    assert_eq!(send(&quick().allow_http(true).allow_private(true).build()?, found).await?, b"plain");
     Ok(())
 }
 

@@ -52,6 +52,12 @@ impl Body<'_> {
                 self.write(&garbage).await?;
                 self.at += *n;
             }
+            Step::Endless(bytes) => {
+                let many = bytes.repeat((64 << 10) / bytes.len().max(1) + 1);
+                loop {
+                    self.write(&many).await?;
+                }
+            }
             Step::Sleep(ms) => sleep(Duration::from_millis(*ms)).await,
             Step::Wait(gate) => gate.passed().await,
             Step::Stall => {

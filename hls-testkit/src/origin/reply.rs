@@ -69,6 +69,8 @@ pub enum Step {
     },
     /// Sends noise in the place of the next bytes of the body, or beyond its end.
     Garbage(usize),
+    /// Sends these bytes over and over, until the client goes away.
+    Endless(Bytes),
     /// Waits this many milliseconds.
     Sleep(u64),
     /// Waits until the gate is open.

@@ -1,6 +1,10 @@
 //! What an origin serves when it is well.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::judge::sha256;
 
@@ -30,6 +34,14 @@ impl Resource {
             ranges: true,
             headers: Vec::new(),
         }
+    }
+
+    /// Makes a resource of `body`, coded with gzip, whether a client asks for that or not.
+    pub fn gzipped(body: &[u8]) -> Self {
+        let mut coder = GzEncoder::new(Vec::new(), Compression::default());
+        // Writing to a vector can't fail.
+        let code = coder.write_all(body).and_then(|()| coder.finish()).unwrap_or_default();
+        Self::new(code).header("content-encoding", "gzip")
     }
 
     /// Serves the whole body whatever range is asked for.
