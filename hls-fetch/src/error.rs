@@ -79,6 +79,8 @@ pub enum Kind {
     File(String),
     /// A header, proxy or certificate that can't be used.
     Configuration(String),
+    /// No more files and connections may be open, in this process or on this machine.
+    Descriptors,
 }
 
 /// A failed attempt: what, where, and the cause underneath.
@@ -182,7 +184,7 @@ impl Error {
             | Kind::Scheme(_)
             | Kind::UserInfo
             | Kind::PrivateAddress { .. } => Class::Security,
-            Kind::File(_) | Kind::Configuration(_) => Class::Local,
+            Kind::File(_) | Kind::Configuration(_) | Kind::Descriptors => Class::Local,
         }
     }
 
@@ -210,6 +212,7 @@ impl Error {
             Kind::PrivateAddress { .. } => "policy.private_address",
             Kind::File(_) => "file",
             Kind::Configuration(_) => "configuration",
+            Kind::Descriptors => "descriptors",
         }
     }
 
@@ -253,6 +256,13 @@ impl Error {
     }
 }
 
+/// Whether the system, or the limit of this process, allows no further file or socket: EMFILE and ENFILE have the same numbers
+/// on every Unix, and Windows has one number for files and one for sockets.
+pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    let numbers: &[i32] = if cfg!(windows) { &[4, 10024] } else { &[23, 24] };
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
@@ -281,6 +291,7 @@ impl fmt::Display for Error {
             Kind::PrivateAddress { address, range } => {
                 write!(f, "{address} is a {range} address, and only the input itself may be at one")
             }
+            Kind::Descriptors => f.write_str("no more files and connections may be open"),
             Kind::File(what) | Kind::Configuration(what) => f.write_str(what),
         }?;
         self.0.detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use url::Url;
 
+use crate::error::is_out_of_descriptors;
 use crate::{Body, BoxBody, Error, Fetch, FetchFuture, Kind, Request, Response};
 
 /// Serves `file:` URLs from one folder and nothing else; every other URL goes to the transport behind it.
@@ -35,7 +36,10 @@ impl<F> LocalFiles<F> {
         if !path.starts_with(&self.folder) {
             return Err(failed("the file is outside the folder of the playlist"));
         }
-        let unreadable = |e| failed("the file can't be read").caused_by(e);
+        let unreadable = |e| match is_out_of_descriptors(&e) {
+            true => Error::new(Kind::Descriptors).at(&request.url).caused_by(e),
+            false => failed("the file can't be read").caused_by(e),
+        };
         // Asked before opening: to open a FIFO is to wait for its writer.
         if !path.metadata().map_err(unreadable)?.is_file() {
             return Err(failed("not a regular file"));

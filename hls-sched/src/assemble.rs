@@ -451,6 +451,14 @@ impl Assembler {
         }
     }
 
+    /// A whole unit that waited on disk is lost, and has to be had again; returns how many bytes it had. `None`: it is on its way
+    /// to the output, and [`placed`](Self::placed) will say so.
+    pub fn lost_aside(&mut self, place: Place) -> Option<u64> {
+        let slots = &mut self.lanes.get_mut(usize::from(place.track))?.slots;
+        slots.get(&place.index).filter(|slot| matches!(slot.at, At::Aside) && slot.hash.is_some())?;
+        slots.remove(&place.index).map(|slot| slot.len)
+    }
+
     /// Moves to disk what waits too long, and ends pauses that last too long or starve a head. While the disk itself is what
     /// all wait for, pauses last longer: to write more would make that worse.
     pub fn tick(&mut self, now: Instant, disk_is_behind: bool) {

@@ -177,6 +177,7 @@ pub(crate) async fn run(
         damaged: Damaged::default(),
         rate: Rate::default(),
         width: Width::new(config.concurrency),
+        is_narrow: false,
         started,
         drain_until: None,
         output: outputs.first().cloned(),
@@ -226,6 +227,8 @@ struct Engine {
     damaged: Damaged,
     rate: Rate,
     width: Width,
+    /// There were no descriptors for more than one attempt at once.
+    is_narrow: bool,
     started: Instant,
     drain_until: Option<Instant>,
     /// The main output; none where the bytes go to a reader.
@@ -360,8 +363,8 @@ impl Engine {
                     return self.give_up(place, error);
                 }
                 let now = Instant::now().into_std();
-                let attempts = self.planner.attempts(place);
-                match self.planner.failed(place, error.class(), error.retry_after(), now, draw) {
+                let (attempts, class) = (self.planner.attempts(place), self.judged(&error));
+                match self.planner.failed(place, class, error.retry_after(), now, draw) {
                     Verdict::Final(attempts) => self.give_up(place, error.after_attempts(attempts)),
                     Verdict::Retry(wait) => {
                         let place = error.place().unwrap_or_default().trim_start_matches("GET ").to_owned();
@@ -412,38 +415,16 @@ impl Engine {
 
     fn heard(&mut self, report: Report) -> Result<(), Error> {
         match report {
-            Report::Placed(place, right) => {
-                let bytes = self.shared.assemble(|assembler| {
-                    let bytes = assembler.received(place);
-                    assembler.placed(place, right);
-                    bytes
-                });
-                self.shared.room.notify_waiters();
-                if !right {
-                    self.bytes = self.bytes.saturating_sub(bytes);
-                    let is_init = self.shared.tracks.at(place).is_none_or(|(_, unit)| unit.is_init);
-                    self.segments_done = self.segments_done.saturating_sub(u64::from(!is_init));
-                    self.saved = self.saved.saturating_sub(u64::from(!is_init));
-                    self.planner.lost(place, Instant::now().into_std());
-                }
-                self.heads();
-                Ok(())
-            }
-            Report::Saved(place) => {
-                self.note_saved(place);
-                Ok(())
-            }
-            Report::Damaged(placed) => {
-                self.found_damaged(placed);
-                Ok(())
-            }
-            Report::Checked => {
-                self.check_ended();
-                Ok(())
-            }
-            Report::Failed(error) => Err(self.write_error(error)),
-            Report::Finished(_) | Report::Closed(_) => Ok(()),
+            Report::Placed(place, right) => self.placed(place, right),
+            Report::Lost(place) => self.lost(place),
+            Report::Saved(place) => self.note_saved(place),
+            Report::Damaged(placed) => self.found_damaged(placed),
+            Report::Checked => self.check_ended(),
+            Report::OutOfDescriptors => self.narrow(),
+            Report::Failed(error) => return Err(self.write_error(error)),
+            Report::Finished(_) | Report::Closed(_) => {}
         }
+        Ok(())
     }
 
     fn note_saved(&mut self, place: Place) {
@@ -491,7 +472,8 @@ impl Engine {
 
     fn widen(&mut self, now: std::time::Instant) {
         let (rate, granted) = self.shared.transport.pacer.state();
-        self.planner.set_limit(self.width.update(now, rate, granted));
+        let width = self.width.update(now, rate, granted);
+        self.planner.set_limit(if self.is_narrow { 1 } else { width });
     }
 
     fn ordered(&mut self) -> Result<(), Error> {

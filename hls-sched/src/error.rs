@@ -7,6 +7,10 @@ use std::time::Duration;
 use hls_fetch::Class;
 use url::Url;
 
+/// What to do where no more files and connections may be open.
+const TOO_MANY_OPEN: &str =
+    "raise the limit (ulimit -n), or end what has many files open, and run the same command again";
+
 /// What kind of end it is: what a script, or a person, has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -116,6 +120,8 @@ impl Error {
             let name = error.held_back().first().map_or("NAME", String::as_str);
             made.0.next =
                 Some(format!("if {host} is meant to see it, add --header-for {host} '{name}: ...'"));
+        } else if *error.kind() == Cause::Descriptors {
+            made.0.next = Some(TOO_MANY_OPEN.to_owned());
         } else if matches!(error.status(), Some(401 | 403)) {
             made.0.next =
                 Some("the link may have expired: give a fresh one; what is kept is used again".to_owned());
@@ -157,7 +163,7 @@ impl Error {
             Cause::InUse { .. } => Kind::InUse,
             Cause::Exists | Cause::Appeared => Kind::Exists,
             Cause::Newer { .. } => Kind::Newer,
-            Cause::Io => Kind::Local,
+            Cause::Io | Cause::Descriptors => Kind::Local,
             _ => Kind::Internal,
         };
         let mut made = Self::new(kind, error.code(), error.to_string());
@@ -181,6 +187,7 @@ impl Error {
                 ))
             }
             Cause::Io => Some("check that the folder exists and may be written to".to_owned()),
+            Cause::Descriptors => Some(TOO_MANY_OPEN.to_owned()),
             Cause::Newer { .. } => Some("use the newer version, or another output name".to_owned()),
             _ => None,
         };
@@ -282,6 +289,11 @@ impl Error {
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.0.next.as_deref()
+    }
+
+    /// Whether no more files and connections may be open: others close some soon.
+    pub(crate) fn is_out_of_descriptors(&self) -> bool {
+        self.0.code == "descriptors"
     }
 
     /// Whether the same job may well succeed later without anyone doing anything.

@@ -31,7 +31,7 @@ impl Keys {
     /// The key at `url`; `report` hears of attempts that are repeated.
     ///
     /// # Errors
-    /// What failed last; no further attempt for a segment can help then.
+    /// What failed last; no further attempt for a segment can help then, unless there was no descriptor for it.
     pub(crate) async fn get(
         &self,
         fetch: &dyn Fetch,
@@ -69,6 +69,10 @@ impl Keys {
                 Ok(key) => return Ok(Arc::new(key)),
                 Err(error) => error,
             };
+            // Whoever asks for segments hears of that, and asks for fewer.
+            if error.is_out_of_descriptors() {
+                return Err(error);
+            }
             match self.policy.decide_class(error.class(), attempt, error.retry_after()) {
                 Decision::Retry { after } => {
                     report(Retry {

@@ -179,7 +179,7 @@ impl ResumeStore for Manifested {
         self.inner.set_aside(unit, data)
     }
 
-    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error> {
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error> {
         self.inner.keep_aside(unit, hash)
     }
 

@@ -69,11 +69,11 @@ impl<W: Write + Send> ResumeStore for PipeStore<W> {
         data.iter().try_for_each(|piece| file.write_all(piece)).map_err(spool)
     }
 
-    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error> {
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error> {
         if let Some((_, kept)) = self.aside.get_mut(&unit) {
             *kept = Some(hash);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn drop_aside(&mut self, unit: Unit) {

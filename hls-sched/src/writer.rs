@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hls_state::{Ended, Error, Memo, Placed, ResumeStore};
+use hls_state::{Ended, Error, Kind, Memo, Placed, ResumeStore};
 use tokio::sync::{Notify, mpsc};
 
 use crate::assemble::{Command, Place};
@@ -20,6 +20,9 @@ const MOST_PIECES: usize = 64;
 /// Records and syncs are seen to this soon after something was written, and this often while nothing is.
 const MAINTAIN_SOON: Duration = Duration::from_millis(10);
 const MAINTAIN_IDLE: Duration = Duration::from_millis(250);
+/// Where no file can be opened, another one may have been closed this much later; so many times.
+const DESCRIPTOR_WAIT: Duration = Duration::from_millis(50);
+const DESCRIPTOR_TRIES: u32 = if cfg!(test) { 10 } else { 100 };
 /// Of a job that ends before, only a failure is noted.
 const MEMO_AFTER: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,10 @@ pub(crate) enum Report {
     Placed(Place, bool),
     /// A unit has a record or a name of its own: the next run will find it.
     Saved(Place),
+    /// A unit that had been set aside could not be made to last and is gone.
+    Lost(Place),
+    /// No more files may be open; it is tried again for a while.
+    OutOfDescriptors,
     /// A unit of an earlier run is not what its record says.
     Damaged(Placed),
     /// What an earlier run left has been checked: no more of it is damaged.
@@ -158,7 +165,8 @@ impl Worker {
                 }
                 Ok(Message::Do(command)) => {
                     let bytes = size(&command);
-                    let result = if self.failed { Ok(()) } else { self.carry_out(command) };
+                    let carry_out = |this: &mut Self| this.carry_out(command.clone());
+                    let result = if self.failed { Ok(()) } else { self.patiently(carry_out) };
                     self.note(result);
                     self.written(bytes);
                 }
@@ -201,7 +209,7 @@ impl Worker {
                 }
             }
             if maintained.elapsed() >= MAINTAIN_SOON && !self.failed {
-                let result = self.store.maintain();
+                let result = self.patiently(|this| this.store.maintain());
                 self.note(result);
                 self.hear_of_check();
                 maintained = Instant::now();
@@ -235,7 +243,7 @@ impl Worker {
         }
         if !self.failed {
             let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            let result = self.store.write(output, offset, &slices);
+            let result = self.patiently(|this| this.store.write(output, offset, &slices));
             self.note(result);
         }
         drop(pieces);
@@ -257,9 +265,9 @@ impl Worker {
             Command::Mark { unit, aside, mark } => store.mark(unit, aside, mark),
             Command::SetAside(unit, data) => store.set_aside(unit, &[IoSlice::new(&data)]),
             Command::KeepAside(unit, hash) => {
-                store.keep_aside(unit, hash)?;
                 let place = Place { track: unit.output, index: unit.index };
-                let _ = self.reports.send(Report::Saved(place));
+                let kept = store.keep_aside(unit, hash)?;
+                let _ = self.reports.send(if kept { Report::Saved(place) } else { Report::Lost(place) });
                 Ok(())
             }
             Command::DropAside(unit) => {
@@ -273,6 +281,21 @@ impl Worker {
                 Ok(())
             }
         }
+    }
+
+    /// Makes a call again while no file can be opened for it: whoever hears of that ends attempts, which close theirs.
+    fn patiently(&mut self, mut call: impl FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        for attempt in 0..DESCRIPTOR_TRIES {
+            match call(self) {
+                Err(error) if error.kind() == Kind::Descriptors => {}
+                result => return result,
+            }
+            if attempt == 0 {
+                let _ = self.reports.send(Report::OutOfDescriptors);
+            }
+            std::thread::sleep(DESCRIPTOR_WAIT);
+        }
+        call(self)
     }
 
     /// Passes on what the check of an earlier run's outputs has found.
@@ -363,8 +386,8 @@ mod tests {
         fn set_aside(&mut self, _: Unit, _: &[IoSlice<'_>]) -> Result<(), Error> {
             self.call(())
         }
-        fn keep_aside(&mut self, _: Unit, _: Fingerprint) -> Result<(), Error> {
-            self.call(())
+        fn keep_aside(&mut self, _: Unit, _: Fingerprint) -> Result<bool, Error> {
+            self.call(true)
         }
         fn drop_aside(&mut self, _: Unit) {}
         fn place_aside(&mut self, _: Unit, _: u64) -> Result<Option<Placed>, Error> {
@@ -380,6 +403,72 @@ mod tests {
         fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
             self.ended.lock().unwrap().push("finished");
             Ok(Vec::new())
+        }
+    }
+
+    /// Has no descriptors for some of its calls.
+    #[derive(Debug)]
+    struct Short(u32);
+
+    impl ResumeStore for Short {
+        fn takes_unverified(&self) -> bool {
+            true
+        }
+        fn write(&mut self, _: u8, _: u64, _: &[IoSlice<'_>]) -> Result<(), Error> {
+            Ok(())
+        }
+        fn cut(&mut self, _: u8, _: u64) -> Result<(), Error> {
+            Ok(())
+        }
+        fn record(&mut self, _: Placed) -> Result<(), Error> {
+            Ok(())
+        }
+        fn mark(&mut self, _: Unit, _: bool, _: Mark) -> Result<(), Error> {
+            Ok(())
+        }
+        fn set_aside(&mut self, _: Unit, _: &[IoSlice<'_>]) -> Result<(), Error> {
+            let Some(left) = self.0.checked_sub(1) else { return Ok(()) };
+            self.0 = left;
+            Err(Error::from_io("can't create", "x".as_ref(), std::io::Error::from_raw_os_error(24)))
+        }
+        fn keep_aside(&mut self, _: Unit, _: Fingerprint) -> Result<bool, Error> {
+            Ok(false)
+        }
+        fn drop_aside(&mut self, _: Unit) {}
+        fn place_aside(&mut self, _: Unit, _: u64) -> Result<Option<Placed>, Error> {
+            Ok(None)
+        }
+        fn maintain(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn close(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn where_no_file_can_be_opened_it_is_tried_again_for_a_while() {
+        for (times, ends) in [(0, "Finished"), (3, "Finished"), (u32::MAX, "Closed")] {
+            let (reports, mut heard) = mpsc::unbounded_channel();
+            let writer = Writer::start(Box::new(Short(times)), Memo::default(), reports).unwrap();
+            let unit = Unit { output: 0, index: 1, identity: 0 };
+            writer.carry_out(Command::SetAside(unit, Bytes::from_static(b"12")));
+            writer.carry_out(Command::KeepAside(unit, Fingerprint(0)));
+            writer.finish();
+            let mut all = Vec::new();
+            while let Some(report) = heard.recv().await {
+                all.push(format!("{report:?}").split(['(', ' ']).next().unwrap_or_default().to_owned());
+            }
+            let expect: &[&str] = match times {
+                0 => &["Checked", "Lost", ends],
+                3 => &["Checked", "OutOfDescriptors", "Lost", ends],
+                _ => &["Checked", "OutOfDescriptors", "Failed", ends],
+            };
+            assert_eq!(all, expect);
         }
     }
 

@@ -18,7 +18,7 @@ use crate::outputs::{give_names, refuse_existing};
 use crate::part::{Behind, Part};
 use crate::record::Record;
 use crate::recover::Found;
-use crate::segment::{Growing, Waiting};
+use crate::segment::{Growing, NotKept, Waiting};
 use crate::sync::{Syncer, sync};
 use crate::unfinished::{self, NotWhole};
 use crate::{
@@ -76,6 +76,8 @@ pub struct DiskStore {
     /// What the sync under way will have made durable.
     syncing: Reach,
     sync_failed: bool,
+    /// Units whose file could not be synced, once: the next time that is final.
+    unsynced: HashSet<Unit>,
     index: Index,
     lock: Option<Lock>,
 }
@@ -243,6 +245,7 @@ impl DiskStore {
             synced: Reach::default(),
             syncing: Reach::default(),
             sync_failed: false,
+            unsynced: HashSet::new(),
             index,
             lock: Some(lock),
         }
@@ -274,9 +277,13 @@ impl DiskStore {
             let unit = Unit { output: placed.output, index: placed.index, identity: placed.identity };
             let spare = self.spare.remove(&unit);
             self.aside.extend(spare.map(|spare| (unit, spare)));
-            if self.place_aside(unit, placed.offset)?.is_none() {
-                checked.damaged.push(placed);
+            match self.place_aside(unit, placed.offset) {
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
+                Err(error) if error.kind() == Kind::Descriptors => self.drop_aside(unit),
+                Err(error) => return Err(error),
             }
+            checked.damaged.push(placed);
         }
         if checked.is_done {
             self.check = None;
@@ -444,13 +451,21 @@ impl ResumeStore for DiskStore {
         self.growing.get_mut(&unit).map_or(Ok(()), |growing| growing.append(data))
     }
 
-    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error> {
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error> {
         let missing = || Error::new(Kind::Contract, "nothing was set aside in", self.layout.folder());
+        // Before anything is done: there may be no descriptor left for it.
+        let folder = self.is_safe().then(|| sys::open_folder(self.layout.folder())).transpose();
+        let folder = folder.at("can't open", self.layout.folder())?;
         let growing = self.growing.remove(&unit).ok_or_else(missing)?;
         self.marked.remove(&unit);
-        let waiting = growing.commit(unit, hash, self.is_safe())?;
-        self.aside.insert(unit, waiting);
-        Ok(())
+        match growing.commit(unit, hash, folder.as_ref()) {
+            Ok(waiting) => self.aside.insert(unit, waiting),
+            Err(NotKept::Unsynced(error)) if error.kind() == Kind::Io && self.unsynced.insert(unit) => {
+                return Ok(false);
+            }
+            Err(NotKept::Unsynced(error) | NotKept::Other(error)) => return Err(error),
+        };
+        Ok(true)
     }
 
     fn drop_aside(&mut self, unit: Unit) {
@@ -464,9 +479,11 @@ impl ResumeStore for DiskStore {
     }
 
     fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
-        let Some(waiting) = self.aside.remove(&unit) else { return Ok(None) };
+        let Some(waiting) = self.aside.get(&unit).cloned() else { return Ok(None) };
         let part = self.part_mut(unit.output)?;
         let right = waiting.copy_into(&part.file, &part.path, offset)?;
+        self.aside.remove(&unit);
+        let part = self.part_mut(unit.output)?;
         let behind = part.grown_to(offset + waiting.len);
         self.send_out(unit.output, behind)?;
         if !right {

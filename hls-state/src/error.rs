@@ -23,6 +23,9 @@ pub enum Kind {
         /// The format it has.
         format: u32,
     },
+    /// No more files may be open, in this process or on this machine. Nothing has been done, and the same call can be made
+    /// again when others have been closed.
+    Descriptors,
     /// Anything else on this machine: permissions, missing folders, input and output errors.
     Io,
     /// The caller broke the contract of the store, for example by finishing twice.
@@ -50,6 +53,7 @@ impl Error {
         use io::ErrorKind as E;
         let kind = match source.kind() {
             E::StorageFull | E::QuotaExceeded | E::FileTooLarge => Kind::Full,
+            _ if is_out_of_descriptors(&source) => Kind::Descriptors,
             _ => Kind::Io,
         };
         Self { kind, what, path: path.to_owned(), source: Some(source) }
@@ -75,10 +79,17 @@ impl Error {
             Kind::InUse { .. } => "job.in_use",
             Kind::Exists | Kind::Appeared => "output.exists",
             Kind::Newer { .. } => "state.newer",
+            Kind::Descriptors => "descriptors",
             Kind::Io => "disk.io",
             Kind::Contract => "state.contract",
         }
     }
+}
+
+/// EMFILE and ENFILE have the same numbers on every Unix.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let numbers: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
 /// Adds what was being done, and where, to an I/O error.

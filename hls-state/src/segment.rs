@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
 use crate::recover::Aside;
-use crate::{Error, Fingerprint, Hasher, Placed, Unit, sys};
+use crate::sys::Folder;
+use crate::{Error, Fingerprint, Hasher, Kind, Placed, Unit, sys};
 
 /// Reads in pieces of this size.
 pub(crate) const PIECE: usize = 1 << 20;
@@ -30,6 +31,19 @@ pub(crate) struct Waiting {
     pub(crate) from: u64,
     /// The file holds nothing else, and goes when the unit is in its output.
     pub(crate) is_own: bool,
+}
+
+/// Why a unit is not kept.
+pub(crate) enum NotKept {
+    /// Its bytes, or its name, may not have reached the disk, and it is gone.
+    Unsynced(Error),
+    Other(Error),
+}
+
+impl From<Error> for NotKept {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 impl Growing {
@@ -63,16 +77,26 @@ impl Growing {
         Ok(())
     }
 
-    /// Gives the whole unit its name.
-    pub(crate) fn commit(self, unit: Unit, hash: Fingerprint, sync: bool) -> Result<Waiting, Error> {
-        if sync {
-            self.file.sync_data().at("can't sync", &self.path)?;
+    /// Gives the whole unit its name; with its folder, so that it survives a loss of power. A sync that failed leaves nothing
+    /// of it: the system tells of that once, and drops the bytes.
+    pub(crate) fn commit(
+        self,
+        unit: Unit,
+        hash: Fingerprint,
+        sync: Option<&Folder>,
+    ) -> Result<Waiting, NotKept> {
+        if sync.is_some()
+            && let Err(error) = self.file.sync_data().at("can't sync", &self.path)
+        {
+            self.discard();
+            return Err(NotKept::Unsynced(error));
         }
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let path = folder.join(name(&unit, self.len, hash));
         std::fs::rename(&self.path, &path).at("can't rename", &self.path)?;
-        if sync {
-            sys::sync_folder(folder).at("can't sync", folder)?;
+        if let Some(Err(error)) = sync.map(|folder| folder.sync().at("can't sync", &path)) {
+            let _ = std::fs::remove_file(&path);
+            return Err(NotKept::Unsynced(error));
         }
         Ok(Waiting { unit, len: self.len, hash, path, from: 0, is_own: true })
     }
@@ -114,9 +138,12 @@ impl Waiting {
 
     /// Copies the unit into an output. `false`: the file is not what its name says.
     pub(crate) fn copy_into(&self, output: &File, output_path: &Path, offset: u64) -> Result<bool, Error> {
-        let Ok(mut file) = sys::open_options(self.is_own).read(true).open(&self.path) else {
-            return Ok(false);
-        };
+        let mut file =
+            match sys::open_options(self.is_own).read(true).open(&self.path).at("can't open", &self.path) {
+                Err(error) if error.kind() == Kind::Descriptors => return Err(error),
+                Err(_) => return Ok(false),
+                Ok(file) => file,
+            };
         if file.seek(SeekFrom::Start(self.from)).is_err() {
             return Ok(false);
         }
@@ -162,6 +189,24 @@ pub(crate) fn parse_name(name: &str) -> Option<(Unit, u64, Fingerprint)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn what_can_not_be_synced_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let unit = Unit { output: 0, index: 1, identity: 2 };
+        let opened = sys::open_folder(folder.path()).unwrap();
+        for (syncs, keeps) in [(Some(&opened), false), (None, true)] {
+            let mut growing = Growing::create(folder.path(), &unit).unwrap();
+            growing.append(&[IoSlice::new(b"x")]).unwrap();
+            // A device that knows no sync.
+            growing.file = File::open("/dev/null").unwrap();
+            let kept = growing.commit(unit, Fingerprint::of(b"x"), syncs);
+            assert!(matches!(kept, Ok(_) | Err(NotKept::Unsynced(_))));
+            assert_eq!(kept.is_ok(), keeps);
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), usize::from(keeps));
+        }
+    }
 
     #[test]
     fn names_are_records() {

@@ -76,7 +76,9 @@ pub struct Checked {
     pub is_done: bool,
 }
 
-/// Keeps the bytes of a job. All calls block and belong on a thread of their own.
+/// Keeps the bytes of a job. All calls block and belong on a thread of their own. One that ends in
+/// [`Kind::Descriptors`](crate::Kind::Descriptors) has done nothing yet, and may be made again when others have closed files;
+/// but not [`finish`](Self::finish) and [`close`](Self::close).
 pub trait ResumeStore: Send + fmt::Debug {
     /// Whether bytes may go to an output before their unit is known to be whole (and be cut off again).
     fn takes_unverified(&self) -> bool;
@@ -113,11 +115,12 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// Disk full and other I/O errors.
     fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error>;
 
-    /// Keeps a unit that was set aside: it is whole and verified.
+    /// Keeps a unit that was set aside: it is whole and verified. `false`: it could not be made to last and is gone, and has to
+    /// be had again.
     ///
     /// # Errors
     /// I/O errors.
-    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<(), Error>;
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error>;
 
     /// Forgets a unit that was set aside.
     fn drop_aside(&mut self, unit: Unit);

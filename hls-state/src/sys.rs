@@ -190,15 +190,34 @@ pub(crate) fn send_out(file: &File, offset: u64, len: u64) {
     let _ = (file, offset, len);
 }
 
-/// Makes the names in a folder durable, where the system can.
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+/// A folder whose names can be made durable.
+#[derive(Debug)]
+pub(crate) struct Folder(#[cfg(unix)] File);
+
+/// Opens a folder to make its names durable.
+pub(crate) fn open_folder(path: &Path) -> io::Result<Folder> {
     #[cfg(unix)]
-    return File::open(path)?.sync_all();
+    return File::open(path).map(Folder);
     #[cfg(not(unix))]
     {
         let _ = path;
+        Ok(Folder())
+    }
+}
+
+impl Folder {
+    /// Makes its names durable, where the system can.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        return self.0.sync_all();
+        #[cfg(not(unix))]
         Ok(())
     }
+}
+
+/// Makes the names in a folder durable, where the system can.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    open_folder(path)?.sync()
 }
 
 #[cfg(test)]

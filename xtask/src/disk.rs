@@ -288,7 +288,80 @@ impl Disk<'_> {
             ensure!(said == warnings, "{injections:?}: {said} warnings: {ended}");
         }
         println!("quota, input and output errors, other file systems: named or byte-exact");
-        self.failed_sync(stream)
+        self.failed_sync(stream)?;
+        self.waiting_files(stream)?;
+        self.descriptors(stream)
+    }
+
+    /// Runs a download in which a segment is late, so that the one behind it waits in a file of its own; what is injected
+    /// hits that file alone.
+    fn late(&self, stream: &Published, inject: &str) -> Result<Ended> {
+        self.fresh(PLENTY)?;
+        // Late enough for the other one to be moved to disk twice.
+        self.origin.script(&stream.segment_paths[8], [Reply::resource().delay(2 * LATE)]);
+        let download = self.download(&stream.url, 3);
+        let file = download.companions()[1].join("tmp-0-9");
+        let file = file.to_string_lossy();
+        let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", &file, "-e", inject, "--"];
+        Ended::of(&mut download.command(&words))
+    }
+
+    /// A segment in a file that can't be synced is fetched again, once.
+    fn waiting_files(&self, stream: &Published) -> Result<()> {
+        for (when, code, times) in [(":when=1", 0, 2), ("", 10, 2)] {
+            let ended = self.late(stream, &format!("inject=fdatasync:error=EIO{when}"))?;
+            ensure!(ended.code()? == code, "a segment that can't be synced: {ended}");
+            let fetched = self.origin.requests_for(&stream.segment_paths[9]).len();
+            ensure!(fetched == times, "a segment that can't be synced was fetched {fetched} times");
+            self.leaves_right(stream, code)?;
+        }
+        println!("a segment in a file that can't be synced: fetched again once, then exit 10, then 0");
+        Ok(())
+    }
+
+    /// Descriptors that run out in the middle: one segment at a time, and on it goes.
+    fn descriptors(&self, stream: &Published) -> Result<()> {
+        for (error, when, code) in
+            [("EMFILE", ":when=1..20", 0), ("ENFILE", ":when=1..20", 0), ("EMFILE", "", 10)]
+        {
+            let ended = self.late(stream, &format!("inject=openat:error={error}{when}"))?;
+            self.went_on_narrowly(&ended, code, 1).with_context(|| format!("a file, {error}{when}"))?;
+            self.leaves_right(stream, code)?;
+        }
+        let mut told = 0;
+        for (error, when, codes) in
+            [("EMFILE", ":when=3..5", &[0][..]), ("ENFILE", ":when=4+", &[0]), ("EMFILE", "", &[10])]
+        {
+            self.fresh(PLENTY)?;
+            let inject = format!("inject=socket:error={error}{when}");
+            let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject, "--"];
+            let ended = Ended::of(&mut self.download(&stream.url, 6).command(&words))?;
+            let code = ended.code()?;
+            ensure!(codes.contains(&code), "{inject}: {ended}");
+            told += ended.said.matches("one segment at a time").count();
+            self.leaves_right(stream, code)?;
+        }
+        ensure!(told == 2, "{told} of 2 downloads said that they are down to one connection");
+        println!("descriptors that run out: one segment at a time, or exit 10, then 0");
+        Ok(())
+    }
+
+    fn went_on_narrowly(&self, ended: &Ended, code: i32, warnings: usize) -> Result<()> {
+        ensure!(ended.code()? == code, "{ended}");
+        let told = ended.said.matches("one segment at a time").count();
+        ensure!(told == warnings, "{told} warnings: {ended}");
+        Ok(())
+    }
+
+    /// What an end with this code has left: the right output, or a job that goes on to it.
+    fn leaves_right(&self, stream: &Published, code: i32) -> Result<()> {
+        let download = self.download(&stream.url, 3);
+        if code == 0 {
+            download.verify(&stream.sha256)?;
+            return Ok(fs::remove_file(&self.output)?);
+        }
+        ensure!(!self.output.exists(), "exit {code}, and an output");
+        self.ends_right(&download, stream, &[]).map(|_| ())
     }
 
     /// A sync that failed is not tried again, and what it may have lost is cut off.
@@ -319,7 +392,10 @@ impl Disk<'_> {
             let calls = fs::read_to_string(&trace)?;
             fs::remove_file(&trace)?;
             if ended.code()? == 0 {
-                let ours = |call: &str| call.contains("INJECTED") && !call.contains("/index");
+                // A segment in a file of its own is fetched again.
+                let ours = |call: &str| {
+                    call.contains("INJECTED") && !["/index", "/tmp-"].iter().any(|p| call.contains(p))
+                };
                 ensure!(!calls.lines().any(ours), "sync no. {nth} failed, and exit 0: {calls}");
                 fs::remove_file(&self.output)?;
                 continue;
@@ -329,7 +405,7 @@ impl Disk<'_> {
             let of = |call: &str| call.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
             let mut failed = Vec::new();
             // The index is not ours to judge: it may vanish.
-            for call in calls.lines().filter(|call| !call.contains("/index")) {
+            for call in calls.lines().filter(|call| !["/index", "/tmp-"].iter().any(|p| call.contains(p))) {
                 ensure!(!failed.contains(&of(call)), "synced again after a failure: {calls}");
                 if call.contains("INJECTED") {
                     failed.push(of(call));

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::guard::Blocked;
 use super::resolve::LookupFailed;
+use crate::error::is_out_of_descriptors;
 use crate::{Error, Kind};
 
 /// The error of a request that got no answer.
@@ -15,7 +16,9 @@ pub(super) fn failed(error: reqwest::Error, url: &Url) -> Error {
     if let Some(blocked) = find::<Blocked>(&error) {
         return Error::from(blocked.clone()).at(url);
     }
-    let kind = if find::<LookupFailed>(&error).is_some() {
+    let kind = if find::<io::Error>(&error).is_some_and(is_out_of_descriptors) {
+        Kind::Descriptors
+    } else if find::<LookupFailed>(&error).is_some() {
         Kind::Dns
     } else if find::<rustls::Error>(&error).is_some_and(is_trust) {
         Kind::Tls

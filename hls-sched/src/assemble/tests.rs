@@ -111,6 +111,29 @@ fn a_long_wait_moves_to_disk_and_back() {
 }
 
 #[test]
+fn a_unit_that_was_not_kept_is_had_again() {
+    let (mut a, now) = started(true, 100, 2);
+    for on_its_way in [false, true] {
+        a.offer(at(1), 1, data(8), 0, now);
+        a.complete(at(1), 1, Fingerprint(1));
+        a.tick(now + 2000 * MS, false);
+        assert_eq!(done(&mut a), ["aside 1 8", "keep 1"]);
+        if on_its_way {
+            a.offer(at(0), 1, data(4), 0, now);
+            a.complete(at(0), 1, Fingerprint(0));
+            // The answer to the move says the same.
+            assert_eq!(a.lost_aside(at(1)), None);
+            a.placed(at(1), false);
+        } else {
+            assert_eq!(a.lost_aside(at(1)), Some(8));
+            assert_eq!(a.lost_aside(at(1)), None);
+        }
+        assert!(a.needs(at(1)) && !a.is_complete());
+        a.begin(at(1), 1, 1, now);
+    }
+}
+
+#[test]
 fn a_pipe_gets_whole_units_only() {
     let (mut a, now) = started(false, 10, 2);
     a.offer(at(0), 1, data(6), 0, now);
