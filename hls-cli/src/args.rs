@@ -78,9 +78,10 @@ pub(crate) struct OutputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Choose")]
 pub(crate) struct ChooseArgs {
-    /// best, worst, 720p, a number from hls info, or conditions such as 'height<=720,bandwidth<=3M'
-    #[arg(short, long, value_name = "WHICH", default_value = "best", hide_default_value = true)]
-    pub(crate) select: Select,
+    /// best (or that of the run before, unless told), worst, 720p, a number from hls info, or conditions such as
+    /// 'height<=720,bandwidth<=3M'
+    #[arg(short, long, value_name = "WHICH")]
+    pub(crate) select: Option<Select>,
     /// Take the audio alone
     #[arg(long)]
     pub(crate) audio_only: bool,

@@ -112,9 +112,12 @@ async fn one(
         Input::Text { text, base, .. } => Job::get_playlist(text, base),
     };
     let job = target.apply(job)?;
+    let job = match &args.choose.select {
+        Some(select) => job.select(select.clone()),
+        None => job,
+    };
     let mut job = job
         .fetch(Arc::clone(&transport))
-        .select(args.choose.select.clone())
         .audio_only(args.choose.audio_only)
         .format(args.rare.format.into())
         .concurrency(limits::segments_at_once(args.network.jobs))

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use hls_sched::Select;
-
 use crate::args::{
     ChooseArgs, DurabilityArg, FormatArg, Get, NetworkArgs, OutputArgs, RareArgs, RequestArgs,
 };
@@ -87,7 +85,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     let OutputArgs { output: _, force, skip_existing: _, input: _, keep_free } = output;
     to.flag("--force", *force);
     let ChooseArgs { select, audio_only } = choose;
-    to.option("-s", Some(select).filter(|select| **select != Select::Best));
+    to.option("-s", select.as_ref());
     to.flag("--audio-only", *audio_only);
     of_request(request, to)?;
     let NetworkArgs { jobs, limit_rate, retries, stall_timeout } = network;

@@ -56,7 +56,7 @@ pub(crate) async fn run(
         buffers: Buffers::default(),
     });
     let prepared = prepare::choose(&config, &transport, &events);
-    let chosen = tokio::select! {
+    let (chosen, choice) = tokio::select! {
         chosen = prepared => chosen?,
         () = asked_to_end(&mut orders) => return Err(Error::stopped()),
     };
@@ -72,7 +72,7 @@ pub(crate) async fn run(
         let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
     }
     let tracks = Arc::new(Tracks(tracks));
-    let mut note = memo::of(&config, &outputs, &tracks);
+    let mut note = memo::of(&config, choice, &outputs, &tracks);
     let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
         note.ended = Some(memo::ended(&error));
         store.keep_memo(&note);

@@ -49,7 +49,8 @@ pub(crate) struct Config {
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
-    pub(crate) select: Select,
+    /// `None`: the best one, or that of an earlier run.
+    pub(crate) select: Option<Select>,
     pub(crate) audio_only: bool,
     pub(crate) format: Format,
     pub(crate) concurrency: usize,
@@ -97,7 +98,7 @@ impl JobBuilder {
             input,
             output: Output::Template("{name}".to_owned()),
             fetch: None,
-            select: Select::default(),
+            select: None,
             audio_only: false,
             format: Format::default(),
             concurrency: 8,
@@ -151,9 +152,9 @@ impl JobBuilder {
         Ok(self)
     }
 
-    /// Chooses a variant; the best one unless told.
+    /// Chooses a variant; unless told, that of an earlier run into the same output, and else the best one.
     pub fn select(mut self, select: Select) -> Self {
-        self.0.select = select;
+        self.0.select = Some(select);
         self
     }
 

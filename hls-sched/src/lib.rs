@@ -39,6 +39,7 @@ mod assemble;
 mod attempt;
 mod begun;
 mod buffers;
+mod choice;
 mod earlier;
 mod engine;
 mod error;

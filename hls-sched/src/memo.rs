@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use hls_state::{Ended, Expected, Memo};
 use url::Url;
 
+use crate::choice::Choice;
 use crate::error::Error;
 use crate::job::{Config, Input};
 use crate::plan::Tracks;
 
 /// The memo of a job that begins.
-pub(crate) fn of(config: &Config, outputs: &[PathBuf], tracks: &Tracks) -> Memo {
+pub(crate) fn of(config: &Config, choice: Option<Choice>, outputs: &[PathBuf], tracks: &Tracks) -> Memo {
     let mut memo = Memo::default();
+    memo.choice = choice.map(Choice::into_fields).unwrap_or_default();
     let (url, source) = (config.url(), source(config));
     memo.source_is_whole = matches!(config.input, Input::Url(_))
         && source[..url::Position::AfterPath] == url[..url::Position::AfterPath]

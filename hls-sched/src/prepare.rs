@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use crate::attempt::Transport;
+use crate::choice::Choice;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Plan, Retry};
 use crate::job::{Config, Format, Input, Output};
@@ -31,7 +32,7 @@ pub(crate) async fn choose(
     config: &Config,
     transport: &Transport,
     events: &mpsc::UnboundedSender<Event>,
-) -> Result<Vec<Chosen>, Error> {
+) -> Result<(Vec<Chosen>, Option<Choice>), Error> {
     let report = |retry: Retry| {
         let _ = events.send(Event::Retry(retry));
     };
@@ -50,12 +51,22 @@ pub(crate) async fn choose(
             let track = Track::new(label, ended(media)?, None, config.allow_gaps)?;
             let container = name::expected_container(&track.media);
             let has_pictures = !config.audio_only;
-            return Ok(vec![Chosen { track, container, has_pictures, height: None, language: None }]);
+            return Ok((vec![Chosen { track, container, has_pictures, height: None, language: None }], None));
         }
         Playlist::Multivariant(playlist) => playlist,
     };
-    let variant = config.select.choose(&playlist)?;
-    let audio = select::audio_of(&playlist, variant);
+    let select = config.select.clone().unwrap_or_default();
+    let (variant, audio) = match earlier_choice(config) {
+        Some(choice) => {
+            let variant = choice.variant(&playlist)?;
+            (variant, choice.audio(&playlist, variant)?)
+        }
+        None => {
+            let variant = select.choose(&playlist)?;
+            (variant, select::audio_of(&playlist, variant))
+        }
+    };
+    let choice = Choice::of(&playlist, variant, audio);
     let base = playlist.base();
     let chosen = |parsed: Parsed, label: String, bandwidth, has_pictures, height, language| {
         warn(&parsed, events);
@@ -83,22 +94,31 @@ pub(crate) async fn choose(
     };
     if config.audio_only {
         if let Some(alone) = side().await? {
-            return Ok(vec![alone]);
+            return Ok((vec![alone], Some(choice)));
         }
         if select::has_pictures(variant) {
             let mut sound = playlist.clone();
             sound.variants.retain(|v| !select::has_pictures(v));
-            let Ok(variant) = config.select.choose(&sound) else {
+            let Ok(variant) = select.choose(&sound) else {
                 let none = Error::new(Kind::Usage, "select.no_match", "the stream has no audio of its own");
                 return Err(none.why("audio and video are in the same segments"));
             };
             let parsed = load(&variant.url, Some(base), variables).await?;
-            let label = select::label(variant);
-            return Ok(vec![chosen(parsed, label, variant.bandwidth, false, None, None)?]);
+            let (label, choice) = (select::label(variant), Choice::of(&sound, variant, None));
+            return Ok((vec![chosen(parsed, label, variant.bandwidth, false, None, None)?], Some(choice)));
         }
     }
     let (main, side) = tokio::join!(main(), side());
-    Ok(std::iter::once(main?).chain(side?).collect())
+    Ok((std::iter::once(main?).chain(side?).collect(), Some(choice)))
+}
+
+/// What an earlier run into the same output has chosen; nothing where the user chooses, or wants it to be forgotten. Where the
+/// name of the output depends on the variant, that has to be chosen first.
+fn earlier_choice(config: &Config) -> Option<Choice> {
+    if config.select.is_some() || config.restart {
+        return None;
+    }
+    candidates(config).iter().find_map(|path| Choice::kept(hls_state::Memo::of(path)?.choice))
 }
 
 fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
@@ -120,19 +140,26 @@ fn ended(media: Media) -> Result<Media, Error> {
 /// Says early what would only be found out at the end: outputs that exist, a folder that can't be written to, another
 /// process at work. Nothing has been requested yet.
 pub(crate) fn probe(config: &Config) -> Result<(), Error> {
-    let candidates = match &config.output {
-        Output::File(path) => vec![path.clone()],
-        Output::Template(template) if !template.contains('{') || template.contains("{name}") => {
-            let stem = template.replace("{name}", &config.suggested_name());
-            name::EXTENSIONS.iter().map(|extension| PathBuf::from(format!("{stem}.{extension}"))).collect()
-        }
-        _ => return Ok(()),
-    };
-    for path in &candidates {
+    for path in &candidates(config) {
         hls_state::probe(path, config.force).map_err(Error::state)?;
         probe_manifest(config, path)?;
     }
     Ok(())
+}
+
+/// What the main output may be called, as far as that can be told before the stream is known.
+fn candidates(config: &Config) -> Vec<PathBuf> {
+    match &config.output {
+        Output::File(path) => vec![path.clone()],
+        Output::Template(template) if !template.contains('{') || template.contains("{name}") => {
+            let stem = template.replace("{name}", &config.suggested_name());
+            if template.contains('{') && Path::new(&stem).extension().is_some() && !template.ends_with('}') {
+                return vec![PathBuf::from(stem)];
+            }
+            name::EXTENSIONS.iter().map(|extension| PathBuf::from(format!("{stem}.{extension}"))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A file that has the name of the manifest and is none stays, unless all is to be replaced.

@@ -23,8 +23,8 @@ const MAINTAIN_IDLE: Duration = Duration::from_millis(250);
 /// Where no file can be opened, another one may have been closed this much later; so many times.
 const DESCRIPTOR_WAIT: Duration = Duration::from_millis(50);
 const DESCRIPTOR_TRIES: u32 = if cfg!(test) { 10 } else { 100 };
-/// Of a job that ends before, only a failure is noted.
-const MEMO_AFTER: Duration = Duration::from_secs(1);
+/// Of a job that ends before, only a failure is noted. One that goes on without a memo may choose another variant.
+const MEMO_AFTER: Duration = Duration::from_millis(100);
 
 /// What the thread has to say.
 #[derive(Debug)]

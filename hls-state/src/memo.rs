@@ -1,5 +1,6 @@
-//! What is kept beside the log for whoever lists jobs: a help, never a need.
+//! What is kept beside the log for whoever lists jobs, or goes on with one: a help, never a need.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -29,6 +30,8 @@ pub struct Memo {
     pub remembered: Option<Vec<String>>,
     /// `remembered` was there, but others could have written it.
     pub distrusted: bool,
+    /// What was chosen of several, in words of the engine: the next run chooses the same again. No secrets.
+    pub choice: BTreeMap<String, String>,
     /// The outputs, the main one first.
     pub outputs: Vec<Expected>,
     /// How the last run ended; `None` where nothing said so: it runs, or it was killed.
@@ -88,6 +91,12 @@ impl Ended {
 }
 
 impl Memo {
+    /// What is kept of the job of a main output; nothing where that is missing, damaged or of a newer version.
+    #[must_use]
+    pub fn of(output: &Path) -> Option<Self> {
+        Self::read(&Layout::new(vec![output.to_owned()])?).ok()?
+    }
+
     /// Reads what is kept of a job; nothing where it is missing or damaged.
     ///
     /// # Errors
@@ -144,6 +153,7 @@ impl Memo {
             "source_is_whole": self.source_is_whole,
             "options": self.options,
             "remembered": self.remembered,
+            "choice": self.choice,
             "outputs": outputs,
             "ended": self.ended.as_ref().map(|e| json!({"code": e.code, "message": e.message})),
         })
@@ -158,6 +168,7 @@ impl Memo {
             options: words(fields.get("options")).unwrap_or_default(),
             remembered: words(fields.get("remembered")),
             distrusted: false,
+            choice: choice(fields.get("choice")),
             outputs: outputs.map(expected).collect(),
             ended: ended.map(|e| Ended::new(text(e.get("code")), text(e.get("message")))),
         }
@@ -187,6 +198,11 @@ fn expected(value: &Value) -> Expected {
         uncounted,
         estimated_bytes: value.get("estimated_bytes").and_then(Value::as_u64),
     }
+}
+
+fn choice(value: Option<&Value>) -> BTreeMap<String, String> {
+    let fields = value.and_then(Value::as_object).into_iter().flatten();
+    fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 fn text(value: Option<&Value>) -> String {
@@ -220,6 +236,7 @@ mod tests {
             options: vec!["-s".to_owned(), "720p".to_owned()],
             remembered: Some(vec!["https://h/p?token=1".to_owned()]),
             distrusted: false,
+            choice: [("path".to_owned(), "abc".to_owned())].into(),
             outputs: vec![Expected::new("a.ts".to_owned(), 9, vec![0, 4])],
             ended: Some(Ended::new("segment.status", "segment 3: status 404")),
         }
@@ -234,6 +251,7 @@ mod tests {
         for _ in 0..2 {
             memo.write(&layout).unwrap();
             assert_eq!(Memo::read(&layout).unwrap().as_ref(), Some(&memo));
+            assert_eq!(Memo::of(&folder.path().join("a.ts")).as_ref(), Some(&memo));
         }
         assert_eq!(std::fs::read_dir(layout.folder()).unwrap().count(), 1);
         let output = &memo.outputs[0];

@@ -174,6 +174,55 @@ async fn an_audio_track_goes_on_too() -> Outcome {
 }
 
 #[tokio::test]
+async fn the_variant_of_the_earlier_run_is_kept() -> Outcome {
+    let (film, sound) = (|| Vod::synthetic(20, SIZE as usize), || Vod::from_media(Media::AudioAdts));
+    // A better one comes first, in another order, and other sound is what is played unless told.
+    let changed = |kept: Option<Vod>| {
+        let master = Master::new("/m").variant(5_000_000, 1280, 720, Vod::synthetic(20, 2 * SIZE as usize));
+        let master = kept.into_iter().fold(master, |master, vod| master.variant(900_000, 320, 180, vod));
+        master.audio("de", true, sound()).audio("en", false, sound())
+    };
+    for (is_there, then) in [(true, "the same"), (false, "the same"), (true, "restart"), (true, "best")] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let master = Master::new("/m").variant(900_000, 320, 180, film()).variant(500_000, 160, 90, film());
+        let before = master.audio("en", true, sound()).publish(&origin);
+        let (out, gate) = (folder.file("out.ts"), hold(&origin, &before.variants[0], 10));
+        let mut first = job(&before.url).output(&out).start();
+        segments(&mut first, 19 + 6).await;
+        first.handle().cancel();
+        assert!(first.finish().await.is_err());
+        gate.open();
+        origin.script(&before.variants[0].segment_paths[10], []);
+        let after = changed(is_there.then(film)).publish(&origin);
+        origin.reset_log();
+        let next = job(&after.url);
+        match (is_there, then) {
+            (true, "the same") => {
+                let done = next.output(&out).start().finish().await?;
+                same(&out, &after.variants[1].expected)?;
+                same(&folder.file("out.audio-en.aac"), &after.audio[1].expected)?;
+                assert!(fetched(&origin, &after.variants[0]).is_empty());
+                assert_eq!(done.resumed_segments, 25);
+            }
+            (false, _) => {
+                let error = ends_in(next, &out).await?;
+                assert_eq!((error.kind(), error.code()), (Kind::Content, "select.gone"), "{error}");
+                assert!(error.advice().is_some_and(|advice| advice.contains("--restart")), "{error}");
+            }
+            (_, "restart") => {
+                next.restart(true).output(&out).start().finish().await?;
+                same(&out, &after.variants[0].expected)?;
+            }
+            _ => {
+                let error = ends_in(next.select("best".parse()?), &out).await?;
+                assert_eq!(error.code(), "playlist.changed");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stream_that_has_moved_is_the_same_stream() -> Outcome {
     let (origin, other_host) = (Origin::start(), Origin::start());
     let stream =
