@@ -79,7 +79,9 @@ fn with_side_outputs(layout: Layout, memo: Option<Memo>) -> Layout {
 
 /// Removes the files in a job's folder that this crate makes, the log last; never the lock.
 pub(crate) fn remove_contents(folder: &Path, with_log: bool) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    // A descriptor that was lacking is free a moment later: whoever had it has ended.
+    let listed = std::fs::read_dir(folder).or_else(|_| std::fs::read_dir(folder));
+    let entries = listed.into_iter().flatten();
     let ours = |name: &str| {
         name.ends_with(".seg")
             || name.starts_with("tmp-")
