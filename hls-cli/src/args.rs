@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hls_sched::{Durability, Format, Select};
 use url::Url;
 
-use crate::quantity;
+use crate::quantity::{self, Patience};
+use crate::rate::RateLimit;
 
 /// Downloads HTTP Live Streaming: in parallel, resumable, every byte verified.
 ///
@@ -136,18 +137,22 @@ pub(crate) struct RequestArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Segments at once
-    #[arg(short, long = "jobs", value_name = "N", default_value_t = 8, value_parser = jobs)]
-    pub(crate) jobs: usize,
-    /// Cap the rate of all connections together, in bytes per second: 500K, 2M
-    #[arg(long, value_name = "RATE", value_parser = quantity::rate)]
-    pub(crate) limit_rate: Option<u64>,
+    /// Fetch so many segments at once; unless told, as many as serve best, from 4 up to 16 for each server
+    #[arg(short, long = "jobs", value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Cap the rate of all connections together, in bytes per second: 500K, 2M; @FILE reads it from a file, again whenever
+    /// that changes (0 there lifts it)
+    #[arg(long, value_name = "RATE|@FILE", value_parser = RateLimit::parse)]
+    pub(crate) limit_rate: Option<RateLimit>,
     /// Repeat what may succeed later this many times
     #[arg(long, value_name = "N")]
     pub(crate) retries: Option<u32>,
     /// A transfer under 1 KiB/s for this long has stalled
     #[arg(long, value_name = "DUR", default_value = "30s", value_parser = quantity::duration)]
     pub(crate) stall_timeout: Duration,
+    /// End with exit 5 once no byte has come for this long, or never; until then a network that is gone is waited for
+    #[arg(long, value_name = "DUR|never", default_value = "10m", value_parser = quantity::patience)]
+    pub(crate) give_up_after: Patience,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -348,7 +353,7 @@ mod tests {
     #[test]
     fn get_is_understood() {
         assert_eq!(get("https://h/x").unwrap().inputs, ["https://h/x"]);
-        assert_eq!(get("-j|3|https://h/x").unwrap().network.jobs, 3);
+        assert_eq!(get("-j|3|https://h/x").unwrap().network.jobs, Some(3));
         assert_eq!(get("get|https://h/x|-o|a.ts").unwrap().output.output.as_deref(), Some("a.ts"));
         assert!(get("info|https://h/x").is_err());
         for bad in

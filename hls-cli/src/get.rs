@@ -8,11 +8,12 @@ use std::sync::Arc;
 use hls_fetch::{Client, RetryPolicy};
 use hls_sched::{Error, Event, Finished, Job, Kind};
 
-use crate::args::{Get, NetworkArgs};
+use crate::args::Get;
 use crate::input::Input;
 use crate::limits;
 use crate::output::Target;
 use crate::progress::Teller;
+use crate::rate::{self, Cap};
 use crate::remember::{self, Words};
 use crate::report::{exit_code, plain, worst};
 use crate::request;
@@ -75,9 +76,13 @@ pub(crate) async fn again(
 }
 
 fn client(args: &Get) -> Result<Client, String> {
-    let NetworkArgs { jobs, stall_timeout, .. } = args.network;
-    let jobs = limits::segments_at_once(jobs);
-    request::client(&args.request, jobs, stall_timeout, args.talk.verbose)
+    let jobs = limits::segments_at_once(wanted(args));
+    request::client(&args.request, jobs, args.network.stall_timeout, args.talk.verbose)
+}
+
+/// Segments at once at most.
+fn wanted(args: &Get) -> usize {
+    args.network.jobs.unwrap_or(limits::UNLESS_TOLD)
 }
 
 fn arguments(args: &Get) -> Result<Vec<String>, String> {
@@ -100,7 +105,7 @@ async fn one(
 ) -> Result<End, String> {
     let transport = request::transport(client, &input)?;
     let mut teller = Teller::new(&args.talk, number, input.url(), target.is_stdout());
-    if let Some(message) = limits::narrowed(args.network.jobs).filter(|_| number == 1) {
+    if let Some(message) = limits::narrowed(wanted(args)).filter(|_| number == 1) {
         teller.hear(&Event::Warning { kind: "descriptors", message });
     }
     let mut policy = RetryPolicy::default();
@@ -116,12 +121,18 @@ async fn one(
         Some(select) => job.select(select.clone()),
         None => job,
     };
+    let fit = limits::segments_at_once(wanted(args));
+    let job = match args.network.jobs {
+        None if fit == wanted(args) => job,
+        _ => job.concurrency(fit),
+    };
+    let mut cap = Cap::new(args.network.limit_rate.as_ref())?;
     let mut job = job
         .fetch(Arc::clone(&transport))
         .audio_only(args.choose.audio_only)
         .format(args.rare.format.into())
-        .concurrency(limits::segments_at_once(args.network.jobs))
-        .limit_rate(args.network.limit_rate)
+        .limit_rate(cap.rate())
+        .give_up_after(args.network.give_up_after.0)
         .retry_policy(policy)
         .durability(args.rare.durability.into())
         .force(args.output.force)
@@ -135,6 +146,7 @@ async fn one(
     let handle = job.handle();
     let mut ending = None;
     let mut has_begun = false;
+    let mut looking = tokio::time::interval(rate::LOOK_EVERY);
     loop {
         tokio::select! {
             event = job.next() => match event {
@@ -143,6 +155,11 @@ async fn one(
                     teller.hear(&event);
                 }
                 None => break,
+            },
+            _ = looking.tick() => match cap.look() {
+                Some(Ok(rate)) => handle.set_rate(rate),
+                Some(Err(message)) => teller.hear(&Event::Warning { kind: "rate", message }),
+                None => {}
             },
             asked = signals.next() => match (asked, ending) {
                 (Asked::Status, _) => teller.status(),

@@ -5,6 +5,8 @@
 const FIXED: u64 = 24;
 /// A segment at once needs a connection, and may need a file where it waits.
 const EACH: u64 = 2;
+/// Segments at once at most where nobody says how many.
+pub(crate) const UNLESS_TOLD: usize = 16;
 
 /// So many segments at once as there are descriptors for: running out of them would end the job.
 pub(crate) fn segments_at_once(wanted: usize) -> usize {

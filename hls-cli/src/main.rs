@@ -10,6 +10,7 @@ mod limits;
 mod output;
 mod progress;
 mod quantity;
+mod rate;
 mod remember;
 mod report;
 mod request;

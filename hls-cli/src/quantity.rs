@@ -35,6 +35,30 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| format!("'{text}' is not a duration such as 90s, 10m or 1h30m"))
 }
 
+/// How long nothing may come; without a value for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience(pub(crate) Option<Duration>);
+
+/// A duration above zero, or `never`.
+pub(crate) fn patience(text: &str) -> Result<Patience, String> {
+    match text {
+        "never" => Ok(Patience(None)),
+        _ => match duration(text)? {
+            Duration::ZERO => Err("nothing comes in no time".to_owned()),
+            time => Ok(Patience(Some(time))),
+        },
+    }
+}
+
+impl std::fmt::Display for Patience {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            None => f.write_str("never"),
+            Some(time) => humantime::format_duration(time).fmt(f),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +78,8 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_secs(expect)), "{text}");
         }
         assert!(duration("soon").is_err());
+        assert_eq!(patience("never"), Ok(Patience(None)));
+        assert_eq!(patience("90s").map(|p| p.to_string()), Ok("1m 30s".to_owned()));
+        assert!(patience("0").is_err());
     }
 }

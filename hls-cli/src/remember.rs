@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::args::{
     ChooseArgs, DurabilityArg, FormatArg, Get, NetworkArgs, OutputArgs, RareArgs, RequestArgs,
 };
+use crate::rate::RateLimit;
 
 /// Two versions of them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -88,12 +89,19 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     to.option("-s", select.as_ref());
     to.flag("--audio-only", *audio_only);
     of_request(request, to)?;
-    let NetworkArgs { jobs, limit_rate, retries, stall_timeout } = network;
+    let NetworkArgs { jobs, limit_rate, retries, stall_timeout, give_up_after } = network;
     to.manner("--keep-free", *keep_free);
-    to.manner("-j", Some(jobs));
-    to.manner("--limit-rate", *limit_rate);
+    to.manner("-j", *jobs);
+    match limit_rate {
+        Some(RateLimit::File(file)) => {
+            to.manner("--limit-rate", Some(format!("@{}", to.file(&file.display().to_string())?)))
+        }
+        Some(RateLimit::Fixed(rate)) => to.manner("--limit-rate", Some(*rate)),
+        None => {}
+    }
     to.manner("--retries", *retries);
     to.manner("--stall-timeout", Some(humantime::format_duration(*stall_timeout)));
+    to.manner("--give-up-after", Some(*give_up_after));
     let RareArgs { format, base, restart: _, allow_gaps, manifest, remember, durability } = rare;
     let format = match format {
         FormatArg::Auto => None,

@@ -131,7 +131,11 @@ mod tests {
         for (line, message, next) in [
             ("get --no-such u", "unexpected argument '--no-such' found", "to pass"),
             ("get", "the following required arguments were not provided: <URL>...", "hls --help"),
-            ("get u --limit-rate x", "bad value for --limit-rate <RATE>: 'x' is not a size", "hls --help"),
+            (
+                "get u --limit-rate x",
+                "bad value for --limit-rate <RATE|@FILE>: 'x' is not a size",
+                "hls --help",
+            ),
             ("get u --base h?token=s", "bad value for --base <URL>: relative URL", "hls --help"),
             (
                 "get u --format mkv",

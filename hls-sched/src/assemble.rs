@@ -315,6 +315,10 @@ impl Assembler {
     /// Offers bytes of a unit. `in_flight`: bytes handed to the writer that it has not written yet.
     pub fn offer(&mut self, place: Place, attempt: u64, data: Bytes, in_flight: u64, now: Instant) -> Offer {
         let room = self.budget.saturating_sub(self.used + in_flight);
+        self.offer_within(room, place, attempt, data, now)
+    }
+
+    fn offer_within(&mut self, room: u64, place: Place, attempt: u64, data: Bytes, now: Instant) -> Offer {
         let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return Offer::Gone };
         let is_head = place.index == lane.head;
         let slot =
@@ -386,6 +390,27 @@ impl Assembler {
             None => self.advance(place.track),
         }
         Completion::Taken
+    }
+
+    /// A unit came whole by another way than in its slot, and takes the place of what is there of it.
+    pub fn whole(
+        &mut self,
+        place: Place,
+        (identity, attempt): (u128, u64),
+        data: Vec<Bytes>,
+        hash: Fingerprint,
+        now: Instant,
+    ) -> Completion {
+        if !self.needs(place) {
+            return Completion::Gone;
+        }
+        self.fail(place);
+        self.begin(place, identity, attempt, now);
+        for data in data {
+            // It is in memory already, so there is room for it.
+            self.offer_within(u64::MAX, place, attempt, data, now);
+        }
+        self.complete(place, attempt, hash)
     }
 
     /// Has a unit written over the damaged one, by way of a file: it must never be half there.

@@ -17,11 +17,13 @@ use crate::buffers::Buffers;
 use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
+use crate::gauge::Gauge;
 use crate::keys::Keys;
 use crate::meter::Meters;
 use crate::pace::{Account, Pacer};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
+use crate::planner::LARGEST_HEDGE;
 use crate::writer::Writer;
 
 /// A segment larger than this is an attack.
@@ -72,6 +74,16 @@ pub(crate) struct Done {
     pub(crate) unit: Unit,
     pub(crate) bytes: u64,
     pub(crate) took: Duration,
+    /// The bytes of a second attempt and their hash: they have still to be put in their place.
+    pub(crate) beside: Option<(Vec<Bytes>, Fingerprint)>,
+}
+
+/// How an attempt goes about it.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// Over a connection of its own.
+    pub(crate) fresh: bool,
+    pub(crate) gauge: Arc<Gauge>,
 }
 
 /// An attempt that ended before its unit was whole.
@@ -119,10 +131,11 @@ impl Shared {
         place: Place,
         attempt: u64,
         mut begun: Option<Begun>,
+        way: Way,
         give_way: oneshot::Receiver<()>,
     ) -> Result<Done, Failed> {
         let ended = tokio::select! {
-            ended = self.fetch_unit(place, attempt, &mut begun) => ended.map_err(Some),
+            ended = self.fetch_unit(place, attempt, &mut begun, &way) => ended.map_err(Some),
             Ok(()) = give_way => Err(None),
         };
         ended.map_err(|error| {
@@ -132,19 +145,51 @@ impl Shared {
         })
     }
 
-    async fn fetch_unit(&self, place: Place, attempt: u64, begun: &mut Option<Begun>) -> Result<Done, Error> {
+    /// A second attempt for a unit beside one that runs: it stays in memory until it is whole.
+    pub(crate) async fn second(
+        &self,
+        place: Place,
+        way: Way,
+        give_way: oneshot::Receiver<()>,
+    ) -> Result<Done, Failed> {
+        let started = Instant::now();
+        let fetching = async {
+            let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
+            let (memory, report) = (Memory::default(), |retry| self.report(retry));
+            let (whole, bytes) = self.transport.unit(track, &unit, &memory, report, &mut None, &way).await?;
+            self.judge(place, track, &unit, &whole)?;
+            let beside = Some((memory.chunks(), whole.hash));
+            Ok(Done { unit, bytes, took: started.elapsed(), beside })
+        };
+        let ended = tokio::select! {
+            ended = fetching => ended.map_err(Some),
+            Ok(()) = give_way => Err(None),
+        };
+        ended.map_err(|error| Failed { error, begun: None })
+    }
+
+    fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
+        let checks = self.checks.get(usize::from(place.track));
+        checks.map_or(Ok(()), |checks| checks.judge(track, unit, whole))
+    }
+
+    async fn fetch_unit(
+        &self,
+        place: Place,
+        attempt: u64,
+        begun: &mut Option<Begun>,
+        way: &Way,
+    ) -> Result<Done, Error> {
         let started = Instant::now();
         let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
-        let (whole, bytes) = self.transport.unit(track, &unit, &slot, report, begun).await?;
-        if let Some(checks) = self.checks.get(usize::from(place.track)) {
-            checks.judge(track, &unit, &whole)?;
-        }
+        let (whole, bytes) = self.transport.unit(track, &unit, &slot, report, begun, way).await?;
+        self.judge(place, track, &unit, &whole)?;
         let completion = self.assemble(|assembler| assembler.complete(place, attempt, whole.hash));
         self.room.notify_waiters();
         match completion {
-            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed() }),
+            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None }),
             Completion::Gone => Err(internal("an attempt outlived its unit")),
             Completion::Changed => {
                 Err(changed(unit.number, "the server sends other bytes for it now").finally())
@@ -199,6 +244,35 @@ impl Sink for Slot<'_> {
     }
 }
 
+/// Keeps what a second attempt brings.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Bytes>>);
+
+impl Memory {
+    fn chunks(self) -> Vec<Bytes> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Memory {
+    async fn take(&self, data: Bytes) -> Result<(), Error> {
+        let mut chunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chunks.push(data);
+        match chunks.iter().map(Bytes::len).sum::<usize>() as u64 > LARGEST_HEDGE {
+            true => Err(Error::content("content.size", "larger than it was said to be")),
+            false => Ok(()),
+        }
+    }
+
+    async fn ready(&self) {}
+
+    fn start_over(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn mark(&self, _: Mark) {}
+}
+
 /// Takes bytes that nobody needs: only their hash counts.
 struct Nowhere;
 
@@ -222,7 +296,9 @@ impl Transport {
         unit: &Unit,
         report: impl Fn(Retry),
     ) -> Result<(Fingerprint, u64), Error> {
-        self.unit(track, unit, &Nowhere, report, &mut None).await.map(|(whole, bytes)| (whole.hash, bytes))
+        self.unit(track, unit, &Nowhere, report, &mut None, &Way::default())
+            .await
+            .map(|(whole, bytes)| (whole.hash, bytes))
     }
 
     /// Fetches, deciphers and verifies one unit into a sink; returns what it is and how many bytes it has. Goes on with what
@@ -234,6 +310,7 @@ impl Transport {
         sink: &impl Sink,
         report: impl Fn(Retry),
         begun: &mut Option<Begun>,
+        way: &Way,
     ) -> Result<(Whole, u64), Error> {
         let what = if unit.is_init { "init" } else { "segment" };
         let name = track.name(unit);
@@ -250,11 +327,16 @@ impl Transport {
         let mut account = self.pacer.account();
         let request =
             Request::get(unit.url.clone()).range(unit.range).found_in(parent).at_most(limit(track, unit));
+        let request = if way.fresh { request.fresh_connection() } else { request };
+        let gauge = &*way.gauge;
         let rest = begun.as_ref().and_then(|begun| begun.rest(unit.range));
         let mut answer = None;
+        let mut asked = Instant::now();
         if let Some((range, etag)) = rest {
             account.before_request().await;
-            answer = match self.fetch.fetch(request.clone().range(Some(range)).if_range(etag)).await {
+            asked = Instant::now();
+            let rest = request.clone().range(Some(range)).if_range(etag);
+            answer = match gauge.waiting(self.fetch.fetch(rest)).await {
                 Ok(answer) => Some(answer),
                 Err(error) if error.class() == Class::Range || error.status() == Some(416) => None,
                 Err(error) => return Err(failed(error)),
@@ -270,9 +352,12 @@ impl Transport {
             Some(answer) => answer,
             None => {
                 account.before_request().await;
-                self.fetch.fetch(request).await.map_err(failed)?
+                asked = Instant::now();
+                gauge.waiting(self.fetch.fetch(request)).await.map_err(failed)?
             }
         };
+        let there = begun.as_ref().map_or(0, |begun| begun.taken);
+        gauge.answered(asked, answer.length.map(|length| length.saturating_add(there)));
         account.answered(answer.length);
         let state = begun.get_or_insert_with(|| {
             let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
@@ -294,8 +379,9 @@ impl Transport {
                 }
                 account.before_read().await;
                 let chunk = loop {
-                    let Some(after) = state.next_mark() else { break body.next().await };
-                    let waiting = async { if after.is_zero() { None } else { Some(body.next().await) } };
+                    let next = gauge.waiting(body.next());
+                    let Some(after) = state.next_mark() else { break next.await };
+                    let waiting = async { if after.is_zero() { None } else { Some(next.await) } };
                     match tokio::time::timeout(after, waiting).await {
                         Ok(Some(next)) => break next,
                         Ok(None) | Err(_) => state.mark().into_iter().for_each(|mark| sink.mark(mark)),
@@ -303,6 +389,7 @@ impl Transport {
                 };
                 let Some(chunk) = chunk.map_err(|e| (failed(e), true))? else { return Ok(()) };
                 self.meters.receive(chunk.len() as u64);
+                gauge.receive(chunk.len() as u64);
                 account.received(chunk.len() as u64);
                 state.taken += chunk.len() as u64;
                 state.in_hand = state.pipeline.push(chunk).map_err(|e| (at(e), false))?;

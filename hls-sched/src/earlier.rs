@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use hls_fetch::draw;
+use hls_fetch::Decision;
 use hls_media::Configuration;
 use hls_state::{Fingerprint, Partial, Placed, Recovered, ResumeStore};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::assemble::{Assembler, Place};
 use crate::attempt::Transport;
@@ -17,7 +16,7 @@ use crate::gaps::Gaps;
 use crate::job::Config;
 use crate::pipeline::LARGEST_INIT;
 use crate::plan::{Track, Tracks, Unit, is_alike};
-use crate::planner::{Planner, Verdict};
+use crate::planner::Planner;
 
 /// Memory for units that wait for their turn.
 const BUDGET: u64 = 24 << 20;
@@ -273,23 +272,20 @@ async fn probe(
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<(), Error> {
     let Some(unit) = track.unit(known.index) else { return Ok(()) };
-    let mut planner = Planner::new(&[(0, 1)], 1, hls_fetch::RetryPolicy::default());
-    let place = Place { track: 0, index: 0 };
+    let (policy, mut attempts) = (hls_fetch::RetryPolicy::default(), 0);
     let found = loop {
-        planner.poll(Instant::now().into_std());
         let report = |retry| {
             let _ = events.send(Event::Retry(retry));
         };
-        match transport.probe(track, &unit, report).await {
+        let error = match transport.probe(track, &unit, report).await {
             Ok(found) => break found,
             Err(error) if error.is_final() => return Err(error),
-            Err(error) => {
-                let now = Instant::now().into_std();
-                match planner.failed(place, error.class(), error.retry_after(), now, draw) {
-                    Verdict::Final(attempts) => return Err(error.after_attempts(attempts)),
-                    Verdict::Retry(after) => tokio::time::sleep(after).await,
-                }
-            }
+            Err(error) => error,
+        };
+        attempts += 1;
+        match policy.decide_class(error.class(), attempts, error.retry_after()) {
+            Decision::GiveUp => return Err(error.after_attempts(attempts)),
+            Decision::Retry { after } => tokio::time::sleep(after).await,
         }
     };
     if found != (known.hash, known.len) {

@@ -1,12 +1,13 @@
 //! The loop that drives a job: it carries actions out and tells the planner what happened. All decisions are made elsewhere.
 
+mod attempts;
+mod outside;
 mod setback;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use hls_fetch::draw;
 use hls_state::{Durability, ResumeStore};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -18,21 +19,25 @@ use crate::begun::Begun;
 use crate::buffers::Buffers;
 use crate::earlier::{Earlier, Start, changed};
 use crate::error::{Error, Kind};
-use crate::event::{Event, Finished, Gap, Progress, Retry, Segment};
-use crate::gaps::{self, Gaps, could_be_missing};
+use crate::event::{Event, Finished, Gap, Progress};
+use crate::gaps::{self, Gaps};
+use crate::gauge::Gauge;
+use crate::hosts::Hosts;
 use crate::job::{Config, Control, DRAIN, End, Format, asked_to_end};
 use crate::keys::Keys;
 use crate::manifest::manifest_path;
 use crate::manifested::{About, Manifested, manifest_of_finished};
 use crate::memo;
 use crate::meter::{Meters, Rate};
+use crate::network::{MOST_IN_ALL, OriginId};
 use crate::pace::{Pacer, Width};
 use crate::plan::Tracks;
-use crate::planner::{Action, Planner, Verdict};
+use crate::planner::{Action, Planner};
 use crate::prepare;
 use crate::size::Size;
 use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
+use outside::Outside;
 use setback::Damaged;
 
 /// An attempt that brought a unit on by so many bytes is not one that failed for nothing.
@@ -167,16 +172,19 @@ pub(crate) async fn run(
         orders,
         running: JoinSet::new(),
         handles: HashMap::new(),
+        hosts: Hosts::default(),
+        outside: Outside::new(),
+        doubted: HashMap::new(),
+        give_up_after: config.give_up_after,
         gaps,
         begun,
         furthest: HashMap::new(),
-        attempts: 0,
         bytes: resumed_bytes,
         segments_done: resumed_segments,
         saved: resumed_segments,
         damaged: Damaged::default(),
         rate: Rate::default(),
-        width: Width::new(config.concurrency),
+        width: Width::new(config.concurrency.unwrap_or(MOST_IN_ALL)),
         is_narrow: false,
         started,
         drain_until: None,
@@ -198,9 +206,19 @@ pub(crate) async fn run(
     }
 }
 
+/// A task that ended.
+enum Ended {
+    Attempt(u64, Box<Result<Done, Failed>>),
+    /// Whether the origin answered.
+    Canary(OriginId, bool),
+}
+
 /// An attempt that runs.
 struct Running {
-    attempt: u64,
+    place: Place,
+    /// Beside another one.
+    hedge: bool,
+    gauge: Arc<Gauge>,
     abort: AbortHandle,
     give_way: Option<oneshot::Sender<()>>,
 }
@@ -210,15 +228,19 @@ struct Engine {
     planner: Planner,
     reports: mpsc::UnboundedReceiver<Report>,
     orders: watch::Receiver<Control>,
-    running: JoinSet<(Place, u64, Result<Done, Failed>)>,
-    /// The attempt that runs for each place.
-    handles: HashMap<Place, Running>,
+    running: JoinSet<Ended>,
+    /// The attempts that run.
+    handles: HashMap<u64, Running>,
+    hosts: Hosts,
+    outside: Outside,
+    /// Why units failed that are final unless their origin is gone.
+    doubted: HashMap<Place, Error>,
+    give_up_after: Option<Duration>,
     /// Units that an attempt has begun and the next one goes on with.
     begun: HashMap<Place, Begun>,
     /// How far each of the units that failed has come at most, in bytes.
     furthest: HashMap<Place, u64>,
     gaps: Gaps,
-    attempts: u64,
     bytes: u64,
     segments_done: u64,
     /// Segments that the next run will find.
@@ -245,7 +267,7 @@ impl Engine {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             while self.drain_until.is_none()
-                && let Some(action) = self.planner.poll(Instant::now().into_std())
+                && let Some(action) = self.next_action()
             {
                 self.act(action);
             }
@@ -262,7 +284,8 @@ impl Engine {
             let wake = self.planner.next_wake().map(Instant::from_std).filter(|wake| *wake > Instant::now());
             tokio::select! {
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
-                    Ok((place, attempt, result)) => self.ended(place, attempt, result)?,
+                    Ok(Ended::Attempt(attempt, result)) => self.ended(attempt, *result)?,
+                    Ok(Ended::Canary(id, alive)) => self.canary_ended(id, alive)?,
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
                 },
@@ -277,133 +300,10 @@ impl Engine {
         }
     }
 
-    fn act(&mut self, action: Action) {
-        match action {
-            Action::Abort(place) => {
-                if let Some(running) = self.handles.get_mut(&place) {
-                    // It is heard of again once it has put down what it holds.
-                    let _ = running.give_way.take().map(|give_way| give_way.send(()));
-                }
-            }
-            Action::Fetch { place, .. } => {
-                self.attempts += 1;
-                let (attempt, shared) = (self.attempts, Arc::clone(&self.shared));
-                let Some((_, unit)) = shared.tracks.at(place) else { return };
-                let now = Instant::now().into_std();
-                if !shared.assemble(|assembler| assembler.needs(place)) {
-                    // It came whole just before it was told to give way, and is heard of next.
-                    self.planner.verified(place);
-                    return;
-                }
-                // One that was told to give way and has not been heard of yet.
-                if let Some(slow) = self.handles.remove(&place) {
-                    slow.abort.abort();
-                }
-                let begun = self.begun.remove(&place);
-                let begun = shared.assemble(|assembler| {
-                    let begun = begun.filter(|_| assembler.go_on(place, attempt, now));
-                    if begun.is_none() {
-                        assembler.fail(place);
-                        assembler.begin(place, unit.identity, attempt, now);
-                    }
-                    begun
-                });
-                let (give_way, told) = oneshot::channel();
-                let abort = self.running.spawn(async move {
-                    let result = shared.attempt(place, attempt, begun, told).await;
-                    (place, attempt, result)
-                });
-                self.handles.insert(place, Running { attempt, abort, give_way: Some(give_way) });
-            }
-        }
-    }
-
-    fn ended(&mut self, place: Place, attempt: u64, result: Result<Done, Failed>) -> Result<(), Error> {
-        if self.handles.get(&place).is_none_or(|running| running.attempt != attempt) {
-            return Ok(());
-        }
-        self.handles.remove(&place);
-        match result {
-            Ok(done) => {
-                let attempts = self.planner.verified(place);
-                self.furthest.remove(&place);
-                self.bytes += done.bytes;
-                self.gaps.verified();
-                if !done.unit.is_init {
-                    self.segments_done += 1;
-                    let segment = Segment {
-                        track: place.track,
-                        index: done.unit.number,
-                        sequence: done.unit.sequence,
-                        bytes: done.bytes,
-                        took: done.took,
-                        attempts,
-                    };
-                    let _ = self.shared.events.send(Event::Segment(segment));
-                }
-                self.heads();
-                Ok(())
-            }
-            Err(Failed { error, begun }) => {
-                self.shared.assemble(|assembler| match &begun {
-                    Some(_) => assembler.suspend(place),
-                    None => assembler.fail(place),
-                });
-                // What is had again after starting over is no progress.
-                let reached = begun.as_ref().map_or(0, |begun| begun.bytes);
-                let furthest = self.furthest.entry(place).or_default();
-                if reached >= furthest.saturating_add(PROGRESS) {
-                    *furthest = reached;
-                    self.planner.progressed(place);
-                }
-                self.begun.extend(begun.map(|begun| (place, begun)));
-                self.shared.room.notify_waiters();
-                let Some(error) = error else { return Ok(()) };
-                if error.is_final() {
-                    return self.give_up(place, error);
-                }
-                let now = Instant::now().into_std();
-                let (attempts, class) = (self.planner.attempts(place), self.judged(&error));
-                match self.planner.failed(place, class, error.retry_after(), now, draw) {
-                    Verdict::Final(attempts) => self.give_up(place, error.after_attempts(attempts)),
-                    Verdict::Retry(wait) => {
-                        let place = error.place().unwrap_or_default().trim_start_matches("GET ").to_owned();
-                        let (class, message) = (error.class(), error.to_string());
-                        self.shared.report(Retry { place, class, message, attempt: attempts, wait });
-                        Ok(())
-                    }
-                }
-            }
-        }
-    }
-
-    /// A unit is not to be had: the job goes on without it, or ends.
-    fn give_up(&mut self, place: Place, error: Error) -> Result<(), Error> {
-        let Some((track, unit)) = self.shared.tracks.at(place).filter(|(_, unit)| !unit.is_init) else {
-            return Err(error);
-        };
-        // One that was there already is no gap.
-        let was_there = self.shared.assemble(|assembler| assembler.head(place.track)) > place.index;
-        if was_there || !self.gaps.admits(&error) {
-            let hint = "add --allow-gaps to finish without it";
-            let could = !self.gaps.is_allowed() && could_be_missing(&error) && error.advice().is_none();
-            return Err(match error.kind() {
-                _ if !could => error,
-                Kind::Refused => error.next(format!(
-                    "give a link that has it, or another variant with -s; what is kept is used again; or {hint}"
-                )),
-                _ => error.next(format!("run the same command again to go on; or {hint}")),
-            });
-        }
-        let gap = Gap::new(track, place, &unit, error.code(), error.to_string());
-        let _ = self.shared.events.send(Event::Gap(gap.clone()));
-        self.gaps.note(place, gap);
-        self.planner.verified(place);
-        self.begun.remove(&place);
-        self.shared.assemble(|assembler| assembler.skip(place, unit.identity));
-        self.shared.room.notify_waiters();
-        self.heads();
-        Ok(())
+    fn next_action(&mut self) -> Option<Action> {
+        let Self { planner, hosts, shared, .. } = self;
+        let origin_of = |place| shared.tracks.at(place).map_or(0, |(_, unit)| hosts.id(&unit.url));
+        planner.poll(Instant::now().into_std(), origin_of)
     }
 
     fn heads(&mut self) {
@@ -446,6 +346,7 @@ impl Engine {
         self.shared.assemble(|assembler| assembler.tick(now.into_std(), disk_is_behind));
         self.shared.room.notify_waiters();
         self.widen(now.into_std());
+        self.look_outside(now)?;
         let received = self.shared.transport.meters.received();
         let bytes_per_second = self.rate.sample(now.into_std(), received);
         let segments = self.shared.tracks.segments();
@@ -462,6 +363,7 @@ impl Engine {
             bytes: self.bytes,
             bytes_per_second,
             concurrency: self.planner.active(),
+            network: self.network(),
             retries: self.shared.transport.meters.retries(),
             eta,
             elapsed: self.started.elapsed(),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use hls_fetch::Class;
 use url::Url;
 
+use crate::network::Failure;
+
 /// What to do where no more files and connections may be open.
 const TOO_MANY_OPEN: &str =
     "raise the limit (ulimit -n), or end what has many files open, and run the same command again";
@@ -60,6 +62,7 @@ struct Inner {
     next: Option<String>,
     class: Option<Class>,
     retry_after: Option<Duration>,
+    timed_out: bool,
     is_final: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -76,6 +79,7 @@ impl Error {
             next: None,
             class: None,
             retry_after: None,
+            timed_out: false,
             is_final: false,
             source: None,
         }))
@@ -108,6 +112,7 @@ impl Error {
         made.0.place = error.place().map(|place| format!("GET {place}"));
         made.0.class = Some(class);
         made.0.retry_after = error.retry_after();
+        made.0.timed_out = matches!(error.kind(), Cause::FirstByteTimeout { .. } | Cause::Stall { .. });
         made.0.why = error.source().map(innermost);
         if !error.held_back().is_empty() {
             let host = error
@@ -249,6 +254,11 @@ impl Error {
     pub(crate) fn of_class(mut self, class: Class) -> Self {
         self.0.class = Some(class);
         self
+    }
+
+    /// How it failed, for those who decide what follows.
+    pub(crate) fn failure(&self, class: Class) -> Failure {
+        Failure { timed_out: self.0.timed_out, retry_after: self.0.retry_after, ..Failure::new(class) }
     }
 
     pub(crate) fn class(&self) -> Class {

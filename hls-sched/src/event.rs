@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::network::Health;
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -17,6 +19,8 @@ pub enum Event {
     Retry(Retry),
     /// A segment can't be had, and the job goes on without it.
     Gap(Gap),
+    /// How an origin serves, or how it is treated, has changed; at most once a second.
+    Health(OriginHealth),
     /// Something is odd, and the job goes on.
     Warning {
         /// A stable symbol.
@@ -82,12 +86,88 @@ pub struct Progress {
     pub bytes_per_second: u64,
     /// Attempts that run now.
     pub concurrency: usize,
+    /// In what state the network is.
+    pub network: Network,
     /// Attempts that were repeated.
     pub retries: u64,
     /// Time left, where it can be told.
     pub eta: Option<Duration>,
     /// Since the start.
     pub elapsed: Duration,
+}
+
+/// In what state the network is, over all origins of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Network {
+    /// Nothing to complain of.
+    #[default]
+    Good,
+    /// Less than half of the last ten attempts at an origin succeeded.
+    Poor,
+    /// An origin is gone, and is waited for.
+    Gone,
+}
+
+impl Network {
+    /// The name used in events, for example `poor`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Poor => "poor",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// How an origin has served lately.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OriginHealth {
+    /// Its host.
+    pub host: String,
+    /// Share of the last ten attempts that succeeded, from 0 to 1.
+    pub success_rate: f64,
+    /// Time to the head of an answer, averaged over the last few.
+    pub response_time: Option<Duration>,
+    /// Over the last seconds.
+    pub bytes_per_second: u64,
+    /// Requests at once that it gets.
+    pub limit: usize,
+    /// Connections lost, refused or cut so far.
+    pub resets: u64,
+    /// Attempts given up for silence or a stall so far.
+    pub timeouts: u64,
+    /// Answers so far that asked for fewer requests.
+    pub throttles: u64,
+    /// Less than half of the last ten attempts succeeded.
+    pub is_poor: bool,
+    /// It is gone, and is waited for.
+    pub is_gone: bool,
+}
+
+impl OriginHealth {
+    pub(crate) fn new(host: &str, health: &Health, limit: usize, is_gone: bool) -> Self {
+        Self {
+            host: host.to_owned(),
+            success_rate: health.success_rate(),
+            response_time: health.response_time(),
+            bytes_per_second: health.goodput(),
+            limit,
+            resets: health.resets(),
+            timeouts: health.timeouts(),
+            throttles: health.throttles(),
+            is_poor: health.is_poor(),
+            is_gone,
+        }
+    }
+
+    /// Whether there is something to say; rates and times go up and down all the time.
+    pub(crate) fn differs(&self, now: &Self) -> bool {
+        let told = |h: &Self| (h.limit, h.resets, h.timeouts, h.throttles, h.is_poor, h.is_gone);
+        told(self) != told(now)
+    }
 }
 
 /// Something that is tried again.

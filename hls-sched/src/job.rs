@@ -53,7 +53,8 @@ pub(crate) struct Config {
     pub(crate) select: Option<Select>,
     pub(crate) audio_only: bool,
     pub(crate) format: Format,
-    pub(crate) concurrency: usize,
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) give_up_after: Option<Duration>,
     pub(crate) rate: Option<u64>,
     pub(crate) policy: RetryPolicy,
     pub(crate) durability: Durability,
@@ -101,7 +102,8 @@ impl JobBuilder {
             select: None,
             audio_only: false,
             format: Format::default(),
-            concurrency: 8,
+            concurrency: None,
+            give_up_after: Some(GIVE_UP_AFTER),
             rate: None,
             policy: RetryPolicy::default(),
             durability: Durability::default(),
@@ -170,9 +172,17 @@ impl JobBuilder {
         self
     }
 
-    /// Fetches this many segments at once; 8 unless told.
+    /// Fetches this many segments at once, whatever the servers make of it. Unless told, it is as many as serve best: four to
+    /// begin with, up to 16 for each origin and 32 in all.
     pub fn concurrency(mut self, attempts: usize) -> Self {
-        self.0.concurrency = attempts.max(1);
+        self.0.concurrency = Some(attempts.max(1));
+        self
+    }
+
+    /// Ends the job with an error of [`Kind::Temporary`] once no byte has come for this long; ten minutes unless told, `None`
+    /// never. Until then an origin that is gone is waited for.
+    pub fn give_up_after(mut self, time: Option<Duration>) -> Self {
+        self.0.give_up_after = time;
         self
     }
 
@@ -266,7 +276,10 @@ impl JobBuilder {
         #[cfg(feature = "client")]
         {
             let headers = std::mem::take(&mut self.0.headers);
-            let client = hls_fetch::Client::builder().rules(headers).connections(self.0.concurrency).build();
+            let client = hls_fetch::Client::builder()
+                .rules(headers)
+                .connections(self.0.concurrency.unwrap_or(CONNECTIONS))
+                .build();
             let client = client.map_err(|e| Error::fetch("request", "the client", e))?;
             self.0.fetch = Some(Arc::new(client.for_input(self.0.url())));
             Ok(())
@@ -417,6 +430,11 @@ impl Write for ChannelWriter {
         Ok(())
     }
 }
+
+/// Connections kept ready for each origin where nobody says how many segments to fetch at once.
+const CONNECTIONS: usize = 16;
+/// No byte for so long is the end.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 
 /// How long attempts that are under way may go on after [`JobHandle::stop`].
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);

@@ -1,155 +1,364 @@
-//! Decides which unit to fetch next, when to try again, and when to give up.
+//! Decides which unit to fetch next and how many at once, when to try again or over another connection, and when to give up.
 //!
 //! The planner is told what happened and when; it returns actions. It reads no clock, draws no random number and does
 //! no I/O, so that every decision can be replayed.
 
-use std::collections::BTreeMap;
+mod lane;
+mod second;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use hls_fetch::{Class, Decision, RetryPolicy};
 
 use crate::assemble::Place;
+use crate::network::{Failure, Health, MOST_IN_ALL, Origin, OriginId, Patience};
+use lane::{Again, Lane};
+pub(crate) use second::LARGEST_HEDGE;
 
 /// What the driver has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// Begin an attempt.
-    Fetch {
-        /// For which unit.
-        place: Place,
-        /// The number of this attempt, from 1.
-        attempt: u32,
-    },
-    /// End an attempt that runs: its slot is needed nearer to the writer. The unit comes again later.
-    Abort(Place),
+    Fetch(Fetch),
+    /// End an attempt: its slot is needed nearer to the writer, or it stands still. What it brought stays; to be answered with
+    /// [`Planner::gave_way`].
+    Abort(u64),
+    /// End an attempt of a unit that another attempt has brought.
+    Cancel(u64),
+    /// Ask the origin for something that is known to be there; to be answered with [`Planner::canary`].
+    Canary(OriginId),
+}
+
+/// An attempt that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fetch {
+    /// Its name: no other attempt has it.
+    pub attempt: u64,
+    /// For which unit.
+    pub place: Place,
+    /// How many attempts have been made for that unit, this one included.
+    pub number: u32,
+    /// Over a connection of its own: those at hand may all be as bad as the last one.
+    pub fresh: bool,
+    /// Beside an attempt that runs already; whichever is whole first counts.
+    pub hedge: bool,
 }
 
 /// How a failed attempt goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// The unit is tried again after this delay.
     Retry(Duration),
     /// The failure is final after this many attempts.
     Final(u32),
+    /// Final after this many attempts, unless the origin is gone: [`Planner::canary`] will tell.
+    Doubt(u32),
+    /// Another attempt for the unit still runs.
+    Runs,
+}
+
+/// What is to be seen of an attempt that runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    /// Bytes that it has received.
+    pub received: u64,
+    /// How long its answer took to begin; `None`: it has not.
+    pub answered: Option<Duration>,
+    /// It waits for the server; else for us.
+    pub waits: bool,
+    /// The size of its unit, where known.
+    pub expected: Option<u64>,
 }
 
 /// Orders the units of all tracks: heads first, then by how far along a track is, never far ahead of the writer.
 #[derive(Debug)]
 pub struct Planner {
     lanes: Vec<Lane>,
-    active: BTreeMap<Place, u32>,
-    limit: usize,
+    active: BTreeMap<u64, Active>,
+    attempts: u64,
+    /// Attempts at once, as asked for; `None`: as many as serve best.
+    fixed: Option<usize>,
+    /// Attempts at once over all origins.
+    most: usize,
     policy: RetryPolicy,
+    origins: Vec<Origin>,
+    patience: Patience,
+    due: VecDeque<Action>,
+    /// Units whose attempts are used up, while it is found out whether their origin is gone.
+    doubted: Vec<Doubted>,
+    /// Units that had a second attempt beside the first one.
+    hedged: BTreeSet<Place>,
+    /// The unit that would do with one.
+    late: Option<Place>,
+    /// New attempts wait.
+    on_hold: bool,
 }
 
 #[derive(Debug)]
-struct Lane {
-    /// First place that no attempt was made for.
-    next: u64,
-    head: u64,
-    end: u64,
-    again: BTreeMap<u64, Again>,
-    /// Places ahead that an earlier run has left whole.
-    have: std::collections::BTreeSet<u64>,
+struct Active {
+    place: Place,
+    origin: OriginId,
+    number: u32,
+    replaced: u32,
+    begun: Instant,
+    moved: Instant,
+    longest_silence: Duration,
+    received: u64,
+    answered: bool,
+    waits: bool,
+    expected: Option<u64>,
+    /// As the how manieth at once it was sent.
+    in_flight: usize,
+    /// Failures of its unit since the origin last served anything.
+    in_streak: u32,
+    ending: Option<Ending>,
+    hedge: bool,
+    /// This process was stopped meanwhile: whatever comes of it, it does not count.
+    excused: bool,
+}
+
+/// Why an attempt has been told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    GivesWay,
+    Replaced,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Again {
-    not_before: Instant,
-    failed: u32,
+struct Doubted {
+    place: Place,
+    origin: OriginId,
+    number: u32,
+    in_streak: u32,
 }
 
 /// Units ahead of the writer, for each slot: bounds memory, disk and the tail.
 const WINDOW: u64 = 4;
 
 impl Planner {
-    /// A planner for tracks of `(first place to fetch, number of units)`, with at most `limit` attempts at once.
+    /// A planner for tracks of `(first place to fetch, number of units)`. `fixed`: this many attempts at once, whatever
+    /// happens; else as many as serve best.
     #[must_use]
-    pub fn new(tracks: &[(u64, u64)], limit: usize, policy: RetryPolicy) -> Self {
-        let lane = |&(head, end): &(u64, u64)| Lane {
-            next: head,
-            head,
-            end,
-            again: BTreeMap::new(),
-            have: std::collections::BTreeSet::new(),
-        };
-        let lanes = tracks.iter().map(lane).collect();
-        Self { lanes, active: BTreeMap::new(), limit: limit.max(1), policy }
+    pub fn new(tracks: &[(u64, u64)], fixed: Option<usize>, policy: RetryPolicy) -> Self {
+        Self {
+            lanes: tracks.iter().map(|&(head, end)| Lane::new(head, end)).collect(),
+            active: BTreeMap::new(),
+            attempts: 0,
+            fixed: fixed.map(|n| n.max(1)),
+            most: fixed.unwrap_or(MOST_IN_ALL).max(1),
+            policy,
+            origins: Vec::new(),
+            patience: Patience::default(),
+            due: VecDeque::new(),
+            doubted: Vec::new(),
+            hedged: BTreeSet::new(),
+            late: None,
+            on_hold: false,
+        }
     }
 
     /// A unit need not be fetched: it is there already.
     pub fn have(&mut self, place: Place) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(place.track)) {
+        if let Some(lane) = self.lane(place.track) {
             lane.have.insert(place.index);
         }
     }
 
     /// The writer has come to this place of a track.
     pub fn head_at(&mut self, track: u8, head: u64) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(track)) {
-            lane.head = lane.head.max(head);
-            // What was there already was never fetched, and is not to be fetched once it is written.
-            lane.next = lane.next.max(lane.head);
-            lane.have = lane.have.split_off(&lane.head);
+        if let Some(lane) = self.lane(track) {
+            lane.head_at(head);
         }
     }
 
     /// A unit that had been there is lost and has to be fetched.
     pub fn lost(&mut self, place: Place, now: Instant) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(place.track)) {
-            lane.have.remove(&place.index);
-            if place.index < lane.next {
-                lane.again.insert(place.index, Again { not_before: now, failed: 0 });
-            }
+        if let Some(lane) = self.lane(place.track) {
+            lane.lost(place.index, Again::at(now));
         }
     }
 
-    /// An attempt ended with a whole unit; returns how many it took.
-    pub fn verified(&mut self, place: Place) -> u32 {
-        // It may have been told to give way just before.
-        if let Some(lane) = self.lanes.get_mut(usize::from(place.track)) {
+    /// A unit is no longer to be fetched: it came by another way, or never will.
+    pub fn settled(&mut self, place: Place) {
+        if let Some(lane) = self.lane(place.track) {
             lane.again.remove(&place.index);
         }
-        self.active.remove(&place).unwrap_or(1)
-    }
-
-    /// The attempt that runs for a unit has brought it on: whatever comes of it, it counts as the first.
-    pub fn progressed(&mut self, place: Place) {
-        if let Some(attempts) = self.active.get_mut(&place) {
-            *attempts = 1;
+        let attempts: Vec<_> =
+            self.active.iter().filter(|(_, a)| a.place == place).map(|(id, _)| *id).collect();
+        for attempt in attempts {
+            self.leave(attempt);
+            self.due.push_back(Action::Cancel(attempt));
         }
     }
 
-    /// The number of the attempt that runs for a unit, from 1.
+    /// An attempt ended with a whole unit of so many bytes; returns how many attempts it took.
+    pub fn verified(&mut self, attempt: u64, bytes: u64, now: Instant) -> u32 {
+        let Some(active) = self.leave(attempt) else { return 1 };
+        if !active.hedge && active.replaced == 0 {
+            let time = now.saturating_duration_since(active.begun);
+            self.patience.took(bytes, time, active.longest_silence);
+        }
+        let origin = self.origin(active.origin);
+        origin.receive(bytes.saturating_sub(active.received));
+        origin.succeeded(active.number > 1, now);
+        let id = active.origin;
+        self.lanes.iter_mut().for_each(|lane| lane.streak_ended(id));
+        self.active.values_mut().filter(|a| a.origin == id).for_each(|a| a.in_streak = 0);
+        self.settled(active.place);
+        active.number
+    }
+
+    /// An attempt has brought its unit on: whatever comes of it, it counts as the first.
+    pub fn progressed(&mut self, attempt: u64) {
+        if let Some(active) = self.active.get_mut(&attempt) {
+            active.number = 1;
+        }
+    }
+
+    /// How many attempts have been made for the unit of one that runs.
     #[must_use]
-    pub fn attempts(&self, place: Place) -> u32 {
-        self.active.get(&place).copied().unwrap_or(1)
+    pub fn number(&self, attempt: u64) -> u32 {
+        self.active.get(&attempt).map_or(1, |active| active.number)
+    }
+
+    /// An attempt ended before its unit was whole, as [`Action::Abort`] had asked for.
+    pub fn gave_way(&mut self, attempt: u64, now: Instant) {
+        let Some(active) = self.leave(attempt) else { return };
+        if self.runs(active.place) {
+            return;
+        }
+        let replaced = active.ending == Some(Ending::Replaced);
+        let again = Again {
+            failed: if replaced { active.number } else { active.number.saturating_sub(1) },
+            fresh: replaced,
+            replaced: active.replaced + u32::from(replaced),
+            origin: active.origin,
+            ..Again::at(now)
+        };
+        self.put_back(active.place, again);
     }
 
     /// An attempt failed. `draw` returns a delay between zero and the bound it is given.
     pub fn failed(
         &mut self,
-        place: Place,
-        class: Class,
-        retry_after: Option<Duration>,
+        attempt: u64,
+        failure: Failure,
         now: Instant,
         draw: impl FnOnce(Duration) -> Duration,
     ) -> Verdict {
-        let failed = self.active.remove(&place).unwrap_or(1);
-        match self.policy.decide(class, failed, retry_after, draw) {
-            Decision::GiveUp => Verdict::Final(failed),
+        let Some(active) = self.leave(attempt) else { return Verdict::Runs };
+        let (place, number, id) = (active.place, active.number, active.origin);
+        if active.excused && failure.class == Class::Network {
+            let failed = number.saturating_sub(1);
+            if !self.runs(place) {
+                self.put_back(place, Again { failed, fresh: true, origin: id, ..Again::at(now) });
+            }
+            return Verdict::Retry(Duration::ZERO);
+        }
+        self.origin(id).failed(place, failure, active.in_flight, now);
+        if self.runs(place) {
+            return Verdict::Runs;
+        }
+        let transient = failure.class.is_transient();
+        let in_streak = active.in_streak + u32::from(transient);
+        if transient && self.origin(id).breaker.is_open() && self.policy.rule(failure.class).tries > 1 {
+            // What was under way when the origin went is no attempt.
+            let again = Again { failed: number.saturating_sub(in_streak), origin: id, ..Again::at(now) };
+            self.put_back(place, again);
+            return Verdict::Retry(Duration::ZERO);
+        }
+        match self.policy.decide(failure.class, number, failure.retry_after, draw) {
             Decision::Retry { after } => {
-                if let Some(lane) = self.lanes.get_mut(usize::from(place.track)) {
-                    lane.again.insert(place.index, Again { not_before: now + after, failed });
-                }
+                let after = after.max(self.origin(id).repeat(failure.timed_out));
+                let again = Again {
+                    failed: number,
+                    in_streak,
+                    fresh: failure.class == Class::Network || failure.class == Class::Content,
+                    origin: id,
+                    ..Again::at(now + after)
+                };
+                self.put_back(place, again);
                 Verdict::Retry(after)
+            }
+            Decision::GiveUp => {
+                let used_up = number >= self.policy.rule(failure.class).tries && number > 1;
+                if transient && used_up && self.origin(id).breaker.suspect(now) {
+                    self.doubted.push(Doubted { place, origin: id, number, in_streak });
+                    return Verdict::Doubt(number);
+                }
+                Verdict::Final(number)
             }
         }
     }
 
-    /// Changes how many attempts may run at once.
+    /// An attempt ended, and what follows is decided elsewhere.
+    pub fn ended(&mut self, attempt: u64) {
+        self.leave(attempt);
+    }
+
+    /// What a unit needs, such as its key, could not be had in any attempt: final, unless the origin is gone.
+    pub fn doubt(&mut self, place: Place, origin: OriginId, number: u32, now: Instant) -> Verdict {
+        if !self.origin(origin).breaker.suspect(now) {
+            return Verdict::Final(number);
+        }
+        self.doubted.push(Doubted { place, origin, number, in_streak: number });
+        Verdict::Doubt(number)
+    }
+
+    /// What became of a canary; an origin of which nothing is known to be there counts as alive. Returns the units that are
+    /// final by that, with the number of their attempts.
+    pub fn canary(
+        &mut self,
+        id: OriginId,
+        alive: bool,
+        now: Instant,
+        draw: impl FnOnce(Duration) -> Duration,
+    ) -> Vec<(Place, u32)> {
+        self.origin(id).canary(alive, now, draw);
+        let (of_it, others) = std::mem::take(&mut self.doubted).into_iter().partition(|d| d.origin == id);
+        self.doubted = others;
+        let of_it: Vec<Doubted> = of_it;
+        if alive {
+            return of_it.into_iter().map(|doubted| (doubted.place, doubted.number)).collect();
+        }
+        self.lanes.iter_mut().for_each(|lane| lane.refund(id));
+        for active in self.active.values_mut().filter(|a| a.origin == id) {
+            active.number = active.number.saturating_sub(std::mem::take(&mut active.in_streak)).max(1);
+        }
+        for doubted in of_it {
+            let failed = doubted.number.saturating_sub(doubted.in_streak);
+            self.put_back(doubted.place, Again { failed, origin: id, ..Again::at(now) });
+        }
+        Vec::new()
+    }
+
+    /// Nothing new begins until this is taken back.
+    pub fn hold(&mut self, on_hold: bool) {
+        self.on_hold = on_hold;
+    }
+
+    /// This process was stopped for a while, or the machine slept: what fails of what was under way fails for that.
+    pub fn woke(&mut self, now: Instant) {
+        for active in self.active.values_mut() {
+            (active.excused, active.moved) = (true, now);
+        }
+    }
+
+    /// Bounds how many attempts run at once, over all origins.
     pub fn set_limit(&mut self, limit: usize) {
-        self.limit = limit.max(1);
+        self.most = limit.max(1);
+    }
+
+    /// Has all attempts but those nearest to the writer end, so that not more than the limit are left.
+    pub fn shrink(&mut self) {
+        while self.running() > self.most {
+            let Some(furthest) = self.furthest(None) else { return };
+            self.tell(furthest, Ending::GivesWay);
+        }
     }
 
     /// Attempts that run.
@@ -158,54 +367,213 @@ impl Planner {
         self.active.len()
     }
 
-    /// What to do now; `None` until something happens or [`next_wake`](Self::next_wake) has come.
-    pub fn poll(&mut self, now: Instant) -> Option<Action> {
-        if self.active.len() < self.limit {
-            let place = self.candidates(now).min_by(|a, b| self.order(a).total_cmp(&self.order(b)))?;
-            return Some(self.start(place));
+    /// How many attempts may run at once now.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        let all: usize = self.origins.iter().map(Origin::limit).sum();
+        if self.origins.is_empty() { self.most } else { all.min(self.most) }
+    }
+
+    /// How an origin has served lately, how many requests it gets at once, and whether it is gone.
+    #[must_use]
+    pub fn health(&self, id: OriginId) -> Option<(&Health, usize, bool)> {
+        let origin = self.origins.get(usize::from(id))?;
+        Some((&origin.health, origin.limit(), origin.breaker.is_open()))
+    }
+
+    /// What an attempt has come to; to be told several times a second for each.
+    pub fn observe(&mut self, attempt: u64, sample: Sample, now: Instant) {
+        let Some(active) = self.active.get_mut(&attempt) else { return };
+        let came = sample.received.saturating_sub(active.received);
+        let begins = sample.answered.filter(|_| !active.answered);
+        if came > 0 || begins.is_some() || !sample.waits || !active.waits {
+            let silence = now.saturating_duration_since(active.moved);
+            if active.waits {
+                active.longest_silence = active.longest_silence.max(silence);
+            }
+            active.moved = now;
         }
-        // All slots are taken. A head without one takes that of the unit furthest from the writer.
-        let waits = self.candidates(now).find(|place| self.distance(place) == 0)?;
-        let (furthest, _) =
-            self.active.iter().max_by_key(|(place, _)| (self.distance(place), place.track))?;
-        let furthest = *furthest;
-        if self.distance(&furthest) == 0 || furthest == waits {
+        (active.received, active.waits, active.answered) =
+            (sample.received, sample.waits, sample.answered.is_some());
+        active.expected = sample.expected.or(active.expected);
+        let id = active.origin;
+        let origin = self.origin(id);
+        origin.receive(came);
+        begins.into_iter().for_each(|after| origin.health.answered(after));
+    }
+
+    /// Looks at all of it together; to be called several times a second, behind [`observe`](Self::observe).
+    pub fn tick(&mut self, now: Instant, draw: impl Fn(Duration) -> Duration) {
+        for (id, origin) in (0..).zip(&mut self.origins) {
+            let waits = |a: &&Active| a.origin == id && a.ending.is_none() && a.waits;
+            let in_flight = self.active.values().filter(waits).count();
+            origin.tick(in_flight, now, &draw);
+        }
+        self.replace_silent(now);
+        self.late = self.find_late(now);
+    }
+
+    /// What to do now; `None` until something happens or [`next_wake`](Self::next_wake) has come. `origin_of` tells the
+    /// origin that a unit comes from.
+    pub fn poll(&mut self, now: Instant, mut origin_of: impl FnMut(Place) -> OriginId) -> Option<Action> {
+        if let Some(action) = self.due.pop_front() {
+            return Some(action);
+        }
+        if let Some(id) =
+            (0..).zip(&mut self.origins).find_map(|(id, o)| o.breaker.wants_canary(now).then_some(id))
+        {
+            return Some(Action::Canary(id));
+        }
+        if self.on_hold {
             return None;
         }
-        let attempt = self.active.remove(&furthest)?;
-        let lane = self.lanes.get_mut(usize::from(furthest.track))?;
-        lane.again.insert(furthest.index, Again { not_before: now, failed: attempt.saturating_sub(1) });
-        Some(Action::Abort(furthest))
+        let candidates = self.candidates(now, &mut origin_of);
+        if self.running() < self.most {
+            let free = candidates.iter().filter(|(_, id)| self.is_free(*id));
+            let next = free.min_by(|(a, _), (b, _)| self.order(a).total_cmp(&self.order(b)));
+            if let Some(&(place, id)) = next {
+                return Some(self.start(place, id, now));
+            }
+            return self.hedge(now);
+        }
+        self.make_room(&candidates)
+    }
+
+    /// All slots are taken: a head without one takes that of the unit furthest from the writer.
+    fn make_room(&mut self, candidates: &[(Place, OriginId)]) -> Option<Action> {
+        let admits = |id: &OriginId| self.origins.get(usize::from(*id)).is_none_or(|o| o.breaker.admits());
+        let (waits, id) =
+            candidates.iter().find(|(place, id)| self.distance(place) == 0 && admits(id)).copied()?;
+        let furthest = self.furthest(Some(id)).or_else(|| self.furthest(None))?;
+        let place = self.active.get(&furthest)?.place;
+        if self.distance(&place) == 0 || place == waits {
+            return None;
+        }
+        self.tell(furthest, Ending::GivesWay);
+        self.due.pop_front()
     }
 
     /// When [`poll`](Self::poll) has to be called even if nothing happens before.
     #[must_use]
     pub fn next_wake(&self) -> Option<Instant> {
-        self.lanes.iter().flat_map(|lane| lane.again.values()).map(|again| again.not_before).min()
+        let again = self.lanes.iter().flat_map(|lane| lane.again.values()).map(|again| again.not_before);
+        again.chain(self.origins.iter().filter_map(|origin| origin.breaker.next_wake())).min()
     }
 
-    /// For each track the first place that may be fetched now.
-    fn candidates(&self, now: Instant) -> impl Iterator<Item = Place> {
-        let window = WINDOW * self.limit as u64;
-        (0..=u8::MAX).zip(&self.lanes).filter_map(move |(track, lane)| {
-            let again = lane.again.iter().find(|(_, again)| again.not_before <= now).map(|(&index, _)| index);
-            let fresh = (lane.next..lane.end).find(|index| !lane.have.contains(index));
-            let fresh = fresh.filter(|&index| index < lane.head + window);
-            let index = again.into_iter().chain(fresh).min()?;
-            Some(Place { track, index })
-        })
-    }
-
-    fn start(&mut self, place: Place) -> Action {
-        let mut failed = 0;
-        if let Some(lane) = self.lanes.get_mut(usize::from(place.track)) {
-            match lane.again.remove(&place.index) {
-                Some(again) => failed = again.failed,
-                None => lane.next = place.index + 1,
+    /// For each track the first place that may be fetched now, or, where its origin is not free, the first of another one.
+    fn candidates(
+        &self,
+        now: Instant,
+        mut origin_of: impl FnMut(Place) -> OriginId,
+    ) -> Vec<(Place, OriginId)> {
+        let window = WINDOW * self.limit() as u64;
+        let mut all = Vec::with_capacity(self.lanes.len());
+        for (track, lane) in (0..=u8::MAX).zip(&self.lanes) {
+            for index in lane.startable(now, window) {
+                let place = Place { track, index };
+                if self.runs(place) {
+                    continue;
+                }
+                let id = origin_of(place);
+                all.push((place, id));
+                // With one origin there is none to turn to.
+                if self.is_free(id) || self.origins.len() < 2 {
+                    break;
+                }
             }
         }
-        self.active.insert(place, failed + 1);
-        Action::Fetch { place, attempt: failed + 1 }
+        all
+    }
+
+    fn is_free(&self, id: OriginId) -> bool {
+        self.origins.get(usize::from(id)).is_none_or(Origin::has_room)
+    }
+
+    fn start(&mut self, place: Place, origin: OriginId, now: Instant) -> Action {
+        let again = self.lane(place.track).map_or(Again::at(now), |lane| lane.start(place.index, now));
+        let fetch = Fetch { attempt: 0, place, number: again.failed + 1, fresh: again.fresh, hedge: false };
+        self.begin(fetch, origin, again, now)
+    }
+
+    fn begin(&mut self, mut fetch: Fetch, id: OriginId, again: Again, now: Instant) -> Action {
+        self.attempts += 1;
+        fetch.attempt = self.attempts;
+        let origin = self.origin(id);
+        origin.in_flight += 1;
+        let active = Active {
+            place: fetch.place,
+            origin: id,
+            number: fetch.number,
+            replaced: again.replaced,
+            begun: now,
+            moved: now,
+            longest_silence: Duration::ZERO,
+            received: 0,
+            answered: false,
+            waits: true,
+            expected: None,
+            in_flight: origin.in_flight,
+            in_streak: again.in_streak,
+            ending: None,
+            hedge: fetch.hedge,
+            excused: false,
+        };
+        self.active.insert(fetch.attempt, active);
+        Action::Fetch(fetch)
+    }
+
+    /// An attempt is none any more.
+    fn leave(&mut self, attempt: u64) -> Option<Active> {
+        let active = self.active.remove(&attempt)?;
+        if active.ending.is_none() {
+            let origin = self.origin(active.origin);
+            origin.in_flight = origin.in_flight.saturating_sub(1);
+        }
+        Some(active)
+    }
+
+    /// Has an attempt end; its slot is free from now on.
+    fn tell(&mut self, attempt: u64, ending: Ending) {
+        let Some(active) = self.active.get_mut(&attempt) else { return };
+        active.ending = Some(ending);
+        let id = active.origin;
+        let origin = self.origin(id);
+        origin.in_flight = origin.in_flight.saturating_sub(1);
+        self.due.push_back(Action::Abort(attempt));
+    }
+
+    fn put_back(&mut self, place: Place, again: Again) {
+        if let Some(lane) = self.lane(place.track) {
+            lane.again.insert(place.index, again);
+        }
+    }
+
+    fn lane(&mut self, track: u8) -> Option<&mut Lane> {
+        self.lanes.get_mut(usize::from(track))
+    }
+
+    fn origin(&mut self, id: OriginId) -> &mut Origin {
+        let index = usize::from(id);
+        while self.origins.len() <= index {
+            self.origins.push(Origin::new(self.fixed));
+        }
+        &mut self.origins[index]
+    }
+
+    fn runs(&self, place: Place) -> bool {
+        self.active.values().any(|active| active.place == place)
+    }
+
+    /// Attempts that have not been told to end.
+    fn running(&self) -> usize {
+        self.active.values().filter(|active| active.ending.is_none()).count()
+    }
+
+    fn furthest(&self, origin: Option<OriginId>) -> Option<u64> {
+        let running = self.active.iter().filter(|(_, a)| a.ending.is_none() && !a.hedge);
+        let of_it = running.filter(|(_, a)| origin.is_none_or(|id| a.origin == id));
+        let furthest = of_it.max_by_key(|(_, a)| (self.distance(&a.place), a.place.track));
+        furthest.map(|(attempt, _)| *attempt)
     }
 
     fn distance(&self, place: &Place) -> u64 {
@@ -221,144 +589,4 @@ impl Planner {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn place(track: u8, index: u64) -> Place {
-        Place { track, index }
-    }
-
-    fn all(planner: &mut Planner, now: Instant) -> Vec<(u8, u64)> {
-        let mut all = Vec::new();
-        while let Some(Action::Fetch { place, .. }) = planner.poll(now) {
-            all.push((place.track, place.index));
-        }
-        all
-    }
-
-    #[test]
-    fn in_order_up_to_the_limit_and_the_window() {
-        let (mut planner, now) = (Planner::new(&[(3, 100)], 2, RetryPolicy::default()), Instant::now());
-        planner.have(place(0, 4));
-        assert_eq!(all(&mut planner, now), [(0, 3), (0, 5)]);
-        // The head hangs while others end: never more than the window ahead of it.
-        let mut next = 5;
-        while let Some(last) = {
-            planner.verified(place(0, next));
-            all(&mut planner, now).pop()
-        } {
-            next = last.1;
-        }
-        assert_eq!(next, 3 + WINDOW * 2 - 1);
-    }
-
-    #[test]
-    fn what_was_there_is_not_fetched_once_it_is_written() {
-        let (mut planner, now) = (Planner::new(&[(0, 4)], 1, RetryPolicy::default()), Instant::now());
-        for index in 1..4 {
-            planner.have(place(0, index));
-        }
-        assert_eq!(all(&mut planner, now), [(0, 0)]);
-        planner.verified(place(0, 0));
-        for head in 1..=4 {
-            planner.head_at(0, head);
-            assert_eq!(all(&mut planner, now), []);
-        }
-        // One that turned out to be damaged is.
-        let mut planner = Planner::new(&[(0, 4)], 1, RetryPolicy::default());
-        planner.have(place(0, 0));
-        planner.lost(place(0, 0), now);
-        assert_eq!(all(&mut planner, now), [(0, 0)]);
-    }
-
-    #[test]
-    fn tracks_advance_together() {
-        let (mut planner, now) =
-            (Planner::new(&[(0, 100), (0, 10)], 13, RetryPolicy::default()), Instant::now());
-        let got = all(&mut planner, now);
-        assert_eq!(got.iter().filter(|(track, _)| *track == 1).map(|(_, n)| *n).collect::<Vec<_>>(), [0, 1]);
-    }
-
-    #[test]
-    fn a_failed_unit_comes_again_after_its_delay_and_before_new_ones() {
-        let (mut planner, now) = (Planner::new(&[(0, 100)], 2, RetryPolicy::default()), Instant::now());
-        all(&mut planner, now);
-        let verdict = planner.failed(place(0, 0), Class::Network, None, now, |bound| bound);
-        assert_eq!(verdict, Verdict::Retry(Duration::from_millis(500)));
-        assert_eq!(all(&mut planner, now), [(0, 2)]);
-        let later = now + Duration::from_millis(500);
-        assert_eq!(planner.next_wake(), Some(later));
-        // Both slots are taken: the furthest attempt makes room for the head.
-        assert_eq!(planner.poll(later), Some(Action::Abort(place(0, 2))));
-        assert_eq!(planner.poll(later), Some(Action::Fetch { place: place(0, 0), attempt: 2 }));
-        assert_eq!(planner.poll(later), None);
-        planner.verified(place(0, 1));
-        assert_eq!(planner.poll(later), Some(Action::Fetch { place: place(0, 2), attempt: 1 }));
-    }
-
-    #[test]
-    fn what_is_final_is_final() {
-        let (mut planner, now) = (Planner::new(&[(0, 9)], 2, RetryPolicy::default()), Instant::now());
-        all(&mut planner, now);
-        let verdict = planner.failed(place(0, 0), Class::Auth, None, now, |bound| bound);
-        assert_eq!(verdict, Verdict::Final(1));
-        for attempt in 1..=3 {
-            let verdict = planner.failed(place(0, 1), Class::Content, None, now, |_| Duration::ZERO);
-            assert_eq!(verdict == Verdict::Final(3), attempt == 3);
-            planner.poll(now);
-        }
-    }
-
-    proptest! {
-        /// No unit is lost or repeated whatever fails, the limit holds, and with nothing active there is always something
-        /// to do or to wait for.
-        #[test]
-        fn every_unit_exactly_once(seed in proptest::collection::vec((any::<u16>(), 0..10_u8), 1..4000), limit in 1..9_usize) {
-            let mut planner = Planner::new(&[(0, 40), (2, 17)], limit, RetryPolicy::default());
-            let ends = [40, 17];
-            let mut done = [vec![false; 40], vec![false; 17]];
-            done[1][..2].fill(true);
-            let mut now = Instant::now();
-            let mut running = Vec::new();
-            for (pick, luck) in seed.into_iter().cycle().take(40_000) {
-                while let Some(action) = planner.poll(now) {
-                    match action {
-                        Action::Fetch { place, .. } => {
-                            prop_assert!(!done[usize::from(place.track)][place.index as usize]);
-                            prop_assert!(!running.contains(&place));
-                            running.push(place);
-                        }
-                        Action::Abort(place) => {
-                            let n = running.iter().position(|p| *p == place);
-                            running.swap_remove(n.expect("only what runs is aborted"));
-                        }
-                    }
-                }
-                prop_assert!(running.len() <= limit);
-                prop_assert_eq!(planner.active(), running.len());
-                if running.is_empty() {
-                    let Some(wake) = planner.next_wake() else { break };
-                    now = now.max(wake);
-                    continue;
-                }
-                let place = running.swap_remove(usize::from(pick) % running.len());
-                // The policy would give up after some attempts in a row; this law is about those that end well.
-                if luck == 0 {
-                    let again = planner.failed(place, Class::Network, None, now, |bound| bound);
-                    if let Verdict::Final(_) = again {
-                        planner.lost(place, now);
-                    }
-                } else {
-                    planner.verified(place);
-                    done[usize::from(place.track)][place.index as usize] = true;
-                    for (track, done) in (0_u8..).zip(&done) {
-                        let head = done.iter().position(|d| !d).unwrap_or(ends[usize::from(track)]);
-                        planner.head_at(track, head as u64);
-                    }
-                }
-            }
-            prop_assert!(done.iter().flatten().all(|d| *d));
-        }
-    }
-}
+mod tests;

@@ -102,6 +102,12 @@ pub(crate) fn remove_files(paths: impl IntoIterator<Item = PathBuf>) {
     }
 }
 
+/// Removes a folder and all that is in it; what stays is found at the next start.
+pub(crate) fn remove_folder(path: &Path) {
+    // As with a list of files: a descriptor that was lacking is free a moment later.
+    let _ = std::fs::remove_dir_all(path).or_else(|_| std::fs::remove_dir_all(path));
+}
+
 /// Removes a folder that holds nothing but a lock that nobody has.
 pub(crate) fn take_away_leftovers(layout: &Layout) {
     let Ok(entries) = std::fs::read_dir(layout.folder()) else { return };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::Placed;
+use crate::clean::remove_folder;
 
 #[cfg(feature = "sled")]
 const NOTE_EVERY: Duration = Duration::from_secs(5);
@@ -58,7 +59,7 @@ impl Index {
 
     /// A store with the feature may have made one.
     pub(crate) fn discard(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
+        remove_folder(&self.path);
     }
 }
 
@@ -69,9 +70,9 @@ impl Index {
         let mut warning = None;
         if path.exists() && !owner::was_closed_cleanly(&path) {
             let aside = path.with_extension("bad");
-            let _ = std::fs::remove_dir_all(&aside);
+            remove_folder(&aside);
             let moved = std::fs::rename(&path, &aside).is_ok();
-            let _ = std::fs::remove_dir_all(&aside);
+            remove_folder(&aside);
             warning = (!moved).then(|| "the index of the earlier run could not be moved away".to_owned());
         }
         let failed = warning.is_some();
@@ -113,7 +114,7 @@ impl Index {
             owner.stop();
         }
         if self.path.exists() {
-            let _ = std::fs::remove_dir_all(&self.path);
+            remove_folder(&self.path);
         }
     }
 }

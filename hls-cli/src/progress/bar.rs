@@ -3,6 +3,7 @@
 use hls_sched::{Plan, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::lines;
 use crate::human;
 
 /// One bar: segments, bytes, rate, time left, attempts at once, retries.
@@ -31,6 +32,7 @@ impl Bar {
         if progress.retries > 0 {
             parts.push(format!("{} retried", progress.retries));
         }
+        parts.extend(lines::network(progress).map(str::to_owned));
         parts.extend(progress.eta.map(|eta| format!("{} left", human::duration(eta))));
         self.0.set_message(parts.join(" "));
         self.0.set_position(progress.segments_done);

@@ -63,7 +63,8 @@ impl Json {
                     json!({
                         "segments_done": p.segments_done, "segments": p.segments, "bytes": p.bytes,
                         "downloaded_bytes": p.downloaded_bytes, "bytes_per_second": p.bytes_per_second,
-                        "concurrency": p.concurrency, "retries": p.retries, "eta_ms": p.eta.map(millis),
+                        "concurrency": p.concurrency, "network": p.network.name(), "retries": p.retries,
+                        "eta_ms": p.eta.map(millis),
                     }),
                 );
             }
@@ -72,6 +73,14 @@ impl Json {
                 json!({
                     "where": r.place, "class": r.class.name(), "message": r.message, "attempt": r.attempt,
                     "wait_ms": millis(r.wait),
+                }),
+            ),
+            Event::Health(h) => self.write(
+                "health",
+                json!({
+                    "host": h.host, "success_rate": h.success_rate, "response_ms": h.response_time.map(millis),
+                    "bytes_per_second": h.bytes_per_second, "limit": h.limit, "resets": h.resets,
+                    "timeouts": h.timeouts, "throttles": h.throttles, "poor": h.is_poor, "gone": h.is_gone,
                 }),
             ),
             Event::Gap(g) => self.write(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hls_sched::Progress;
+use hls_sched::{Network, Progress};
 
 use crate::human;
 
@@ -47,10 +47,22 @@ pub(crate) fn status(progress: &Progress) -> String {
         progress.concurrency,
         progress.retries,
     );
+    if let Some(network) = network(progress) {
+        line.push_str(&format!(", {network}"));
+    }
     if let Some(eta) = progress.eta {
         line.push_str(&format!(", {} left", human::duration(eta)));
     }
     line
+}
+
+/// What there is to say of the network.
+pub(super) fn network(progress: &Progress) -> Option<&'static str> {
+    match progress.network {
+        Network::Poor => Some("poor network"),
+        Network::Gone => Some("waiting for the network"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use super::Engine;
 use crate::assemble::Place;
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::planner::Action;
 use crate::space;
 
 /// What the check of an earlier run's outputs has found.
@@ -100,15 +99,7 @@ impl Engine {
         let now = Instant::now().into_std();
         self.widen(now);
         // All but the one nearest to the writer close what they have open, and come again.
-        let mut running: Vec<_> = self.handles.keys().copied().collect();
-        running.sort_unstable_by_key(|place| {
-            (place.index - self.shared.assemble(|a| a.head(place.track)).min(place.index), *place)
-        });
-        for place in running.into_iter().skip(1) {
-            self.act(Action::Abort(place));
-            self.planner.verified(place);
-            self.planner.lost(place, now);
-        }
+        self.planner.shrink();
     }
 
     pub(super) fn write_error(&self, error: hls_state::Error) -> Error {
