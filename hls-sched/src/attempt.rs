@@ -318,7 +318,8 @@ impl Transport {
             None => error.at(format!("GET {}", hls_fetch::redacted(&unit.url))),
             Some(_) => error,
         };
-        let parent = track.media.base();
+        let media = track.media();
+        let parent = media.base();
         let key = match &unit.cipher {
             None => None,
             Some(cipher) => Some(self.keys.get(&*self.fetch, &cipher.key, parent, report).await?),

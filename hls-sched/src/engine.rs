@@ -1,6 +1,7 @@
 //! The loop that drives a job: it carries actions out and tells the planner what happened. All decisions are made elsewhere.
 
 mod attempts;
+mod link;
 mod outside;
 mod setback;
 
@@ -31,12 +32,13 @@ use crate::memo;
 use crate::meter::{Meters, Rate};
 use crate::network::{MOST_IN_ALL, OriginId};
 use crate::pace::{Pacer, Width};
-use crate::plan::Tracks;
+use crate::plan::{Track, Tracks};
 use crate::planner::{Action, Planner};
 use crate::prepare;
 use crate::size::Size;
 use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
+use link::Link;
 use outside::Outside;
 use setback::Damaged;
 
@@ -46,7 +48,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Runs a job to its end.
 pub(crate) async fn run(
-    config: Config,
+    config: Arc<Config>,
     events: mpsc::UnboundedSender<Event>,
     mut orders: watch::Receiver<Control>,
 ) -> Result<Finished, Error> {
@@ -60,7 +62,8 @@ pub(crate) async fn run(
         meters: Meters::default(),
         buffers: Buffers::default(),
     });
-    let prepared = prepare::choose(&config, &transport, &events);
+    let prior = prepare::earlier_choice(&config);
+    let prepared = prepare::choose(&config, prior, &transport, &events);
     let (chosen, choice) = tokio::select! {
         chosen = prepared => chosen?,
         () = asked_to_end(&mut orders) => return Err(Error::stopped()),
@@ -77,7 +80,7 @@ pub(crate) async fn run(
         let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
     }
     let tracks = Arc::new(Tracks(tracks));
-    let mut note = memo::of(&config, choice, &outputs, &tracks);
+    let mut note = memo::of(&config, choice.clone(), &outputs, &tracks);
     let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
         note.ended = Some(memo::ended(&error));
         store.keep_memo(&note);
@@ -176,6 +179,7 @@ pub(crate) async fn run(
         outside: Outside::new(),
         doubted: HashMap::new(),
         give_up_after: config.give_up_after,
+        link: Link::new(Arc::clone(&config), choice),
         gaps,
         begun,
         furthest: HashMap::new(),
@@ -211,6 +215,8 @@ enum Ended {
     Attempt(u64, Box<Result<Done, Failed>>),
     /// Whether the origin answered.
     Canary(OriginId, bool),
+    /// The playlists, loaded again.
+    Renewed(Result<Vec<Track>, Error>),
 }
 
 /// An attempt that runs.
@@ -236,6 +242,7 @@ struct Engine {
     /// Why units failed that are final unless their origin is gone.
     doubted: HashMap<Place, Error>,
     give_up_after: Option<Duration>,
+    link: Link,
     /// Units that an attempt has begun and the next one goes on with.
     begun: HashMap<Place, Begun>,
     /// How far each of the units that failed has come at most, in bytes.
@@ -286,6 +293,7 @@ impl Engine {
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
                     Ok(Ended::Attempt(attempt, result)) => self.ended(attempt, *result)?,
                     Ok(Ended::Canary(id, alive)) => self.canary_ended(id, alive)?,
+                    Ok(Ended::Renewed(result)) => self.renewed(result)?,
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
                 },
@@ -356,6 +364,7 @@ impl Engine {
             Duration::try_from_secs_f64(left as f64 * per_segment / bytes_per_second as f64)
                 .unwrap_or(Duration::MAX)
         });
+        self.watch_link(eta);
         let progress = Progress {
             segments_done: self.segments_done,
             segments,

@@ -258,7 +258,7 @@ impl JobBuilder {
         let orders = control.subscribe();
         let task = tokio::spawn(async move {
             self.transport()?;
-            engine::run(self.0, events, orders).await
+            engine::run(Arc::new(self.0), events, orders).await
         });
         Job { inbox, control, task: Some(task) }
     }

@@ -1,5 +1,6 @@
 //! What has to be had, in order: the units of each track.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hls_fetch::ByteRange;
@@ -17,7 +18,8 @@ const INIT: u32 = 1 << 31;
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) label: String,
-    pub(crate) media: Media,
+    /// Where the units are: a link may expire, and a fresh one takes its place.
+    media: RwLock<Arc<Media>>,
     /// Number of a segment; with [`INIT`], the initialisation section that the segment needs.
     units: Vec<u32>,
     /// Segments before each initialisation section, where there is one: tells segments from units.
@@ -99,7 +101,30 @@ impl Track {
             last = map;
             units.push(n);
         }
-        Ok(Self { label, media, units, inits, bandwidth })
+        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, bandwidth })
+    }
+
+    pub(crate) fn media(&self) -> Arc<Media> {
+        Arc::clone(&self.media.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes the URLs of the same playlist, loaded again.
+    ///
+    /// # Errors
+    /// The number of the first segment that is another one there; nothing is taken then.
+    pub(crate) fn renew(&self, fresh: &Self) -> Result<(), u64> {
+        let differs = |index: &u64| {
+            let [old, new] = [self, fresh].map(|track| track.unit(*index).map(|unit| unit.identity));
+            !old.zip(new).is_some_and(|(old, new)| is_alike(old, new))
+        };
+        let first = (0..self.units().max(fresh.units())).find(differs);
+        match first {
+            Some(index) => Err(self.segments_before(index.min(self.units()))),
+            None => {
+                *self.media.write().unwrap_or_else(PoisonError::into_inner) = fresh.media();
+                Ok(())
+            }
+        }
     }
 
     pub(crate) fn units(&self) -> u64 {
@@ -129,7 +154,8 @@ impl Track {
     pub(crate) fn unit(&self, index: u64) -> Option<Unit> {
         let code = *self.units.get(usize::try_from(index).ok()?)?;
         let number = code & !INIT;
-        let segment = self.media.segment(number as usize)?;
+        let media = self.media();
+        let segment = media.segment(number as usize)?;
         let is_init = code & INIT != 0;
         let map = segment.map();
         let (url, range, encryption) = match map.filter(|_| is_init) {
@@ -164,16 +190,16 @@ impl Track {
     /// Where a segment begins, from the start of the track.
     pub(crate) fn start_of(&self, number: u64) -> Duration {
         let before = usize::try_from(number).unwrap_or(usize::MAX);
-        self.media.segments().take(before).map(|segment| segment.duration()).sum()
+        self.media().segments().take(before).map(|segment| segment.duration()).sum()
     }
 
     pub(crate) fn duration(&self) -> Duration {
-        self.media.duration()
+        self.media().duration()
     }
 
     pub(crate) fn estimated_bytes(&self) -> Option<u64> {
         let seconds = self.duration().as_secs_f64();
-        let ranges = self.media.segments().map(|s| s.byte_range().map(|r| r.length)).sum::<Option<u64>>();
+        let ranges = self.media().segments().map(|s| s.byte_range().map(|r| r.length)).sum::<Option<u64>>();
         ranges.or_else(|| self.bandwidth.map(|b| (b as f64 * seconds / 8.0) as u64))
     }
 
@@ -291,6 +317,23 @@ mod tests {
         ] {
             let (one, other) = (identity(one), identity(other));
             assert_eq!((one == other, is_alike(one, other)), (same, alike));
+        }
+    }
+
+    #[test]
+    fn a_fresh_link_takes_the_place_of_an_expired_one() {
+        let track = |text: &str| track(text).unwrap();
+        let token = MAPS.replace("1.m4s", "1.m4s?token=2");
+        let old = track(MAPS);
+        assert_eq!(old.renew(&track(&token)), Ok(()));
+        assert_eq!(old.unit(1).unwrap().url.query(), Some("token=2"));
+        // Another stream, a shorter and a longer one.
+        let other = MAPS.replace("#EXTINF:4,\n3", "#EXTINF:3,\n3");
+        let shorter = MAPS.replace("#EXTINF:4,\n4.m4s\n", "");
+        let longer = MAPS.replace("#EXT-X-ENDLIST", "#EXTINF:4,\n5.m4s\n#EXT-X-ENDLIST");
+        for (fresh, number) in [(other, 2), (shorter, 3), (longer, 4)] {
+            assert_eq!(old.renew(&track(&fresh)), Err(number));
+            assert_eq!(old.unit(1).unwrap().url.query(), Some("token=2"));
         }
     }
 

@@ -295,6 +295,12 @@ impl Planner {
         }
     }
 
+    /// The attempt that began last.
+    #[must_use]
+    pub fn last_attempt(&self) -> u64 {
+        self.attempts
+    }
+
     /// An attempt ended, and what follows is decided elsewhere.
     pub fn ended(&mut self, attempt: u64) {
         self.leave(attempt);

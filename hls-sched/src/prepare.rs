@@ -30,6 +30,7 @@ pub(crate) struct Chosen {
 /// Loads the playlists and chooses what to take: the main track first.
 pub(crate) async fn choose(
     config: &Config,
+    prior: Option<Choice>,
     transport: &Transport,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<(Vec<Chosen>, Option<Choice>), Error> {
@@ -49,14 +50,14 @@ pub(crate) async fn choose(
         Playlist::Media(media) => {
             let label = String::new();
             let track = Track::new(label, ended(media)?, None, config.allow_gaps)?;
-            let container = name::expected_container(&track.media);
+            let container = name::expected_container(&track.media());
             let has_pictures = !config.audio_only;
             return Ok((vec![Chosen { track, container, has_pictures, height: None, language: None }], None));
         }
         Playlist::Multivariant(playlist) => playlist,
     };
     let select = config.select.clone().unwrap_or_default();
-    let (variant, audio) = match earlier_choice(config) {
+    let (variant, audio) = match prior {
         Some(choice) => {
             let variant = choice.variant(&playlist)?;
             (variant, choice.audio(&playlist, variant)?)
@@ -76,7 +77,7 @@ pub(crate) async fn choose(
             return Err(nested.at(hls_fetch::redacted(base)));
         };
         let track = Track::new(label, ended(media)?, bandwidth, config.allow_gaps)?;
-        let container = name::expected_container(&track.media);
+        let container = name::expected_container(&track.media());
         Ok(Chosen { track, container, has_pictures, height, language })
     };
     let variables = &playlist.variables;
@@ -114,7 +115,7 @@ pub(crate) async fn choose(
 
 /// What an earlier run into the same output has chosen; nothing where the user chooses, or wants it to be forgotten. Where the
 /// name of the output depends on the variant, that has to be chosen first.
-fn earlier_choice(config: &Config) -> Option<Choice> {
+pub(crate) fn earlier_choice(config: &Config) -> Option<Choice> {
     if config.select.is_some() || config.restart {
         return None;
     }

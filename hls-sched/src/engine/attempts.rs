@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hls_fetch::draw;
+use hls_fetch::{Class, draw};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -102,6 +102,7 @@ impl Engine {
         self.furthest.remove(&place);
         self.bytes += done.bytes;
         self.gaps.verified();
+        self.link.serves();
         if !done.unit.is_init {
             self.segments_done += 1;
             let segment = Segment {
@@ -128,6 +129,10 @@ impl Engine {
             self.planner.gave_way(attempt, now);
             return Ok(());
         };
+        if error.class() == Class::Auth {
+            self.planner.ended(attempt);
+            return self.refused(attempt, place, error);
+        }
         let number = self.planner.number(attempt);
         let class = self.judged(&error);
         let verdict = match error.is_final() {

@@ -11,9 +11,9 @@ const IN_A_ROW: usize = 5;
 /// So are half of this many, within this time.
 const RECENT: usize = 20;
 const WITHIN: Duration = Duration::from_secs(30);
-/// The first wait, and the longest.
+/// The first wait, and the longest: a canary is one byte, and what it finds late is time lost.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// An origin that has just been found alive is not suspected again at once.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
@@ -186,7 +186,7 @@ mod tests {
             assert!(breaker.is_open() && !breaker.admits());
             now = until;
         }
-        assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+        assert_eq!(waits, [5, 10, 20, 20, 20, 20]);
         assert!(breaker.wants_canary(now));
         breaker.canary(true, now, |most| most);
         assert!(breaker.admits());

@@ -1,0 +1,138 @@
+//! Links that expire: said early, and renewed from the playlist where that can still be had.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::{Ended, Engine};
+use crate::assemble::Place;
+use crate::choice::Choice;
+use crate::earlier::changed;
+use crate::error::Error;
+use crate::event::Event;
+use crate::job::{Config, Input};
+use crate::prepare;
+
+/// How often it is looked at how long the link lasts.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// An estimate of the time left is worth something after this long.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+
+/// The link that the units are had by.
+pub(super) struct Link {
+    config: Arc<Config>,
+    choice: Option<Choice>,
+    /// Units that were refused, while the playlist is loaded again.
+    refused: Vec<(Place, Error)>,
+    is_loading: bool,
+    /// Attempts up to this one were made with an older link.
+    older: u64,
+    /// It has brought something since it was had.
+    serves: bool,
+    looked: Option<Instant>,
+    is_said: bool,
+}
+
+impl Link {
+    pub(super) fn new(config: Arc<Config>, choice: Option<Choice>) -> Self {
+        Self {
+            config,
+            choice,
+            refused: Vec::new(),
+            is_loading: false,
+            older: 0,
+            serves: true,
+            looked: None,
+            is_said: false,
+        }
+    }
+
+    /// A unit came by it.
+    pub(super) fn serves(&mut self) {
+        self.serves |= !self.is_loading;
+    }
+}
+
+impl Engine {
+    /// A unit was refused (401, 403): the playlist may have a fresh link. One that brought nothing is not renewed again.
+    pub(super) fn refused(&mut self, attempt: u64, place: Place, error: Error) -> Result<(), Error> {
+        if self.link.is_loading {
+            self.link.refused.push((place, error));
+            return Ok(());
+        }
+        if attempt <= self.link.older {
+            self.planner.lost(place, Instant::now().into_std());
+            return Ok(());
+        }
+        let is_renewable = matches!(self.link.config.input, Input::Url(_));
+        if !is_renewable || !std::mem::take(&mut self.link.serves) {
+            return self.give_up(place, error);
+        }
+        self.link.is_loading = true;
+        self.link.refused.push((place, error));
+        self.planner.hold(true);
+        let (config, choice) = (Arc::clone(&self.link.config), self.link.choice.clone());
+        let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
+        self.running.spawn(async move {
+            let chosen = prepare::choose(&config, choice, &transport, &events).await;
+            Ended::Renewed(chosen.map(|(chosen, _)| chosen.into_iter().map(|chosen| chosen.track).collect()))
+        });
+        Ok(())
+    }
+
+    /// The playlists were loaded again.
+    pub(super) fn renewed(&mut self, result: Result<Vec<crate::plan::Track>, Error>) -> Result<(), Error> {
+        self.link.is_loading = false;
+        self.link.older = self.planner.last_attempt();
+        self.planner.hold(false);
+        let refused = std::mem::take(&mut self.link.refused);
+        let Ok(fresh) = result else {
+            // Why the first one was refused says more.
+            return refused.into_iter().try_for_each(|(place, error)| self.give_up(place, error));
+        };
+        let tracks = &self.shared.tracks.0;
+        if fresh.len() != tracks.len() {
+            return Err(changed(0, "the link expired, and the playlist is another one now"));
+        }
+        for (track, fresh) in tracks.iter().zip(&fresh) {
+            let differs = |number| changed(number, "the link expired, and the playlist is another one now");
+            track.renew(fresh).map_err(differs)?;
+        }
+        let message = "the link has expired; the playlist was loaded again".to_owned();
+        let _ = self.shared.events.send(Event::Warning { kind: "link.renewed", message });
+        // What has begun under another URL may be other bytes.
+        self.begun.clear();
+        let now = Instant::now().into_std();
+        refused.into_iter().for_each(|(place, _)| self.planner.lost(place, now));
+        self.link.is_said = false;
+        Ok(())
+    }
+
+    /// Says, once, that the link dies before the download ends.
+    pub(super) fn watch_link(&mut self, left: Option<Duration>) {
+        let now = Instant::now();
+        let is_due =
+            self.link.looked.is_none_or(|at| now - at >= LOOK_EVERY) && now - self.started >= FIRST_LOOK;
+        let Some(left) = left.filter(|_| is_due && !self.link.is_said) else { return };
+        self.link.looked = Some(now);
+        let last = |track: u8| {
+            let index = self.shared.tracks.0.get(usize::from(track))?.units().checked_sub(1)?;
+            let (_, unit) = self.shared.tracks.at(Place { track, index })?;
+            hls_fetch::expires_at(&unit.url)
+        };
+        let soonest = (0..=u8::MAX).take(self.shared.tracks.0.len()).filter_map(last).min();
+        let Some(lasts) = soonest.and_then(|at| at.duration_since(SystemTime::now()).ok()) else { return };
+        if lasts < left {
+            self.link.is_said = true;
+            let minutes = |time: Duration| time.as_secs().div_ceil(60);
+            let message = format!(
+                "this link dies in {} min, the download needs {}; the playlist is loaded again then, and if that fails \
+                 too, a fresh link goes on",
+                minutes(lasts),
+                minutes(left)
+            );
+            let _ = self.shared.events.send(Event::Warning { kind: "link.expires", message });
+        }
+    }
+}
