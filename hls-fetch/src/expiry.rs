@@ -49,8 +49,12 @@ fn named(name: &str, value: &str) -> Option<u64> {
 
 /// Fields inside a value: `st=1~exp=2~acl=/*`.
 fn inside(value: &str) -> impl Iterator<Item = u64> {
-    let fields = value.split(['~', '&', ';', ',', '!']).filter_map(|field| field.split_once('='));
-    fields.filter_map(|(name, value)| named(&name.to_ascii_lowercase(), value))
+    // The first one may stand behind the name of the token: `hdntl=exp=2`.
+    let fields = value.split(['~', '&', ';', ',', '!']).filter_map(|field| field.rsplit_once('='));
+    fields.filter_map(|(name, value)| {
+        let name = name.rsplit('=').next().unwrap_or_default();
+        named(&name.to_ascii_lowercase(), value)
+    })
 }
 
 /// The `exp` of a JSON Web Token.
