@@ -206,8 +206,11 @@ impl Planner {
         origin.receive(bytes.saturating_sub(active.received));
         origin.succeeded(active.number > 1, now);
         let id = active.origin;
-        self.lanes.iter_mut().for_each(|lane| lane.streak_ended(id));
-        self.active.values_mut().filter(|a| a.origin == id).for_each(|a| a.in_streak = 0);
+        // What came while the origin is in doubt says nothing of the attempts that fail at the same time.
+        if self.origin(id).breaker.admits() {
+            self.lanes.iter_mut().for_each(|lane| lane.streak_ended(id));
+            self.active.values_mut().filter(|a| a.origin == id).for_each(|a| a.in_streak = 0);
+        }
         self.settled(active.place);
         active.number
     }

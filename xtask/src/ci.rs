@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use crate::workspace::{self, cargo};
 #[cfg(target_os = "linux")]
 use crate::{crash, disk};
-use crate::{damage, fuzz, test, tidy};
+use crate::{damage, fuzz, sim, test, tidy};
 
 pub(crate) fn run() -> Result<()> {
     step("fmt", || workspace::run(&mut cargo(&["fmt", "--all", "--check"])))?;
@@ -36,7 +36,8 @@ pub(crate) fn run() -> Result<()> {
     step("damage", || damage::run(&["--runs", "100"].map(str::to_owned)))?;
     #[cfg(target_os = "linux")]
     step("disk", || disk::run(&[]))?;
-    step("fuzz", || fuzz::parse(&["--seconds".to_owned(), "60".to_owned()]))
+    step("fuzz", || fuzz::parse(&["--seconds".to_owned(), "60".to_owned()]))?;
+    step("sim", || sim::run(&[]))
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -15,6 +15,7 @@ mod fuzz;
 mod kill;
 #[cfg(target_os = "linux")]
 mod power;
+mod sim;
 mod test;
 mod tidy;
 mod workspace;
@@ -29,7 +30,7 @@ cargo xtask COMMAND
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
   tidy          prove the layers and the house rules
   ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, disk,
-                fuzz
+                fuzz, sim
   demo          download an encrypted stream, be killed half way, go on, verify
   kill [--runs N] [--connections N] [--seed N]
                 kill downloads at random moments, verify, count the bytes fetched twice
@@ -46,6 +47,8 @@ cargo xtask COMMAND
   bench parse   speed and memory of reading playlists, beside m3u8-rs
   fuzz parse [--runs N] [--seconds S] [--seed X]
                 read mutated playlists: no panic, no hang, bounded memory
+  sim [--seeds N]
+                the planner against networks in virtual time: how fast, how polite, beside every fixed -j
 ";
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn run(args: &[String]) -> Result<()> {
         ("fixture", rest) => fixture::run(rest),
         ("bench", [what]) if what == "parse" => bench::parse(),
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
+        ("sim", rest) => sim::run(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

@@ -124,7 +124,7 @@ impl Breaker {
             return;
         }
         let wait = if wait.is_zero() { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
-        let until = now + wait * 3 / 4 + draw(wait / 4);
+        let until = now + wait / 4 + draw(wait * 3 / 4);
         self.state = State::Open { until, wait };
     }
 

@@ -181,14 +181,12 @@ impl Limiter {
         };
         // If each request brought as much as before, the rate would grow as their number does.
         let hoped = measured.limit as f64 / before.limit as f64 - 1.0;
-        let share = (measured.rate / before.rate.max(1.0) - 1.0) / hoped;
-        let enough = if self.phase == Phase::Climb { 0.2 } else { 0.4 };
-        if share >= enough {
+        let gain = measured.rate / before.rate.max(1.0) - 1.0;
+        let share = gain / hoped;
+        // Where others are on the link, each doubling brings less than the one before, and still brings something.
+        if if self.phase == Phase::Climb { gain >= 0.05 } else { share >= 0.4 } {
             self.in_vain = 0;
             self.before = Some(measured);
-            if self.phase == Phase::Climb && share < 0.6 {
-                self.phase = Phase::Probe;
-            }
             self.step(now);
             return;
         }

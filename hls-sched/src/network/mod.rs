@@ -87,7 +87,7 @@ impl Origin {
     /// Whether a unit may be asked for twice.
     pub(crate) fn bears_hedges(&self, now: Instant) -> bool {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < NO_HEDGE_AFTER_THROTTLE;
-        self.has_room() && !self.throttled.is_some_and(is_recent)
+        self.has_room() && self.health.success_rate() >= 0.9 && !self.throttled.is_some_and(is_recent)
     }
 
     pub(crate) fn receive(&mut self, bytes: u64) {

@@ -9,4 +9,5 @@ mod gaps;
 mod network;
 mod outputs;
 mod resume;
+mod simulated;
 mod support;
