@@ -1,5 +1,6 @@
 //! Links that expire: said early, and renewed from the playlist where that can still be had.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,12 +20,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// An estimate of the time left is worth something after this long.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
 
+/// A unit that is refused over so many fresh links is refused for good.
+const MOST_LINKS: u32 = 2;
+
 /// The link that the units are had by.
 pub(super) struct Link {
     config: Arc<Config>,
     choice: Option<Choice>,
     /// Units that were refused, while the playlist is loaded again.
     refused: Vec<(Place, Error)>,
+    /// How often each of them was asked for again over a fresh link.
+    again: BTreeMap<Place, u32>,
     is_loading: bool,
     /// Attempts up to this one were made with an older link.
     older: u64,
@@ -40,6 +46,7 @@ impl Link {
             config,
             choice,
             refused: Vec::new(),
+            again: BTreeMap::new(),
             is_loading: false,
             older: 0,
             serves: true,
@@ -66,7 +73,8 @@ impl Engine {
             return Ok(());
         }
         let is_renewable = matches!(self.link.config.input, Input::Url(_));
-        if !is_renewable || !std::mem::take(&mut self.link.serves) {
+        let is_hopeless = self.link.again.get(&place).is_some_and(|times| *times >= MOST_LINKS);
+        if !is_renewable || is_hopeless || !std::mem::take(&mut self.link.serves) {
             return self.give_up(place, error);
         }
         self.link.is_loading = true;
@@ -95,14 +103,25 @@ impl Engine {
         if fresh.len() != tracks.len() {
             return Err(changed(0, "the link expired, and the playlist is another one now"));
         }
+        let url = |place: &Place| self.shared.tracks.at(*place).map(|(_, unit)| unit.url.clone());
+        let old: Vec<_> = refused.iter().map(|(place, _)| url(place)).collect();
         for (track, fresh) in tracks.iter().zip(&fresh) {
             let differs = |number| changed(number, "the link expired, and the playlist is another one now");
             track.renew(fresh).map_err(differs)?;
         }
-        let message = "the link has expired; the playlist was loaded again".to_owned();
-        let _ = self.shared.events.send(Event::Warning { kind: "link.renewed", message });
-        // What has begun under another URL may be other bytes.
-        self.begun.clear();
+        let mut is_fresh = false;
+        for ((place, _), old) in refused.iter().zip(old) {
+            let differs = url(place) != old;
+            is_fresh |= differs;
+            // The server may know us again by the playlist alone, but that is asked once.
+            *self.link.again.entry(*place).or_default() += if differs { 1 } else { MOST_LINKS };
+        }
+        if is_fresh {
+            let message = "the link has expired; the playlist was loaded again".to_owned();
+            let _ = self.shared.events.send(Event::Warning { kind: "link.renewed", message });
+            // What has begun under another URL may be other bytes.
+            self.begun.clear();
+        }
         let now = Instant::now().into_std();
         refused.into_iter().for_each(|(place, _)| self.planner.lost(place, now));
         self.link.is_said = false;
