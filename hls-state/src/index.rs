@@ -60,6 +60,7 @@ impl Index {
     /// A store with the feature may have made one.
     pub(crate) fn discard(&mut self) {
         remove_folder(&self.path);
+        remove_folder(&self.path.with_extension("bad"));
     }
 }
 
@@ -68,9 +69,10 @@ impl Index {
     /// Prepares the index without opening anything: a short job never needs it.
     pub(crate) fn open_later(path: PathBuf) -> (Self, Option<String>) {
         let mut warning = None;
+        // One that was moved away by a run that was killed before it had removed it.
+        let aside = path.with_extension("bad");
+        remove_folder(&aside);
         if path.exists() && !owner::was_closed_cleanly(&path) {
-            let aside = path.with_extension("bad");
-            remove_folder(&aside);
             let moved = std::fs::rename(&path, &aside).is_ok();
             remove_folder(&aside);
             warning = (!moved).then(|| "the index of the earlier run could not be moved away".to_owned());
@@ -113,8 +115,10 @@ impl Index {
         if let Some(owner) = self.owner.take() {
             owner.stop();
         }
-        if self.path.exists() {
-            remove_folder(&self.path);
+        for path in [&self.path, &self.path.with_extension("bad")] {
+            if path.exists() {
+                remove_folder(path);
+            }
         }
     }
 }

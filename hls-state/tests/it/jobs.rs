@@ -88,6 +88,20 @@ fn nothing_is_left_of_a_job_that_ended() {
 }
 
 #[test]
+fn an_index_that_was_being_removed_by_a_run_that_was_killed_goes_too() {
+    let job = Job::new(&["a.ts"]);
+    let (mut store, _) = job.open();
+    place(&mut store, 0, 0);
+    kill(store);
+    fs::create_dir_all(job.path("a.ts.hls/index.bad/blobs")).unwrap();
+    fs::write(job.path("a.ts.hls/index.bad/db"), "half of it").unwrap();
+    let (mut store, recovered) = job.open();
+    assert!(recovered.warnings.is_empty(), "{:?}", recovered.warnings);
+    store.finish().unwrap();
+    assert_eq!(job.names(), ["a.ts"]);
+}
+
+#[test]
 fn a_job_is_forgotten_with_all_its_outputs_but_not_while_it_runs() {
     let job = Job::new(&["a.ts", "a.audio.aac", "b.ts"]);
     let (mut store, _) = job.open();
