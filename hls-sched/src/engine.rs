@@ -382,8 +382,8 @@ impl Engine {
     }
 
     fn widen(&mut self, now: std::time::Instant) {
-        let (rate, granted) = self.shared.transport.pacer.state();
-        let width = self.width.update(now, rate, granted);
+        let (rate, granted, held) = self.shared.transport.pacer.state();
+        let width = self.width.update(now, rate, granted, held);
         self.planner.set_limit(if self.is_narrow { 1 } else { width });
     }
 

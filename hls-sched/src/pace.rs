@@ -18,9 +18,13 @@ const CELL: u64 = 1024;
 /// Cells taken at once.
 const MOST_CELLS: u32 = 64;
 
-/// No second may bring more than this many hundredths of the cap.
-const WINDOW_PERCENT: u64 = 125;
-const WINDOW: Duration = Duration::from_secs(1);
+/// A second, and what may lie between a read's leave and the read.
+const WINDOW: Duration = Duration::from_millis(1020);
+
+/// What a second may bring at most, for a cap in bytes per second: a tenth more, and what one read may bring at once.
+fn room(rate: u64) -> u64 {
+    rate.saturating_add(rate / 10).saturating_add(400 << 10)
+}
 
 /// Lets bytes through at a rate; first come, first served, or large reads would starve behind small ones.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(crate) struct Pacer {
     rate: AtomicU64,
     /// Bytes let through so far.
     granted: AtomicU64,
+    held_ms: AtomicU64,
     gate: tokio::sync::Mutex<Gate>,
     ledger: Mutex<Ledger>,
 }
@@ -47,8 +52,8 @@ struct Ledger {
     credit: u64,
     /// Read and not paid for.
     debt: u64,
-    /// The length of the last answer: the next one may be as long, and find a connection whose buffer has grown.
-    last: Option<u64>,
+    /// What the first reads of the last answers brought: the next one may find a connection whose buffer has grown, too.
+    firsts: VecDeque<u64>,
 }
 
 #[derive(Debug)]
@@ -66,6 +71,7 @@ impl Pacer {
         Self {
             rate: AtomicU64::new(rate.unwrap_or(0)),
             granted: AtomicU64::new(0),
+            held_ms: AtomicU64::new(0),
             gate: tokio::sync::Mutex::default(),
             ledger: Mutex::default(),
         }
@@ -79,10 +85,16 @@ impl Pacer {
         self.rate.load(Ordering::Relaxed) > 0
     }
 
-    /// The cap, and the bytes let through so far.
-    pub(crate) fn state(&self) -> (Option<u64>, u64) {
+    /// The cap, the bytes let through so far, and for how long it has held reads back, all added up.
+    pub(crate) fn state(&self) -> (Option<u64>, u64, Duration) {
         let rate = self.rate.load(Ordering::Relaxed);
-        ((rate > 0).then_some(rate), self.granted.load(Ordering::Relaxed))
+        let held = Duration::from_millis(self.held_ms.load(Ordering::Relaxed));
+        ((rate > 0).then_some(rate), self.granted.load(Ordering::Relaxed), held)
+    }
+
+    async fn hold_back(&self, time: Duration) {
+        self.held_ms.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
+        tokio::time::sleep(time).await;
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -93,23 +105,26 @@ impl Pacer {
     /// in the ledger.
     async fn reserve(&self, bytes: u64, at_most: u64) -> u64 {
         let mut gate = self.gate.lock().await;
-        let owed = self.ledger().settle_credit(bytes);
         self.granted.fetch_add(bytes, Ordering::Relaxed);
-        let mut cells = owed.div_ceil(CELL);
-        self.ledger().credit += cells * CELL - owed;
-        while cells > 0 {
+        let mut owed = bytes;
+        loop {
+            // What others paid for and did not read may come at any moment.
+            owed = self.ledger().settle_credit(owed);
+            if owed == 0 {
+                break;
+            }
             let rate = self.rate.load(Ordering::Relaxed);
             if rate == 0 {
                 break;
             }
             let limiter = gate.limiter_for(rate);
-            let n = NonZeroU32::new(cells.min(u64::from(MOST_CELLS)) as u32).unwrap_or(NonZeroU32::MIN);
-            match limiter.check_n(n) {
-                Ok(Ok(())) => cells -= u64::from(n.get()),
+            let cells = owed.div_ceil(CELL).min(u64::from(MOST_CELLS)) as u32;
+            match limiter.check_n(NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN)) {
+                Ok(Ok(())) => self.ledger().credit += u64::from(cells) * CELL,
                 Ok(Err(early)) => {
                     let wait = early.wait_time_from(limiter.clock().now());
                     // In steps, so that a new rate is noticed.
-                    tokio::time::sleep(wait.min(Duration::from_millis(500))).await;
+                    self.hold_back(wait.min(Duration::from_millis(50))).await;
                 }
                 // The burst is never below what is asked for.
                 Err(_) => break,
@@ -122,7 +137,7 @@ impl Pacer {
             let entered = self.ledger().enter(bytes, at_most.saturating_sub(bytes), rate, now);
             match entered {
                 Ok(number) => return number,
-                Err(until) => tokio::time::sleep((until - now).min(Duration::from_millis(20))).await,
+                Err(until) => self.hold_back((until - now).min(Duration::from_millis(20))).await,
             }
         }
     }
@@ -136,12 +151,17 @@ impl Pacer {
 
     /// The account of one transfer.
     pub(crate) fn account(&self) -> Account<'_> {
-        let first = self.ledger().last.map_or(FIRST_READ, |last| last.clamp(FIRST_READ, LARGEST_READ));
+        let (first, is_known) = {
+            let ledger = self.ledger();
+            (ledger.usual_first(), !ledger.firsts.is_empty())
+        };
         Account {
             pacer: self,
             open: VecDeque::new(),
             next: first,
             seen: [first; 2],
+            is_first: true,
+            is_known,
             entered: 0,
             length: None,
         }
@@ -156,10 +176,9 @@ impl Ledger {
             self.recent.pop_front();
         }
         let sum: u64 = self.recent.iter().map(|entry| entry.bytes).sum();
-        let largest = self.recent.iter().map(|entry| entry.surprise).fold(surprise, u64::max);
-        let room = rate.saturating_mul(WINDOW_PERCENT) / 100;
+        let surprises = self.recent.iter().map(|entry| entry.surprise).sum::<u64>() + surprise;
         match self.recent.front() {
-            Some(oldest) if rate > 0 && sum + bytes + largest > room => Err(oldest.at + WINDOW),
+            Some(oldest) if rate > 0 && sum + bytes + surprises > room(rate) => Err(oldest.at + WINDOW),
             _ => {
                 self.next += 1;
                 self.recent.push_back(Entry { at: now, number: self.next, bytes, surprise });
@@ -168,12 +187,30 @@ impl Ledger {
         }
     }
 
+    /// What the first read of an answer is foreseen to bring.
+    fn usual_first(&self) -> u64 {
+        let mean = self.firsts.iter().sum::<u64>().checked_div(self.firsts.len() as u64);
+        mean.unwrap_or(FIRST_READ).clamp(FIRST_READ, LARGEST_READ)
+    }
+
+    fn note_first(&mut self, bytes: u64) {
+        self.firsts.truncate(FIRSTS - 1);
+        self.firsts.push_front(bytes);
+    }
+
     /// What has to be paid for a read once credit and debt are used up.
     fn settle_credit(&mut self, bytes: u64) -> u64 {
         let owed = bytes + std::mem::take(&mut self.debt);
         let from_credit = self.credit.min(owed);
         self.credit -= from_credit;
         owed - from_credit
+    }
+
+    /// A read happens only now.
+    fn happens(&mut self, number: u64, now: Instant) {
+        let index = self.recent.iter().position(|entry| entry.number == number);
+        let entry = index.and_then(|index| self.recent.remove(index));
+        self.recent.extend(entry.map(|entry| Entry { at: now, ..entry }));
     }
 
     fn settle(&mut self, number: u64, foreseen: u64, read: u64) {
@@ -195,8 +232,8 @@ impl Gate {
 fn limiter(rate: u64) -> Limiter {
     let cells = u32::try_from((rate / CELL).max(1)).unwrap_or(u32::MAX);
     let cells = NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN);
-    // What nobody could take for a moment is made up for: half a second's worth. The ledger keeps it from coming at once.
-    let burst = NonZeroU32::new((cells.get() / 2).max(MOST_CELLS)).unwrap_or(NonZeroU32::MIN);
+    // What nobody could take for a moment is made up for: two seconds' worth. The ledger keeps it from coming at once.
+    let burst = NonZeroU32::new(cells.get().saturating_mul(2).max(MOST_CELLS)).unwrap_or(NonZeroU32::MIN);
     let limiter = RateLimiter::direct_with_clock(Quota::per_second(cells).allow_burst(burst), MonotonicClock);
     // A limiter begins with a whole burst, which nobody has been kept from.
     let _ = limiter.check_n(burst);
@@ -212,6 +249,7 @@ pub(crate) struct Width {
     most: usize,
     width: usize,
     since: Option<(Instant, u64)>,
+    held: Duration,
     below: u32,
 }
 
@@ -219,11 +257,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Width {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, width: 1, since: None, below: 0 }
+        Self { most, width: 1, since: None, held: Duration::ZERO, below: 0 }
     }
 
-    /// The width from now on, for a cap and a counter of bytes let through.
-    pub(crate) fn update(&mut self, now: Instant, rate: Option<u64>, granted: u64) -> usize {
+    /// The width from now on, for a cap, a counter of bytes let through, and a counter of the time for which the cap held
+    /// something back.
+    pub(crate) fn update(&mut self, now: Instant, rate: Option<u64>, granted: u64, held: Duration) -> usize {
         let Some(rate) = rate else { return self.most };
         let (since, before) = *self.since.get_or_insert((now, granted));
         let elapsed = now.saturating_duration_since(since);
@@ -231,9 +270,11 @@ impl Width {
             return self.width;
         }
         self.since = Some((now, granted));
+        let held = held.saturating_sub(std::mem::replace(&mut self.held, held));
         let reached = granted.saturating_sub(before) as f64 / elapsed.as_secs_f64();
         // One look may fall between two segments.
-        self.below = if reached < 0.9 * rate as f64 { self.below + 1 } else { 0 };
+        let is_below = reached < 0.9 * rate as f64 && held < elapsed / 4;
+        self.below = if is_below { self.below + 1 } else { 0 };
         if self.below >= 2 {
             self.below = 0;
             self.width = (self.width + self.width.div_ceil(2)).min(self.most);
@@ -257,12 +298,17 @@ pub(crate) struct Account<'a> {
     next: u64,
     /// The last two reads.
     seen: [u64; 2],
+    is_first: bool,
+    /// There were answers before: a connection may be used again.
+    is_known: bool,
     /// Bytes foreseen or seen.
     entered: u64,
     length: Option<u64>,
 }
 
 const FIRST_READ: u64 = 8 << 10;
+/// First reads that are looked back on: tracks differ.
+const FIRSTS: usize = 4;
 const LARGEST_READ: u64 = 408 << 10;
 
 impl Account<'_> {
@@ -282,8 +328,9 @@ impl Account<'_> {
         if bytes == 0 || !self.pacer.is_limited() {
             return;
         }
-        // Two reads may have doubled the buffer since.
-        let largest = self.seen[0].max(self.seen[1]).saturating_mul(4).clamp(bytes, LARGEST_READ).min(left);
+        // Two reads may have doubled the buffer since; what the connection has read before is not known.
+        let seen = if self.is_first && self.is_known { LARGEST_READ } else { self.seen[0].max(self.seen[1]) };
+        let largest = seen.saturating_mul(4).clamp(bytes, LARGEST_READ).min(left);
         let number = self.pacer.reserve(bytes, largest).await;
         self.open.push_back((number, bytes));
         self.entered += bytes;
@@ -291,12 +338,16 @@ impl Account<'_> {
 
     pub(crate) fn answered(&mut self, length: Option<u64>) {
         self.length = length;
-        self.pacer.ledger().last = Some(length.unwrap_or(LARGEST_READ));
+        let now = tokio::time::Instant::now().into_std();
+        self.open.iter().for_each(|(number, _)| self.pacer.ledger().happens(*number, now));
     }
 
     pub(crate) fn received(&mut self, bytes: u64) {
         let Some((number, foreseen)) = self.open.pop_front() else { return };
         self.pacer.settle(number, foreseen, bytes);
+        if std::mem::take(&mut self.is_first) {
+            self.pacer.ledger().note_first(bytes);
+        }
         self.entered = (self.entered + bytes).saturating_sub(foreseen);
         self.seen = [self.seen[1], bytes];
         let grows = bytes > foreseen;
@@ -360,7 +411,7 @@ mod tests {
         let run = |rate: Option<u64>, most: usize| {
             let (mut width, mut granted, mut n) = (Width::new(most), 1, 0);
             for step in 0..200 {
-                n = width.update(start + LOOK_EVERY * step / 5, rate, granted);
+                n = width.update(start + LOOK_EVERY * step / 5, rate, granted, Duration::ZERO);
                 granted += (30 * n as u64).min(rate.unwrap_or(u64::MAX) / 10);
             }
             n
@@ -392,7 +443,7 @@ mod tests {
                 ledger.settle(number, bytes, read);
                 happened.push((now, read));
                 let second: u64 = happened.iter().filter(|(at, _)| now - *at < WINDOW).map(|(_, n)| n).sum();
-                prop_assert!(second <= (rate * WINDOW_PERCENT / 100).max(read));
+                prop_assert!(second <= room(rate).max(read));
             }
         }
 
