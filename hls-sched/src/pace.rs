@@ -169,14 +169,18 @@ impl Pacer {
 }
 
 impl Ledger {
-    /// Enters a read, or says when there may be room for it. Room is kept for one surprise, the largest: that several reads
-    /// under way all exceed what was foreseen is too rare to hold all of them back for it.
+    /// Enters a read, or says when there may be room for it. Room is kept for two surprises, the largest: that more
+    /// reads under way all exceed what was foreseen is too rare to hold all of them back for it.
     fn enter(&mut self, bytes: u64, surprise: u64, rate: u64, now: Instant) -> Result<u64, Instant> {
         while self.recent.front().is_some_and(|entry| now.saturating_duration_since(entry.at) >= WINDOW) {
             self.recent.pop_front();
         }
         let sum: u64 = self.recent.iter().map(|entry| entry.bytes).sum();
-        let surprises = self.recent.iter().map(|entry| entry.surprise).sum::<u64>() + surprise;
+        let open = self.recent.iter().map(|entry| entry.surprise);
+        let (first, second) = open
+            .chain([surprise])
+            .fold((0, 0), |(first, second), surprise| (first.max(surprise), second.max(surprise.min(first))));
+        let surprises = first + second;
         match self.recent.front() {
             Some(oldest) if rate > 0 && sum + bytes + surprises > room(rate) => Err(oldest.at + WINDOW),
             _ => {
