@@ -63,9 +63,28 @@ fn samples() -> Vec<(Container, Vec<u8>)> {
         (Container::Mp3, [&mp3.repeat(4)[..], b"TAG", &[0; 125]].concat()),
         (Container::Ac3, ac3.repeat(3)),
         (Container::Eac3, [&id3[..], &eac3.repeat(3)].concat()),
+        (Container::MpegTs, (0..8).flat_map(timed).collect()),
+        (Container::Fmp4, [boxed(b"styp", b"msdh"), fragment(7), fragment(8)].concat()),
         (Container::MpegTs, pictures(3)),
         (Container::Fmp4, [moof(), boxed(b"mdat", &[2; 400])].concat()),
     ]
+}
+
+/// One packet of an elementary stream with a running counter, ten to a second.
+fn timed(number: u64) -> Vec<u8> {
+    let time = number * 9000;
+    let part = |shift: u32, bits: u32| ((time >> shift) & ((1 << bits) - 1)) as u8;
+    let stamp = [0x21 | part(30, 3) << 1, part(22, 8), part(15, 7) << 1 | 1, part(7, 8), part(0, 7) << 1 | 1];
+    let start = [0x47, 0x41, 0x00, 0x10 | (number % 16) as u8, 0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5];
+    [&start[..], &stamp, &[0xff; 170]].concat()
+}
+
+/// A fragment of `samples` that last a tenth of a second each, and their default from nowhere but itself.
+fn fragment(samples: u32) -> Vec<u8> {
+    let tfhd = [8, 1, 100].map(u32::to_be_bytes).concat();
+    let trun = [0, samples].map(u32::to_be_bytes).concat();
+    let traf = [boxed(b"tfhd", &tfhd), boxed(b"trun", &trun)].concat();
+    [boxed(b"moof", &boxed(b"traf", &traf)), boxed(b"mdat", &[3; 500])].concat()
 }
 
 fn verify<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Summary, MediaError> {
@@ -120,6 +139,41 @@ fn fault_36_noise_is_not_media() {
     .take(4096)
     .collect();
     assert!(matches!(verify([&noise[..]]), Err(MediaError::Unrecognised { .. })));
+}
+
+#[test]
+fn durations_by_container() {
+    let micros = [None, None, Some(60 * 23_219), Some(69_659), Some(104_489), Some(96_000), Some(96_000)];
+    for ((container, bytes), expect) in samples().iter().zip(micros) {
+        let duration = verify([&bytes[..]]).expect("a whole unit").duration(None);
+        let expect = expect.map(std::time::Duration::from_micros);
+        let near = |a: std::time::Duration, b: std::time::Duration| a.abs_diff(b).as_micros() < 60;
+        assert!(duration.zip(expect).is_none_or(|(a, b)| near(a, b)), "{container}: {duration:?}");
+        assert_eq!(duration.is_some(), expect.is_some(), "{container}");
+    }
+    let (_, timed) = samples().remove(7);
+    assert_eq!(verify([&timed[..]]).expect("a whole unit").duration(None).map(|d| d.as_millis()), Some(800));
+}
+
+#[test]
+fn noise_on_packet_boundaries_is_doubted() {
+    let whole: Vec<u8> = (0..60).flat_map(timed).collect();
+    assert_eq!(verify([&whole[..]]).expect("a whole unit").broken_at, None);
+    let mut state = 7_u32;
+    for packets in [1, 5, 16, 21, 32] {
+        let mut bytes = whole.clone();
+        for packet in bytes.chunks_mut(188).skip(20).take(packets) {
+            for slot in &mut packet[1..] {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *slot = (state >> 24) as u8;
+            }
+        }
+        let summary = verify([&bytes[..]]).expect("the sync bytes are all there");
+        assert!(
+            summary.broken_at.is_some_and(|at| (20..=20 + packets as u64).contains(&(at / 188))),
+            "{summary:?}"
+        );
+    }
 }
 
 #[test]
