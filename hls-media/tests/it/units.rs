@@ -146,34 +146,13 @@ fn durations_by_container() {
     let micros = [None, None, Some(60 * 23_219), Some(69_659), Some(104_489), Some(96_000), Some(96_000)];
     for ((container, bytes), expect) in samples().iter().zip(micros) {
         let duration = verify([&bytes[..]]).expect("a whole unit").duration(None);
-        let expect = expect.map(std::time::Duration::from_micros);
-        let near = |a: std::time::Duration, b: std::time::Duration| a.abs_diff(b).as_micros() < 60;
+        let expect = expect.map(Duration::from_micros);
+        let near = |a: Duration, b: Duration| a.abs_diff(b).as_micros() < 60;
         assert!(duration.zip(expect).is_none_or(|(a, b)| near(a, b)), "{container}: {duration:?}");
         assert_eq!(duration.is_some(), expect.is_some(), "{container}");
     }
     let (_, timed) = samples().remove(7);
     assert_eq!(verify([&timed[..]]).expect("a whole unit").duration(None).map(|d| d.as_millis()), Some(800));
-}
-
-#[test]
-fn noise_on_packet_boundaries_is_doubted() {
-    let whole: Vec<u8> = (0..60).flat_map(timed).collect();
-    assert_eq!(verify([&whole[..]]).expect("a whole unit").broken_at, None);
-    let mut state = 7_u32;
-    for packets in [1, 5, 16, 21, 32] {
-        let mut bytes = whole.clone();
-        for packet in bytes.chunks_mut(188).skip(20).take(packets) {
-            for slot in &mut packet[1..] {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                *slot = (state >> 24) as u8;
-            }
-        }
-        let summary = verify([&bytes[..]]).expect("the sync bytes are all there");
-        assert!(
-            summary.broken_at.is_some_and(|at| (20..=20 + packets as u64).contains(&(at / 188))),
-            "{summary:?}"
-        );
-    }
 }
 
 #[test]
@@ -198,9 +177,8 @@ fn durations() {
     let samples = samples();
     check(&samples[0].1, None);
     check(&samples[1].1, None);
-    check(&samples[5].1, Some(96));
     // Ticks alone are no time.
-    check(&samples[8].1, None);
+    check(&samples[10].1, None);
 }
 
 #[test]
@@ -229,7 +207,7 @@ fn noise_in_the_place_of_packets_breaks_the_counters() {
 proptest! {
     #[test]
     fn chunking_changes_nothing(
-        which in 0_usize..9,
+        which in 0_usize..11,
         cut in 0_usize..1500,
         damage in proptest::option::of((0_usize..1500, any::<u8>())),
         sizes in proptest::collection::vec(1_usize..300, 1..40),
