@@ -156,6 +156,12 @@ fn durations_by_container() {
 }
 
 #[test]
+fn a_picture_in_front_of_packets_is_not_media() {
+    let bytes = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &pictures(3)[..]].concat();
+    assert!(matches!(verify([&bytes[..]]), Err(MediaError::Unrecognised { .. })));
+}
+
+#[test]
 fn damage_is_found_where_it_is() {
     let (_, mut bytes) = samples().remove(0);
     bytes[188 * 4] = 0;
