@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hls_fetch::HttpVersion;
 use hls_sched::{Durability, Format, Select};
 use url::Url;
 
@@ -115,6 +116,9 @@ pub(crate) struct RequestArgs {
     /// Send a header to this host too; others than User-Agent, Referer, Origin, Accept and Sec-* go to the input's origin alone
     #[arg(long, num_args = 2, value_names = ["HOST", "K: V"])]
     pub(crate) header_for: Vec<String>,
+    /// Speak this HTTP over TLS: 1.1, 2, or auto, which is 2 where the server has it; with 2 a cap on the rate is less even
+    #[arg(long, value_name = "VERSION", default_value = "1.1", value_parser = http_version)]
+    pub(crate) http: HttpVersion,
     /// Let https lead to http
     #[arg(long)]
     pub(crate) allow_http: bool,
@@ -315,6 +319,15 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         _ => words,
     };
     Cli::try_parse_from(words).map(|cli| cli.command)
+}
+
+fn http_version(text: &str) -> Result<HttpVersion, String> {
+    match text {
+        "1.1" => Ok(HttpVersion::Http1),
+        "2" => Ok(HttpVersion::Http2),
+        "auto" => Ok(HttpVersion::Auto),
+        _ => Err("1.1, 2 or auto".to_owned()),
+    }
 }
 
 fn only_get(method: &str) -> Result<String, String> {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use hls_fetch::HttpVersion;
+
 use crate::args::{
     ChooseArgs, DurabilityArg, FormatArg, Get, NetworkArgs, OutputArgs, RareArgs, RequestArgs,
 };
@@ -130,6 +132,7 @@ fn of_request(args: &RequestArgs, to: &mut Collected) -> Result<(), String> {
         insecure,
         ca,
         header_for,
+        http,
         allow_http,
         allow_private,
         ..
@@ -159,6 +162,11 @@ fn of_request(args: &RequestArgs, to: &mut Collected) -> Result<(), String> {
         to.option("--header-for", Some(host));
         let field = header.split(':').next().unwrap_or_default();
         to.words.push(if to.with_secrets { header.clone() } else { format!("{field}: …") });
+    }
+    match http {
+        HttpVersion::Http1 => {}
+        HttpVersion::Http2 => to.manner("--http", Some("2")),
+        HttpVersion::Auto => to.manner("--http", Some("auto")),
     }
     to.flag("--allow-http", *allow_http);
     to.flag("--allow-private", *allow_private);

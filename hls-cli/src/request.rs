@@ -49,6 +49,7 @@ pub(crate) fn client(
         .cookies(cookies)
         .connections(connections)
         .stall_timeout(stall)
+        .http(args.http)
         .allow_http(args.allow_http)
         .allow_private(args.allow_private)
         .insecure(args.insecure);

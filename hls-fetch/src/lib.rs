@@ -55,7 +55,7 @@ pub use address::AddressRange;
 pub use body::{Body, BoxBody, Chunks};
 pub use class::Class;
 #[cfg(feature = "client")]
-pub use client::{Client, ClientBuilder, Resolve, ResolveFuture};
+pub use client::{Client, ClientBuilder, HttpVersion, Resolve, ResolveFuture};
 #[cfg(feature = "client")]
 pub use cookies::{CookieFileError, parse_cookie_file};
 pub use delay::draw;

@@ -1,6 +1,8 @@
 //! Packed audio: frames one after another, behind an ID3 tag that has the timestamp
 //! (rfc8216bis-22, section 3.1.3).
 
+use std::time::Duration;
+
 use crate::{Container, MediaError};
 
 /// The longest header that has to be seen to know where a frame or a tag ends.
@@ -9,8 +11,8 @@ const HEADER: usize = 10;
 /// What begins at a frame boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// A frame; its length is `None` where the header does not tell (MPEG audio in free format).
-    Header { container: Container, len: Option<u64> },
+    /// A frame; its length is `None` where the header does not tell (MPEG audio in free format). `nanos` is how long it lasts.
+    Header { container: Container, len: Option<u64>, nanos: u64 },
     /// An ID3 tag.
     Tag { len: u64 },
     /// Too few bytes to tell.
@@ -29,7 +31,7 @@ pub(crate) fn frame(head: &[u8]) -> Frame {
         }
         // The old tag stands at the end of files.
         [b'T', b'A', b'G', _, ..] => Frame::Tag { len: 128 },
-        [0xff, b, c, d, e, f, ..] if b & 0xf6 == 0xf0 => adts(*b, *c, *d, *e, *f),
+        [0xff, b, c, d, e, f, g, ..] if b & 0xf6 == 0xf0 => adts([*b, *c, *d, *e, *f, *g]),
         [0xff, b, c, ..] if b & 0xe0 == 0xe0 && b & 0x06 != 0 => mpeg(*b, *c),
         [0x0b, 0x77, c, d, e, f, ..] => dolby(*c, *d, *e, *f),
         _ if head.len() < HEADER && may_begin(head) => Frame::Short,
@@ -42,14 +44,20 @@ fn may_begin(head: &[u8]) -> bool {
     begins(b"ID3") || begins(b"TAG") || begins(&[0x0b, 0x77]) || begins(&[0xff])
 }
 
-fn adts(b: u8, c: u8, d: u8, e: u8, f: u8) -> Frame {
+fn nanos(samples: u64, rate: u64) -> u64 {
+    (samples * 1_000_000_000).checked_div(rate).unwrap_or(0)
+}
+
+fn adts([b, c, d, e, f, g]: [u8; 6]) -> Frame {
+    const RATES: [u64; 13] =
+        [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
     let len = (u64::from(d & 3) << 11) | (u64::from(e) << 3) | u64::from(f >> 5);
     let header = if b & 1 == 0 { 9 } else { 7 };
-    let rate = (c >> 2) & 0xf;
-    if len < header || rate > 12 {
+    let Some(&rate) = RATES.get(usize::from((c >> 2) & 0xf)).filter(|_| len >= header) else {
         return Frame::None;
-    }
-    Frame::Header { container: Container::Adts, len: Some(len) }
+    };
+    let nanos = nanos(1024 * (u64::from(g & 3) + 1), rate);
+    Frame::Header { container: Container::Adts, len: Some(len), nanos }
 }
 
 fn mpeg(b: u8, c: u8) -> Frame {
@@ -81,10 +89,21 @@ fn mpeg(b: u8, c: u8) -> Frame {
         3 if version != 3 => 72 * kilobits * 1000 / rate + padding,
         _ => 144 * kilobits * 1000 / rate + padding,
     };
-    Frame::Header { container: Container::Mp3, len: (kilobits > 0).then_some(len) }
+    let samples = match layer {
+        1 => 384,
+        3 if version != 3 => 576,
+        _ => 1152,
+    };
+    Frame::Header {
+        container: Container::Mp3,
+        len: (kilobits > 0).then_some(len),
+        nanos: nanos(samples, rate),
+    }
 }
 
 fn dolby(c: u8, d: u8, e: u8, f: u8) -> Frame {
+    const RATES: [u64; 3] = [48_000, 44_100, 32_000];
+    const BLOCKS: [u64; 4] = [1, 2, 3, 6];
     const KILOBITS: [u64; 19] =
         [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
     match f >> 3 {
@@ -96,11 +115,20 @@ fn dolby(c: u8, d: u8, e: u8, f: u8) -> Frame {
                 2 => kilobits * 3,
                 _ => return Frame::None,
             };
-            Frame::Header { container: Container::Ac3, len: Some(words * 2) }
+            // Higher revisions halve the rate (ETSI TS 102 366, annex C of the first edition).
+            let rate = RATES.get(usize::from(e >> 6)).map_or(0, |rate| rate >> (f >> 3).saturating_sub(8));
+            Frame::Header { container: Container::Ac3, len: Some(words * 2), nanos: nanos(1536, rate) }
         }
         11..=16 => {
             let words = (u64::from(c & 7) << 8 | u64::from(d)) + 1;
-            Frame::Header { container: Container::Eac3, len: Some(words * 2) }
+            // A dependent substream sounds together with the one before it, and half rates have all six blocks.
+            let code = usize::from(e >> 4 & 3);
+            let (blocks, rate) = match RATES.get(usize::from(e >> 6)) {
+                Some(rate) => (BLOCKS.get(code).copied().unwrap_or(6), *rate),
+                None => (6, RATES.get(code).map_or(0, |rate| rate / 2)),
+            };
+            let nanos = if c >> 6 == 1 { 0 } else { nanos(256 * blocks, rate) };
+            Frame::Header { container: Container::Eac3, len: Some(words * 2), nanos }
         }
         _ => Frame::None,
     }
@@ -118,11 +146,17 @@ pub(crate) struct Frames {
     head_len: usize,
     /// In free format no header tells where the next one is.
     unchecked: bool,
+    nanos: u64,
 }
 
 impl Frames {
     pub(crate) fn container(&self) -> Option<Container> {
         self.container
+    }
+
+    /// How long the frames are together. `None`: it can't be told.
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        (self.nanos > 0 && !self.unchecked).then(|| Duration::from_nanos(self.nanos))
     }
 
     pub(crate) fn push(&mut self, input: &[u8]) -> Result<(), MediaError> {
@@ -185,10 +219,11 @@ impl Frames {
     fn begin_frame(&mut self, head: &[u8], passed: u64) -> Result<(), MediaError> {
         self.begin = self.offset.saturating_sub(passed);
         match frame(head) {
-            Frame::Header { container, len } => {
+            Frame::Header { container, len, nanos } => {
                 if *self.container.get_or_insert(container) != container {
                     return Err(MediaError::FrameLost { offset: self.begin });
                 }
+                self.nanos = self.nanos.saturating_add(nanos);
                 match len {
                     Some(len) => self.remaining = len,
                     None => self.unchecked = true,
@@ -212,19 +247,20 @@ impl Frames {
 mod tests {
     use super::*;
 
-    fn check(head: &[u8], container: Container, len: u64) {
-        assert_eq!(frame(head), Frame::Header { container, len: Some(len) }, "{head:x?}");
+    fn check(head: &[u8], container: Container, len: u64, micros: u64) {
+        let Frame::Header { container: found, len: length, nanos } = frame(head) else { panic!("{head:x?}") };
+        assert_eq!((found, length, nanos / 1000), (container, Some(len), micros), "{head:x?}");
     }
 
     #[test]
     fn headers() {
-        check(&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc], Container::Adts, 16);
-        check(&[0xff, 0xfb, 0x90, 0x00], Container::Mp3, 417);
-        check(&[0xff, 0xfb, 0x92, 0x00], Container::Mp3, 418);
-        check(&[0xff, 0xf3, 0x40, 0xc0], Container::Mp3, 104);
-        check(&[0x0b, 0x77, 0, 0, 0x14, 0x40], Container::Ac3, 768);
-        check(&[0x0b, 0x77, 0, 0, 0x55, 0x40], Container::Ac3, 836);
-        check(&[0x0b, 0x77, 0x01, 0xff, 0x34, 0x87], Container::Eac3, 1024);
+        check(&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc], Container::Adts, 16, 23219);
+        check(&[0xff, 0xfb, 0x90, 0x00], Container::Mp3, 417, 26122);
+        check(&[0xff, 0xfb, 0x92, 0x00], Container::Mp3, 418, 26122);
+        check(&[0xff, 0xf3, 0x40, 0xc0], Container::Mp3, 104, 26122);
+        check(&[0x0b, 0x77, 0, 0, 0x14, 0x40], Container::Ac3, 768, 32000);
+        check(&[0x0b, 0x77, 0, 0, 0x55, 0x40], Container::Ac3, 836, 34829);
+        check(&[0x0b, 0x77, 0x01, 0xff, 0x34, 0x87], Container::Eac3, 1024, 32000);
         assert_eq!(frame(b"ID3\x04\0\0\0\0\x02\x01"), Frame::Tag { len: 10 + 257 });
         assert_eq!(frame(b"nothing of that"), Frame::None);
         assert_eq!(frame(b"ID"), Frame::Short);

@@ -1,6 +1,9 @@
 //! Boxes of fragmented MP4.
 
-use crate::{Kind, MediaError};
+use crate::{Kind, MediaError, fragment::Fragments};
+
+/// A `moof` box that is larger is passed without a look; real ones have some kilobytes.
+const LARGEST_MOOF: u64 = 1 << 20;
 
 /// Walks the boxes of one unit at the outermost level, whatever the chunking.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +19,9 @@ pub(crate) struct Boxes {
     moov: bool,
     moof: bool,
     mdat: bool,
+    /// What came of the `moof` box that is being passed; `None` in any other.
+    fragment: Option<Vec<u8>>,
+    fragments: Fragments,
 }
 
 impl Boxes {
@@ -28,9 +34,16 @@ impl Boxes {
             }
             if self.remaining > 0 {
                 let skip = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
-                input = input.get(skip..).unwrap_or(&[]);
+                let (part, rest) = input.split_at(skip);
+                if let Some(fragment) = &mut self.fragment {
+                    fragment.extend_from_slice(part);
+                }
+                input = rest;
                 self.remaining -= skip as u64;
                 self.offset = self.offset.saturating_add(skip as u64);
+                if let Some(fragment) = self.fragment.take_if(|_| self.remaining == 0) {
+                    self.fragments.take(Some(&fragment));
+                }
                 continue;
             }
             if self.header_len == 0 {
@@ -70,6 +83,10 @@ impl Boxes {
         }
     }
 
+    pub(crate) fn fragments(&self) -> &Fragments {
+        &self.fragments
+    }
+
     fn begin_box(&mut self) -> Result<(), MediaError> {
         let [a, b, c, d, n0, n1, n2, n3, large @ ..] = self.header;
         let size = u64::from(u32::from_be_bytes([a, b, c, d]));
@@ -89,7 +106,14 @@ impl Boxes {
         self.header_len = 0;
         match &self.name {
             b"moov" => self.moov = true,
-            b"moof" => self.moof = true,
+            b"moof" => {
+                self.moof = true;
+                match self.remaining {
+                    1..=LARGEST_MOOF => self.fragment = Some(Vec::new()),
+                    0 => {}
+                    _ => self.fragments.take(None),
+                }
+            }
             b"mdat" => self.mdat = true,
             _ => {}
         }

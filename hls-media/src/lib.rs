@@ -28,14 +28,17 @@
 //!
 //! # Limitations
 //!
-//! What is verified is the outer structure: packets, boxes, frames. The encoded pictures and sounds are not
-//! looked at, and WebVTT is checked by its first line alone. There is no remuxer.
+//! What is verified is the outer structure: packets, boxes, frames, and how long they last. The encoded pictures and
+//! sounds are not looked at, and WebVTT is checked by its first line alone. There is no remuxer.
 
 mod audio;
 mod configuration;
 mod container;
+mod continuity;
 mod error;
 mod fmp4;
+mod fragment;
+mod timestamps;
 mod ts;
 mod verifier;
 

@@ -1,6 +1,6 @@
 //! Packets of MPEG transport streams.
 
-use crate::MediaError;
+use crate::{MediaError, continuity::Continuity};
 
 pub(crate) const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
@@ -10,24 +10,50 @@ pub(crate) fn is_packets(head: &[u8]) -> bool {
     !head.is_empty() && head.chunks(PACKET).take(3).all(|packet| packet.first() == Some(&SYNC))
 }
 
-/// Checks the sync byte of every packet of a transport stream, and that the last one is whole.
-#[derive(Debug, Clone, Default)]
+/// Checks the sync byte of every packet of a transport stream, and that the last one is whole; whether packets are
+/// missing is left to [`Continuity`].
+#[derive(Debug, Clone)]
 pub(crate) struct Packets {
     bytes: u64,
+    /// The beginning of a packet that came in several chunks.
+    begun: [u8; PACKET],
+    continuity: Continuity,
+}
+
+impl Default for Packets {
+    fn default() -> Self {
+        Self { bytes: 0, begun: [0; PACKET], continuity: Continuity::default() }
+    }
 }
 
 impl Packets {
     pub(crate) fn push(&mut self, input: &[u8]) -> Result<(), MediaError> {
+        let mut input = input;
         let begun = usize::try_from(self.bytes % PACKET as u64).unwrap_or(0);
-        let rest = if begun == 0 { 0 } else { PACKET - begun };
-        if let Some(packets) = input.get(rest..) {
-            let lost = packets.chunks(PACKET).position(|packet| packet.first() != Some(&SYNC));
-            if let Some(index) = lost {
-                let offset = self.bytes.saturating_add((rest + index * PACKET) as u64);
-                return Err(MediaError::SyncLost { offset });
+        if begun > 0 {
+            let (part, rest) = input.split_at(input.len().min(PACKET - begun));
+            self.begin(begun, part);
+            self.bytes = self.bytes.saturating_add(part.len() as u64);
+            if begun + part.len() == PACKET {
+                let offset = self.bytes.saturating_sub(PACKET as u64);
+                self.continuity.packet(offset, self.begun.get(1..).unwrap_or(&[]));
             }
+            input = rest;
         }
-        self.bytes = self.bytes.saturating_add(input.len() as u64);
+        let packets = input.chunks_exact(PACKET);
+        let rest = packets.remainder();
+        for packet in packets {
+            match packet {
+                [SYNC, packet @ ..] => self.continuity.packet(self.bytes, packet),
+                _ => return Err(MediaError::SyncLost { offset: self.bytes }),
+            }
+            self.bytes = self.bytes.saturating_add(PACKET as u64);
+        }
+        if rest.first().is_some_and(|first| *first != SYNC) {
+            return Err(MediaError::SyncLost { offset: self.bytes });
+        }
+        self.begin(0, rest);
+        self.bytes = self.bytes.saturating_add(rest.len() as u64);
         Ok(())
     }
 
@@ -36,6 +62,16 @@ impl Packets {
             Ok(())
         } else {
             Err(MediaError::TsTruncated { bytes: self.bytes })
+        }
+    }
+
+    pub(crate) fn continuity(&self) -> &Continuity {
+        &self.continuity
+    }
+
+    fn begin(&mut self, at: usize, part: &[u8]) {
+        if let Some(slot) = self.begun.get_mut(at..at + part.len()) {
+            slot.copy_from_slice(part);
         }
     }
 }

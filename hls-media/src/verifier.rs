@@ -1,10 +1,13 @@
 //! The verifier, which passes bytes to the check of their container.
 
+use std::time::Duration;
+
 use crate::{
-    Container, MediaError,
+    Configuration, Container, MediaError,
     audio::Frames,
     container::{SNIFF, Sniffed, sniff},
     fmp4::Boxes,
+    fragment::Fragments,
     ts::Packets,
 };
 
@@ -84,7 +87,16 @@ impl Verifier {
             State::Head(_) => Err(MediaError::Unrecognised { first: String::new() }),
         };
         let (container, kind) = self.keep(result)?;
-        Ok(Summary { container, kind, bytes: self.bytes })
+        let (time, broken_at) = match &self.state {
+            State::MpegTs(packets) => {
+                let continuity = packets.continuity();
+                (Time::Told(continuity.timestamps().duration()), continuity.broken_at())
+            }
+            State::Fmp4(boxes) => (Time::Ticks(boxes.fragments().clone()), None),
+            State::PackedAudio(frames) => (Time::Told(frames.duration()), None),
+            State::WebVtt | State::Head(_) | State::Failed(_) => (Time::Told(None), None),
+        };
+        Ok(Summary { container, kind, bytes: self.bytes, broken_at, time })
     }
 
     /// Returns the container once it is known: after a few hundred bytes, or behind the tags of packed audio.
@@ -128,7 +140,7 @@ impl Verifier {
 }
 
 /// What a unit that passed was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
     /// The container.
@@ -137,6 +149,29 @@ pub struct Summary {
     pub kind: Kind,
     /// How many bytes it has.
     pub bytes: u64,
+    /// MPEG-TS: the offset of the first packet before which others of its stream are missing by the continuity
+    /// counters, or which says itself that it is damaged. Encoders make such streams too, so it is a doubt and no proof.
+    pub broken_at: Option<u64>,
+    time: Time,
+}
+
+/// What is known of the time that a unit lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Time {
+    Told(Option<Duration>),
+    Ticks(Fragments),
+}
+
+impl Summary {
+    /// Returns how long the media is by its own timestamps, taken from the longest of its tracks.
+    ///
+    /// fMP4 needs its initialisation section for that. `None`: it does not tell, or too little of it to say so.
+    pub fn duration(&self, init: Option<&Configuration>) -> Option<Duration> {
+        match &self.time {
+            Time::Told(duration) => *duration,
+            Time::Ticks(fragments) => fragments.duration(init?),
+        }
+    }
 }
 
 /// What a unit holds; only fMP4 has initialisation sections that can be told from media.

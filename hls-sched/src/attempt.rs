@@ -9,11 +9,12 @@ use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch, Request};
 use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
 
 use crate::assemble::{Assembler, Completion, Offer, Place};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
+use crate::doubt::{Arrival, Doubt, Doubts};
 use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
@@ -28,6 +29,8 @@ use crate::writer::Writer;
 
 /// A segment larger than this is an attack.
 const LARGEST_SEGMENT: u64 = 2 << 30;
+/// The initialisation section is asked for before the segments: one that came earlier waits this long for it.
+const INIT_WAIT: Duration = Duration::from_millis(500);
 
 /// What the attempts of a job share.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub(crate) struct Shared {
     /// Told when an attempt that pauses may offer again.
     pub(crate) room: Notify,
     pub(crate) checks: Vec<TrackChecks>,
+    pub(crate) doubts: Doubts,
     pub(crate) events: mpsc::UnboundedSender<Event>,
 }
 
@@ -65,7 +69,12 @@ impl std::fmt::Debug for Transport {
 pub(crate) struct TrackChecks {
     /// The container that the name of the output promises; `None`: the bytes as they come.
     pub(crate) container: Option<Container>,
+    /// That of its first initialisation section.
     pub(crate) configuration: OnceLock<Configuration>,
+    /// Told when the configuration is known.
+    known: Notify,
+    /// The configuration as it was had for a segment that came first; `None`: it could not be had.
+    foreseen: OnceCell<Option<Configuration>>,
 }
 
 /// A unit that is whole.
@@ -157,7 +166,7 @@ impl Shared {
             let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
             let (memory, report) = (Memory::default(), |retry| self.report(retry));
             let (whole, bytes) = self.transport.unit(track, &unit, &memory, report, &mut None, &way).await?;
-            self.judge(place, track, &unit, &whole)?;
+            self.judge(place, track, &unit, &whole).await?;
             let beside = Some((memory.chunks(), whole.hash));
             Ok(Done { unit, bytes, took: started.elapsed(), beside })
         };
@@ -168,9 +177,53 @@ impl Shared {
         ended.map_err(|error| Failed { error, begun: None })
     }
 
-    fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
-        let checks = self.checks.get(usize::from(place.track));
-        checks.map_or(Ok(()), |checks| checks.judge(track, unit, whole))
+    async fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
+        let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(()) };
+        checks.judge(track, unit, whole)?;
+        // One picture of each segment lasts as long as anyone likes.
+        if unit.is_init || track.media().i_frames_only {
+            return Ok(());
+        }
+        let init = match whole.summary.container {
+            Container::Fmp4 => self.configuration(checks, track).await,
+            _ => None,
+        };
+        let Some(doubt) = Doubt::of(&whole.summary, init, unit.duration) else { return Ok(()) };
+        let name = track.name(unit);
+        match self.doubts.note(place, whole.hash) {
+            Arrival::First => {
+                return Err(doubt.error(&name).at(format!("GET {}", hls_fetch::redacted(&unit.url))));
+            }
+            Arrival::Again => drop(self.events.send(doubt.warning(&name))),
+            Arrival::Known => {}
+        }
+        Ok(())
+    }
+
+    /// The configuration of a track, which tells how long its segments are. `None`: there is none, or none for all of them.
+    async fn configuration<'a>(&self, checks: &'a TrackChecks, track: &Track) -> Option<&'a Configuration> {
+        if checks.container.is_none() && track.has_several_inits() {
+            return None;
+        }
+        let told = checks.known.notified();
+        tokio::pin!(told);
+        told.as_mut().enable();
+        if let Some(known) = checks.configuration.get() {
+            return Some(known);
+        }
+        let index = *track.init_places().first()?;
+        // It may fail and need a slot itself, so it is not waited for to the end.
+        let _ = tokio::time::timeout(INIT_WAIT, told).await;
+        if let Some(known) = checks.configuration.get() {
+            return Some(known);
+        }
+        let foresee = async {
+            let (unit, report) = (track.unit(index)?, |retry| self.report(retry));
+            let section =
+                self.transport.unit(track, &unit, &Nowhere, report, &mut None, &Way::default()).await;
+            Configuration::from_init(&section.ok()?.0.copy).ok()
+        };
+        checks.foreseen.get_or_init(|| foresee).await.as_ref()
     }
 
     async fn fetch_unit(
@@ -185,7 +238,7 @@ impl Shared {
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
         let (whole, bytes) = self.transport.unit(track, &unit, &slot, report, begun, way).await?;
-        self.judge(place, track, &unit, &whole)?;
+        self.judge(place, track, &unit, &whole).await?;
         let completion = self.assemble(|assembler| assembler.complete(place, attempt, whole.hash));
         self.room.notify_waiters();
         match completion {
@@ -423,6 +476,10 @@ impl Transport {
 }
 
 impl TrackChecks {
+    pub(crate) fn new(container: Option<Container>) -> Self {
+        Self { container, configuration: OnceLock::new(), known: Notify::new(), foreseen: OnceCell::new() }
+    }
+
     fn judge(&self, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
         let found = whole.summary.container;
         if !unit.is_init && whole.summary.kind == hls_media::Kind::Init {
@@ -430,21 +487,27 @@ impl TrackChecks {
             return Err(Error::content("content.not_media", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url))));
         }
-        let Some(promised) = self.container else { return Ok(()) };
-        if promised != found {
+        if let Some(promised) = self.container.filter(|promised| *promised != found) {
             let message =
                 format!("{} is {found}, and the name of the output promises {promised}", track.name(unit));
             return Err(Error::new(Kind::Usage, "output.container", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
                 .next(format!("use a name that ends in .{}, or --format join", found.extension())));
         }
-        if !unit.is_init || !track.has_several_inits() {
+        if !unit.is_init {
             return Ok(());
         }
-        let configuration = Configuration::from_init(&whole.copy)
-            .map_err(|e| Error::content("content.damaged", format!("{}: {e}", track.name(unit))))?;
+        let has_to_agree = self.container.is_some() && track.has_several_inits();
+        let configuration = match Configuration::from_init(&whole.copy) {
+            Ok(configuration) => configuration,
+            Err(_) if !has_to_agree => return Ok(()),
+            Err(e) => {
+                return Err(Error::content("content.damaged", format!("{}: {e}", track.name(unit))));
+            }
+        };
         let first = self.configuration.get_or_init(|| configuration.clone());
-        if *first == configuration {
+        self.known.notify_waiters();
+        if !has_to_agree || *first == configuration {
             return Ok(());
         }
         Err(Error::new(

@@ -144,12 +144,11 @@ impl<'a> Earlier<'a> {
         Ok(probed)
     }
 
-    /// For each track what the initialization sections that are here set up, where others may follow: those of one output
-    /// have to agree, whichever run they came with.
+    /// For each track what the initialization sections that are here set up: those of one output have to agree, whichever
+    /// run they came with, and they tell how long its segments are.
     pub(crate) fn configurations(&self) -> Vec<Option<Configuration>> {
         let of = |(n, track): (u8, &Track)| {
-            let mut places = track.init_places().into_iter().filter(|_| track.has_several_inits());
-            places.find_map(|index| {
+            track.init_places().into_iter().find_map(|index| {
                 let section = self.recovered.read(n, index, LARGEST_INIT as u64)?;
                 Configuration::from_init(&section).ok()
             })

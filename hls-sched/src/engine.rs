@@ -6,7 +6,7 @@ mod outside;
 mod setback;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hls_state::{Durability, ResumeStore};
@@ -18,6 +18,7 @@ use crate::assemble::Place;
 use crate::attempt::{Done, Failed, Shared, TrackChecks, Transport};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
+use crate::doubt::Doubts;
 use crate::earlier::{Earlier, Start, changed};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Progress};
@@ -69,10 +70,8 @@ pub(crate) async fn run(
         () = asked_to_end(&mut orders) => return Err(Error::stopped()),
     };
     let outputs = prepare::outputs(&config, &chosen)?;
-    let checks = chosen.iter().map(|c| TrackChecks {
-        container: (config.format != Format::Join).then_some(c.container),
-        configuration: OnceLock::new(),
-    });
+    let checks =
+        chosen.iter().map(|c| TrackChecks::new((config.format != Format::Join).then_some(c.container)));
     let checks: Vec<_> = checks.collect();
     let tracks: Vec<_> = chosen.into_iter().map(|c| c.track).collect();
     let (mut store, recovered) = prepare::open(&config, &outputs, tracks.len()).await?;
@@ -165,6 +164,7 @@ pub(crate) async fn run(
         writer,
         room: Notify::new(),
         checks,
+        doubts: Doubts::default(),
         events,
     });
     shared.assemble(|_| ());

@@ -40,6 +40,7 @@ mod attempt;
 mod begun;
 mod buffers;
 mod choice;
+mod doubt;
 mod earlier;
 mod engine;
 mod error;

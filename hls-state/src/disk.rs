@@ -162,6 +162,7 @@ impl DiskStore {
         let claimed = units(&claims);
         let mut parts = Vec::new();
         for (n, claims) in claims.iter_mut().enumerate() {
+            sys::leave_to_others(&layout.part(n), contents.records.is_empty());
             parts.push(Part::open(layout.part(n), claims)?);
         }
         let lost = claimed - units(&claims);

@@ -244,5 +244,23 @@ mod owner {
             std::fs::write(path.join("conf"), "damage").unwrap();
             assert!(!was_closed_cleanly(&path));
         }
+
+        #[test]
+        fn one_that_can_not_be_made_is_done_without() {
+            let folder = tempfile::tempdir().unwrap();
+            // Nothing can be created below a file.
+            let file = folder.path().join("file");
+            std::fs::write(&file, "mine").unwrap();
+            let path = file.join("index");
+            let owner = Owner::start(path.clone()).unwrap();
+            (0..9).for_each(|n| owner.note([(0, Tally { units: n, bytes: n })].into()));
+            assert!(!owner.stop(), "it has failed");
+            let (mut index, warning) = super::super::Index::open_later(path);
+            assert_eq!(warning, None);
+            index.keep();
+            index.close();
+            index.discard();
+            assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+        }
     }
 }

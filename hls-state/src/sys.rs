@@ -73,6 +73,22 @@ pub(crate) fn is_same_regular(file: &File, path: &Path) -> io::Result<bool> {
     Ok(ours.is_file() && named.is_file())
 }
 
+/// Gives up this name of a file that has others (hard links), where no record speaks of it: whoever has it by another name may
+/// need what is in it.
+pub(crate) fn leave_to_others(path: &Path, is_unrecorded: bool) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let is_shared = || std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.nlink() > 1);
+        if is_unrecorded && is_shared() {
+            // Where that fails the folder can't be written to, which ends the job at its next step.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, is_unrecorded);
+}
+
 /// Whether a file belongs to the user of this process, and nobody else may read or write it. Where the system has no
 /// owners, it does.
 pub(crate) fn is_ours_alone(file: &File) -> bool {

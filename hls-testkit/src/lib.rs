@@ -22,6 +22,11 @@
 //! assert_eq!(vod.expected.len(), 3 * 9_964);
 //! ```
 
+mod authority;
+pub use authority::{Authority, Identity};
+
+pub mod frames;
+
 mod origin;
 pub use origin::{Builder, Gate, Origin, Reply, Request, Resource, Step};
 

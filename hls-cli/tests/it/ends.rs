@@ -1,6 +1,6 @@
 //! What fails fails with its code and its block, and never leaves a file under the final name.
 
-use hls_testkit::{Media, Origin, Published, Reply, Resource, Vod};
+use hls_testkit::{Authority, Identity, Media, Origin, Published, Reply, Resource, Vod};
 
 use crate::support::{Block, Folder, KEY, Outcome, Run, same, until};
 
@@ -119,6 +119,32 @@ fn a_stream_that_is_live() -> Outcome {
 fn a_connection_that_is_refused() -> Outcome {
     let url = Origin::start().url("/index.m3u8?token=sesame");
     fails(&url, FEW_TRIES, 5, "net.connect")?.has("where", &["/index.m3u8?token=…", "(try 2 of 2)"]);
+    Ok(())
+}
+
+#[test]
+fn a_host_that_nobody_knows() -> Outcome {
+    fails("http://name.invalid/index.m3u8?token=sesame", FEW_TRIES, 5, "net.dns")?
+        .has("where", &["http://name.invalid/index.m3u8?token=…"]);
+    Ok(())
+}
+
+#[test]
+fn a_certificate_that_is_not_acceptable() -> Outcome {
+    let text = |e: Box<dyn std::error::Error + Send + Sync>| e.to_string();
+    let authority = Authority::new().map_err(text)?;
+    let names = ["127.0.0.1"];
+    for identity in [
+        Identity::self_signed(&names).map_err(text)?,
+        authority.expired(&names).map_err(text)?,
+        authority.identity(&["other.example"]).map_err(text)?,
+    ] {
+        let origin = Origin::builder().tls(&identity).map_err(text)?.start();
+        let url = origin.url("/index.m3u8");
+        assert!(url.starts_with("https://"), "{url}");
+        fails(&url, &[], 6, "net.tls")?;
+        assert_eq!(origin.requests().len(), 0);
+    }
     Ok(())
 }
 

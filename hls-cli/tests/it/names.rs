@@ -27,6 +27,49 @@ fn the_name_comes_from_the_url() -> Outcome {
 }
 
 #[test]
+fn names_of_a_server_are_harmless() -> Outcome {
+    let origin = Origin::start();
+    let folder = Folder::new()?;
+    let long = "a".repeat(400);
+    for (prefix, name) in [
+        ("/evil.desktop", Some("evil.desktop.ts")),
+        ("/evil.exe", Some("evil.exe.ts")),
+        ("/-rf", Some("rf.ts")),
+        ("/con", Some("_con.ts")),
+        ("/.hidden.", Some("hidden.ts")),
+        ("/a:b", Some("a_b.ts")),
+        (&format!("/{long}"), None),
+    ] {
+        let stream = Vod::synthetic(2, 20_000).prefix(prefix).publish(&origin);
+        let out = folder.run(&["get", &stream.url])?.ok().out();
+        let made = out.trim_end();
+        assert!(name.is_none_or(|name| name == made), "{prefix}: {made}");
+        assert!(made.len() < 255 && made.ends_with(".ts") && !made.contains('/'), "{made}");
+        same(&folder.read(made)?, &stream.expected);
+    }
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_that_is_no_text_or_too_long_is_refused() -> Outcome {
+    use std::os::unix::ffi::OsStrExt as _;
+    let origin = Origin::start();
+    let stream = Vod::synthetic(2, 20_000).publish(&origin);
+    let folder = Folder::new()?;
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.ts");
+    let mut command = folder.hls(&["get", &stream.url, "-o"]);
+    let run = crate::support::Run::of(command.arg(name))?;
+    assert_eq!(run.status.code(), Some(2), "{}", run.err);
+    assert!(folder.names().is_empty());
+    let too_long = "a".repeat(300);
+    let run = folder.run(&["get", &stream.url, "-o", &too_long])?;
+    assert_eq!(run.status.code(), Some(10), "{}", run.err);
+    assert!(run.err.contains("error["), "{}", run.err);
+    Ok(())
+}
+
+#[test]
 fn a_name_that_promises_another_container_is_refused() -> Outcome {
     let origin = Origin::start();
     let stream = Vod::from_media(Media::Ts).publish(&origin);

@@ -8,11 +8,12 @@ use url::Url;
 use super::body::TransferBody;
 use super::content_range::ContentRange;
 use super::gzip::Gunzipped;
+use super::lane::Seat;
 use super::slice::{Slice, WASTE};
 use crate::{BoxBody, ByteRange, Error, Kind, Request, Response, escaped};
 
 /// A head larger than this is an attack; the transport holds a few times as much at most.
-const LARGEST_HEAD: usize = 64 << 10;
+pub(super) const LARGEST_HEAD: usize = 64 << 10;
 
 /// How the body stands to what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ enum Part {
 pub(super) fn accept(
     request: &Request,
     url: &Url,
-    answer: reqwest::Response,
+    (answer, seat): (reqwest::Response, Seat),
     stall: Duration,
 ) -> Result<Response, Error> {
     let fields = answer.headers();
@@ -62,7 +63,7 @@ pub(super) fn accept(
     let strong_etag = text(header::ETAG).filter(|t| t.starts_with('"') && !is_gzip).map(str::to_owned);
     let mut status = answer.status().as_u16();
     let transfer =
-        |want, limit| BoxBody::new(TransferBody::new(answer.into(), url.clone(), want, limit, stall));
+        |want, limit| BoxBody::new(TransferBody::new(answer.into(), seat, url.clone(), want, limit, stall));
     let (body, total) = match part {
         Part::Whole if is_gzip => {
             (BoxBody::new(Gunzipped::new(transfer(length, limit), url.clone(), limit)), None)

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep};
 use url::Url;
 
 use super::classify;
+use super::lane::Seat;
 use super::patience::is_missed;
 use crate::{Body, Error, Kind};
 
@@ -24,11 +25,20 @@ pub(super) struct TransferBody {
     limit: u64,
     watch: StallWatch,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Last, so that it is given back when the transfer has gone.
+    _seat: Seat,
 }
 
 impl TransferBody {
-    pub(super) fn new(body: reqwest::Body, url: Url, want: Option<u64>, limit: u64, stall: Duration) -> Self {
-        Self { body, url, received: 0, want, limit, watch: StallWatch::new(stall), timer: None }
+    pub(super) fn new(
+        body: reqwest::Body,
+        seat: Seat,
+        url: Url,
+        want: Option<u64>,
+        limit: u64,
+        stall: Duration,
+    ) -> Self {
+        Self { body, url, received: 0, want, limit, watch: StallWatch::new(stall), timer: None, _seat: seat }
     }
 
     fn error(&self, kind: Kind) -> Error {

@@ -10,11 +10,25 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
+use super::answer::LARGEST_HEAD;
 use super::guard::{Guard, plain};
+use super::lane::{CONNECTION_WINDOW, STREAM_WINDOW};
 use super::pool::Pools;
 use super::resolve::{GuardedResolver, Resolve, SystemResolver};
 use super::{CONNECT_TIMEOUT, Client, Shared};
 use crate::{Error, HeaderRules, Kind, tls};
+
+/// Which HTTP is spoken over TLS. Without TLS it is always HTTP/1.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1: each transfer has a connection of its own.
+    #[default]
+    Http1,
+    /// HTTP/2, and nothing else.
+    Http2,
+    /// HTTP/2 where the server has it.
+    Auto,
+}
 
 const PROXIES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
@@ -31,6 +45,7 @@ pub struct ClientBuilder {
 pub(super) struct Settings {
     pub(super) first_byte_timeout: Duration,
     pub(super) stall_timeout: Duration,
+    pub(super) http: HttpVersion,
     pub(super) allow_http: bool,
     pub(super) allow_private: bool,
     resolver: Arc<dyn Resolve>,
@@ -49,6 +64,7 @@ impl Default for ClientBuilder {
             tls: OnceLock::new(),
             first_byte_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
+            http: HttpVersion::default(),
             allow_http: false,
             allow_private: false,
             resolver: Arc::new(SystemResolver),
@@ -100,6 +116,14 @@ impl ClientBuilder {
     /// A transfer under 1 KiB/s for this long has stalled; 30 s unless told.
     pub fn stall_timeout(mut self, after: Duration) -> Self {
         self.settings.stall_timeout = after;
+        self
+    }
+
+    /// Chooses the version of HTTP; HTTP/1.1 unless told.
+    ///
+    /// In HTTP/2 up to eight transfers share a connection, and up to 2 MiB of each may be here before they are read.
+    pub fn http(mut self, version: HttpVersion) -> Self {
+        self.settings.http = version;
         self
     }
 
@@ -197,10 +221,6 @@ impl ClientBuilder {
 }
 
 impl Settings {
-    pub(super) fn has_secure_proxy(&self) -> bool {
-        self.has_secure_proxy
-    }
-
     /// Reading the platform's trust store takes a while, so it is done once.
     fn tls(&self) -> Result<ClientConfig, Error> {
         if let Some(made) = self.tls.get() {
@@ -210,10 +230,10 @@ impl Settings {
         Ok(self.tls.get_or_init(|| made).clone())
     }
 
-    /// A transport for https, or for plain http alone; `fresh`: each request has a connection of its own.
+    /// A transport for https, or for plain http (with TLS where a proxy needs it); `fresh`: each request has a connection of its own.
     pub(super) fn transport(
         &self,
-        needs_tls: bool,
+        is_secure: bool,
         fresh: bool,
         guard: &Arc<Guard>,
     ) -> Result<reqwest::Client, Error> {
@@ -222,11 +242,15 @@ impl Settings {
             guard: Arc::clone(guard),
             proxies: self.proxy_hosts.clone(),
         };
-        let tls = if needs_tls { self.tls()? } else { tls::unused()? };
+        let mut tls = if is_secure || self.has_secure_proxy { self.tls()? } else { tls::unused()? };
+        // A configuration that is given is taken as it is (RFC 7301: what is offered, the best first).
+        tls.alpn_protocols = match self.http {
+            HttpVersion::Auto if is_secure => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            HttpVersion::Http2 if is_secure => vec![b"h2".to_vec()],
+            _ => vec![b"http/1.1".to_vec()],
+        };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            // One stream a connection, until it is measured that sharing one serves better.
-            .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
@@ -236,6 +260,15 @@ impl Settings {
             .tcp_keepalive(Duration::from_secs(15))
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(if fresh { 0 } else { self.connections });
+        builder = match self.http {
+            HttpVersion::Auto if is_secure => builder,
+            HttpVersion::Http2 if is_secure => builder.http2_prior_knowledge(),
+            _ => builder.http1_only(),
+        };
+        builder = builder
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_header_list_size(LARGEST_HEAD as u32);
         for proxy in &self.proxies {
             builder = builder.proxy(proxy.clone());
         }

@@ -26,7 +26,9 @@ pub(super) fn failed(error: reqwest::Error, url: &Url) -> Error {
         Kind::Connect
     } else if error.is_builder() {
         Kind::Configuration("the request can't be built".into())
-    } else if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
+    } else if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse)
+        || find::<h2::Error>(&error).is_some_and(is_against_the_rules)
+    {
         Kind::Protocol
     } else {
         Kind::Reset
@@ -45,6 +47,21 @@ pub(super) fn is_unanswered(error: &reqwest::Error) -> bool {
             || find::<io::Error>(error).is_some_and(lost))
 }
 
+/// Whether the server says that it has done nothing about the request: it goes away, or has no room for the stream.
+pub(super) fn is_unprocessed(error: &reqwest::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| {
+        let reason = error.reason();
+        error.is_remote()
+            && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+                || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
+    })
+}
+
+/// Whether it is this side that ended an HTTP/2 connection or stream, for what came over it.
+fn is_against_the_rules(error: &h2::Error) -> bool {
+    error.is_library() && error.reason().is_some()
+}
+
 /// The error of a body that did not reach its end.
 pub(super) fn cut(error: reqwest::Error, url: &Url, got: u64, want: Option<u64>) -> Error {
     let error = error.without_url();
@@ -53,6 +70,11 @@ pub(super) fn cut(error: reqwest::Error, url: &Url, got: u64, want: Option<u64>)
         || find::<hyper::Error>(&error).is_some_and(hyper::Error::is_incomplete_message);
     let kind = match io_kind {
         _ if ended_early => Kind::Truncated { got, want },
+        // HTTP/2 compares the length by itself.
+        _ if find::<h2::Error>(&error).is_some_and(is_against_the_rules) => match want {
+            Some(all) if got < all => Kind::Truncated { got, want },
+            _ => Kind::Protocol,
+        },
         // Damage under TLS says nothing about the HTTP inside it.
         _ if find::<rustls::Error>(&error).is_some() => Kind::Reset,
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Kind::Protocol,

@@ -7,6 +7,7 @@ mod classify;
 mod content_range;
 mod guard;
 mod gzip;
+mod lane;
 mod patience;
 mod pool;
 mod redirect;
@@ -21,15 +22,16 @@ use http::{HeaderMap, header};
 use reqwest::cookie::{CookieStore as _, Jar};
 use url::Url;
 
-pub use builder::ClientBuilder;
+pub use builder::{ClientBuilder, HttpVersion};
 pub use resolve::{Resolve, ResolveFuture};
 
 use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after};
 use builder::Settings;
+use lane::Seat;
 use pool::{Pool, Pools};
 use redirect::Hop;
 
-/// A pooled HTTP/1.1 client that makes one attempt at a time and says exactly how it ended.
+/// A pooled HTTP client that makes one attempt at a time and says exactly how it ended.
 ///
 /// Clones share connections and cookies. A kept connection that turns out to be closed is replaced at once and is no
 /// attempt of its own.
@@ -103,7 +105,7 @@ impl Client {
         loop {
             pool.guard.judge(&hop.url).map_err(|blocked| Error::from(blocked).at(&hop.url))?;
             let (fields, held_back) = rules.fields(&request, &hop.url, hop.strayed);
-            let answer = self.answer(&pool, &hop.url, &fields, request.fresh).await?;
+            let (answer, seat) = self.answer(&pool, &hop.url, &fields, request.fresh).await?;
             let mut set = answer.headers().get_all(header::SET_COOKIE).iter().peekable();
             if set.peek().is_some() {
                 self.shared.jar.set_cookies(&mut set, &hop.url);
@@ -120,7 +122,7 @@ impl Client {
                 drain(answer).await;
                 return Err(error);
             }
-            return answer::accept(&request, &hop.url, answer, self.shared.settings.stall_timeout);
+            return answer::accept(&request, &hop.url, (answer, seat), self.shared.settings.stall_timeout);
         }
     }
 
@@ -131,26 +133,34 @@ impl Client {
         url: &Url,
         fields: &HeaderMap,
         fresh: bool,
-    ) -> Result<reqwest::Response, Error> {
-        let transport = pool.transport(url, fresh, &self.shared.settings)?;
-        let send = || transport.get(url.clone()).headers(fields.clone()).send();
+    ) -> Result<(reqwest::Response, Seat), Error> {
+        let seat = pool.seat(url, fresh, &self.shared.settings)?;
+        let send = || seat.client.get(url.clone()).headers(fields.clone()).send();
         let sending = async {
-            match send().await {
-                // A server may close a kept connection just as the request goes out. That says nothing about the
-                // server, so it costs no attempt (RFC 9110 section 9.2.2).
-                Err(error) if !fresh && self.shared.knows(url) && classify::is_unanswered(&error) => {
-                    send().await
+            for _ in 0..UNPROCESSED {
+                match send().await {
+                    // The server says that it has not looked at it (RFC 9113 section 8.7).
+                    Err(error) if classify::is_unprocessed(&error) => {}
+                    // A server may close a kept connection just as the request goes out. That says nothing about the
+                    // server, so it costs no attempt (RFC 9110 section 9.2.2).
+                    Err(error) if !fresh && self.shared.knows(url) && classify::is_unanswered(&error) => {
+                        break;
+                    }
+                    sent => return sent,
                 }
-                sent => sent,
             }
+            send().await
         };
         let after = self.shared.settings.first_byte_timeout;
         match patience::within(after, sending).await {
-            None => Err(Error::new(Kind::FirstByteTimeout { after }).at(url)),
+            None => {
+                seat.shun();
+                Err(Error::new(Kind::FirstByteTimeout { after }).at(url))
+            }
             Some(Err(error)) => Err(classify::failed(error, url)),
             Some(Ok(answer)) => {
                 self.shared.remember(url);
-                Ok(answer)
+                Ok((answer, seat))
             }
         }
     }
@@ -211,6 +221,9 @@ impl Fetch for Client {
 
 /// Time allowed for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a request that the server has not looked at is sent again at once, at most.
+const UNPROCESSED: usize = 3;
 
 /// Bytes of an unwanted body that are read to keep its connection, at most, and the time for it.
 const DRAINED: u64 = 64 << 10;

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use url::{Host, Url};
 
+use super::HttpVersion;
 use super::builder::Settings;
 use super::guard::Guard;
+use super::lane::{Lanes, Seat};
 use crate::Error;
 
 /// Pools kept without a job that uses them, at most.
@@ -40,6 +42,7 @@ pub(super) struct Pool {
     // Reading the platform's trust store takes longer than a small download: https is set up when first needed.
     plain: OnceLock<reqwest::Client>,
     secure: OnceLock<reqwest::Client>,
+    lanes: Lanes,
     /// As above, for requests that ask for a connection of their own.
     plain_fresh: OnceLock<reqwest::Client>,
     secure_fresh: OnceLock<reqwest::Client>,
@@ -51,28 +54,27 @@ impl Pool {
             guard: Arc::new(guard),
             plain: OnceLock::new(),
             secure: OnceLock::new(),
+            lanes: Lanes::default(),
             plain_fresh: OnceLock::new(),
             secure_fresh: OnceLock::new(),
         }
     }
 
-    pub(super) fn transport(
-        &self,
-        url: &Url,
-        fresh: bool,
-        settings: &Settings,
-    ) -> Result<&reqwest::Client, Error> {
-        let needs_tls = url.scheme() == "https" || settings.has_secure_proxy();
-        let slot = match (needs_tls, fresh) {
+    /// The client for `url`, and room on it.
+    pub(super) fn seat(&self, url: &Url, fresh: bool, settings: &Settings) -> Result<Seat, Error> {
+        let is_secure = url.scheme() == "https";
+        let build = || settings.transport(is_secure, fresh, &self.guard);
+        let slot = match (is_secure, fresh) {
+            (true, false) if settings.http != HttpVersion::Http1 => return self.lanes.seat(build),
             (false, false) => &self.plain,
             (true, false) => &self.secure,
             (false, true) => &self.plain_fresh,
             (true, true) => &self.secure_fresh,
         };
         if let Some(client) = slot.get() {
-            return Ok(client);
+            return Ok(Seat::alone(client.clone()));
         }
-        let built = settings.transport(needs_tls, fresh, &self.guard)?;
-        Ok(slot.get_or_init(|| built))
+        let built = build()?;
+        Ok(Seat::alone(slot.get_or_init(|| built).clone()))
     }
 }

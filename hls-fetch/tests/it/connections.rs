@@ -129,6 +129,29 @@ async fn refused() -> TestResult {
     Ok(())
 }
 
+/// A listener whose queue is full drops what else would connect to it, as a firewall does.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_that_says_nothing_at_all() -> TestResult {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.bind("127.0.0.1:0".parse()?)?;
+    let listener = socket.listen(1)?;
+    let address = listener.local_addr()?;
+    let mut queued = Vec::new();
+    let patience = Duration::from_millis(200);
+    while let Ok(connected) = tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await {
+        queued.push(connected?);
+        assert!(queued.len() < 20, "the queue has no end");
+    }
+    let after = Duration::from_millis(500);
+    let client = quick().first_byte_timeout(after).build()?;
+    let begun = std::time::Instant::now();
+    let error = failure(&client, &format!("http://{address}/a")).await;
+    assert_eq!((error.class(), error.code()), (Class::Network, "net.timeout"), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    Ok(())
+}
+
 #[tokio::test]
 async fn unknown_host() {
     let error = failure(&quick().build().expect("valid"), "http://name.invalid/a?token=secret").await;

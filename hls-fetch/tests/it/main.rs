@@ -6,6 +6,7 @@ mod cookies;
 mod failures;
 mod headers;
 mod hostile;
+mod http2;
 mod local;
 mod private;
 mod ranges;

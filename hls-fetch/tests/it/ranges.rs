@@ -97,6 +97,24 @@ async fn a_part_that_nobody_asked_for() {
 }
 
 #[tokio::test]
+async fn several_parts_in_one_answer_are_none() {
+    let origin = origin();
+    let part = |range: &str, bytes: &str| {
+        format!("--x\r\ncontent-type: video/mp2t\r\ncontent-range: bytes {range}/10000\r\n\r\n{bytes}\r\n")
+    };
+    let body = part("100-104", "hello") + &part("200-204", "world") + "--x--\r\n";
+    let head = format!(
+        "HTTP/1.1 206 Partial Content\r\ncontent-type: multipart/byteranges; boundary=x\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    for range in [ByteRange::new(100, 5), None] {
+        origin.script(PATH, [Reply::raw(head.clone() + &body)]);
+        let error = send(&client(), request(&origin.url(PATH)).range(range)).await.expect_err("no such part");
+        assert_eq!((error.code(), error.class()), ("http.range_mismatch", Class::Range), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_part_sent_without_length_is_measured_by_its_range() {
     let origin = origin();
     let cut = "HTTP/1.0 206 Partial Content\r\ncontent-range: bytes 9000-9999/10000\r\n\r\ncut here";

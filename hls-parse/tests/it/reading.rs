@@ -283,3 +283,37 @@ fn rule_22_a_key_of_any_kind_is_never_taken_for_clear() {
     check("METHOD=AES-128,URI=\"k\",IV=0xzz", Reason::BadIv);
     check("METHOD=AES-128,URI=\"k\",KEYFORMAT=\"com.example\"", Reason::KeyFormat);
 }
+
+#[test]
+fn fault_31_odd_bytes_are_read_or_refused() {
+    let read = |text: &[u8]| {
+        hls_parse::parse(text, &base()).map(|parsed| match parsed.playlist {
+            Playlist::Media(media) => media.segments().len(),
+            Playlist::Multivariant(_) => 0,
+        })
+    };
+    let body = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\na.ts\n#EXTINF:6,\nb.ts\n#EXT-X-ENDLIST\n";
+    assert_eq!(read(format!("\u{feff}{body}").as_bytes()).ok(), Some(2));
+    assert_eq!(read(body.replace('\n', "\r\n").as_bytes()).ok(), Some(2));
+    assert_eq!(read(body.replace("6,", "6,a\0b").as_bytes()).ok(), Some(2));
+    let long = "x".repeat(2 << 20);
+    assert!(read(body.replace("6,", &format!("6,{long}")).as_bytes()).is_err());
+    assert!(read(b"\0#EXTM3U\n").is_err());
+}
+
+#[test]
+fn fault_32_times_are_never_out_of_range() {
+    for time in ["-1", "NaN", "1e308", "inf", "99999999999999999999999999", "", "0"] {
+        for target in ["0", "18446744073709551615", "18446744073709551616", "-5", "x"] {
+            let text = format!(
+                "#EXTM3U\n#EXT-X-TARGETDURATION:{target}\n{}",
+                format!("#EXTINF:{time},\na.ts\n").repeat(3)
+            );
+            let parsed = hls_parse::parse(text, &base()).expect(time);
+            let Playlist::Media(media) = parsed.playlist else { unreachable!("segments") };
+            assert_eq!(media.segments().len(), 3, "{time} {target}");
+            // Sums of them neither panic nor wrap.
+            assert!(media.duration() >= media.segment(0).expect("a segment").duration());
+        }
+    }
+}

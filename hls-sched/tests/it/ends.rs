@@ -47,6 +47,27 @@ async fn a_page_as_a_segment() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_segment_without_bytes() -> Outcome {
+    check(Reply::empty(), Kind::Content, "content.not_media", 3).await
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http() -> Outcome {
+    let two_lengths = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!";
+    check(Reply::raw(two_lengths), Kind::Content, "segment.protocol", 3).await
+}
+
+#[tokio::test]
+async fn ciphertext_that_is_not_whole_blocks() -> Outcome {
+    let origin = Origin::start();
+    let vod = Vod::synthetic(12, 60_000).aes128(KEY).publish(&origin);
+    origin.script(&vod.segment_paths[7], [Reply::short_consistent().forever()]);
+    fails(job(&vod.url), Kind::Content, "segment.truncated").await?;
+    assert_eq!(origin.requests_for(&vod.segment_paths[7]).len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
 async fn noise_in_a_segment() -> Outcome {
     check(Reply::noise(2000), Kind::Content, "content.damaged", 3).await
 }

@@ -31,8 +31,10 @@ async fn transport_stream_on_many_threads() -> Outcome {
 }
 
 #[tokio::test]
-async fn packed_audio() -> Outcome {
-    check(Vod::from_media(Media::AudioAdts), "aac").await
+async fn audio_alone() -> Outcome {
+    check(Vod::from_media(Media::AudioAdts), "aac").await?;
+    check(Vod::from_media(Media::AudioTs), "ts").await?;
+    check(Vod::from_media(Media::AudioFmp4), "mp4").await
 }
 
 #[tokio::test]

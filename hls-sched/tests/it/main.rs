@@ -6,6 +6,7 @@ mod ends;
 mod faults;
 mod formats;
 mod gaps;
+mod lies;
 mod network;
 mod outputs;
 mod resume;

@@ -164,3 +164,28 @@ async fn a_connection_that_stands_still_is_replaced() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_server_that_refuses_and_comes_back() -> Outcome {
+    let (mut origin, folder) = (Some(Origin::builder().latency(5).start()), Folder::new()?);
+    let address = origin.as_ref().map(|origin| origin.address().to_string()).unwrap_or_default();
+    let stream = || Vod::synthetic(60, 20_000);
+    let vod = origin.as_ref().map(|origin| stream().publish(origin)).ok_or("an origin")?;
+    let told = download(job(&vod.url).output(folder.file("out.ts")), |segments| {
+        if segments == 20 {
+            // From here on nobody listens at its port.
+            drop(origin.take());
+            let address = address.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_secs(2));
+                let again = Origin::bind(&address).expect("the port is free again");
+                stream().publish(&again);
+                std::thread::sleep(Duration::from_secs(30));
+            });
+        }
+    })
+    .await?;
+    same(&folder.file("out.ts"), &vod.expected)?;
+    assert!(told.iter().all(|e| !matches!(e, Event::Segment(s) if s.attempts > 2)), "attempts counted");
+    Ok(())
+}

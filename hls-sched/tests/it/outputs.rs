@@ -126,6 +126,29 @@ async fn a_template_gets_name_and_extension() -> Outcome {
 }
 
 #[tokio::test]
+async fn names_of_a_server_stay_in_the_folder() -> Outcome {
+    for language in
+        ["../../evil", "/etc/evil", "..", "a\\..\\b", "x\u{202e}y", "-rf", "C:evil", "%2e%2e%2fevil"]
+    {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        std::fs::create_dir(folder.file("deep"))?;
+        let master = Master::new("/m")
+            .variant(900_000, 320, 180, Vod::from_media(Media::Ts))
+            .audio(language, true, Vod::from_media(Media::AudioAdts))
+            .publish(&origin);
+        let done = job(&master.url).output(folder.file("deep/out.ts")).start().finish().await?;
+        assert_eq!(folder.names(), ["deep"], "{language:?}");
+        let [_, audio] = &done.outputs[..] else { return Err(format!("{:?}", done.outputs).into()) };
+        assert_eq!(audio.parent(), Some(folder.file("deep").as_path()), "{language:?}");
+        let name = audio.file_name().and_then(|name| name.to_str()).ok_or("a name")?;
+        assert!(name.starts_with("out.audio") && name.ends_with(".aac"), "{name}");
+        assert!(!name.contains(['\\', ':', '\u{202e}']), "{name}");
+        same(audio, &master.audio[0].expected)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_extension_is_a_promise() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
     let vod = Vod::from_media(Media::Fmp4).publish(&origin);

@@ -363,6 +363,23 @@ fn state_is_private_and_planted_links_are_not_followed() {
     assert_eq!(fs::read(job.path("victim")).unwrap(), b"mine");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_planted_in_the_place_of_an_output_is_neither_waited_for_nor_written_to() {
+    let job = Job::new(&["a.ts"]);
+    assert!(std::process::Command::new("mkfifo").arg(job.path("a.ts.part")).status().unwrap().success());
+    assert_eq!(job.refused(), Kind::Io);
+    fs::remove_file(job.path("a.ts.part")).unwrap();
+    // Another name of a file that belongs to somebody else.
+    fs::write(job.path("victim"), "mine").unwrap();
+    fs::hard_link(job.path("victim"), job.path("a.ts.part")).unwrap();
+    let (mut store, _) = job.open();
+    place(&mut store, 0, 0);
+    store.finish().unwrap();
+    assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(1));
+    assert_eq!(fs::read(job.path("victim")).unwrap(), b"mine");
+}
+
 #[test]
 fn bytes_without_a_record_are_never_finished() {
     let job = Job::new(&["a.ts"]);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::silence;
 use super::log::Entry;
 use super::reply::Step;
 use super::shared::Counters;
+use super::stream::Stream;
 use crate::noise;
 
 /// What becomes of a connection after a step or an answer.
@@ -24,7 +24,7 @@ pub(super) enum After {
 
 /// A body on its way.
 pub(super) struct Body<'a> {
-    pub(super) stream: &'a mut TcpStream,
+    pub(super) stream: &'a mut Stream,
     pub(super) pace: &'a mut Pace,
     pub(super) entry: &'a Entry,
     pub(super) counters: &'a Counters,
@@ -58,9 +58,16 @@ impl Body<'_> {
                     self.write(&many).await?;
                 }
             }
-            Step::Sleep(ms) => sleep(Duration::from_millis(*ms)).await,
-            Step::Wait(gate) => gate.passed().await,
+            Step::Sleep(ms) => {
+                self.stream.flush().await?;
+                sleep(Duration::from_millis(*ms)).await;
+            }
+            Step::Wait(gate) => {
+                self.stream.flush().await?;
+                gate.passed().await;
+            }
             Step::Stall => {
+                self.stream.flush().await?;
                 silence(self.stream).await;
                 return Ok(After::Close);
             }
@@ -82,6 +89,9 @@ impl Body<'_> {
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         for piece in bytes.chunks(self.pace.piece()) {
+            if self.pace.bytes_per_s.is_some() {
+                self.stream.flush().await?;
+            }
             self.pace.wait(piece.len()).await;
             if self.chunked {
                 self.stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
@@ -116,14 +126,14 @@ impl Pace {
         Self { bytes_per_s, next: Instant::now() }
     }
 
-    fn piece(&self) -> usize {
+    pub(super) fn piece(&self) -> usize {
         match self.bytes_per_s {
             Some(rate) => (rate / 100).clamp(1, 64 << 10) as usize,
             None => 256 << 10,
         }
     }
 
-    async fn wait(&mut self, n: usize) {
+    pub(super) async fn wait(&mut self, n: usize) {
         let Some(rate) = self.bytes_per_s else { return };
         let now = Instant::now();
         let earliest = now.checked_sub(Self::CREDIT).unwrap_or(now);

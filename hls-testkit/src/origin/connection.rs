@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 use super::body::{After, Body, Pace};
 use super::head;
@@ -15,6 +16,8 @@ use super::plan::{self, Plan};
 use super::reply::{Framing, Reply, Source};
 use super::resource::Resource;
 use super::shared::Shared;
+use super::stream::Stream;
+use super::{http2, shared};
 
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
@@ -23,33 +26,46 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let connection = Connection {
-            id: shared.counters.connections.add(1),
-            pace: Pace::new(shared.config.rate_per_connection),
-            shared: Arc::clone(&shared),
-            stream,
-        };
+        let id = shared.counters.connections.add(1);
+        let shared = Arc::clone(&shared);
         let mut disconnect = shared.disconnect.subscribe();
         tokio::spawn(async move {
             tokio::select! {
                 // The client's mistakes are the client's to notice; its departure is no error here.
-                _ = connection.run() => {}
+                _ = serve(stream, id, shared) => {}
                 _ = disconnect.changed() => {}
             }
         });
     }
 }
 
+/// The TLS handshake, where there is one, and then the protocol that came out of it.
+async fn serve(stream: TcpStream, id: u64, shared: Arc<Shared>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = match &shared.config.tls {
+        None => Stream::Plain(stream),
+        Some(shared::Tls(config)) => {
+            let stream = TlsAcceptor::from(Arc::clone(config)).accept(stream).await?;
+            Stream::Tls(Box::new(stream))
+        }
+    };
+    let is_h2 = matches!(&stream, Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2"));
+    if is_h2 {
+        return http2::serve(stream, id, shared).await;
+    }
+    let pace = Pace::new(shared.config.rate_per_connection);
+    Connection { id, pace, shared, stream }.run().await
+}
+
 struct Connection {
     id: u64,
-    stream: TcpStream,
+    stream: Stream,
     pace: Pace,
     shared: Arc<Shared>,
 }
 
 impl Connection {
     async fn run(mut self) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
         let shared = Arc::clone(&self.shared);
         let mut buffer = Vec::new();
         let mut latency = shared.config.latency + shared.config.connect_latency;
@@ -59,11 +75,16 @@ impl Connection {
             sleep_if(latency + reply.delay).await;
             latency = shared.config.latency;
             let after = self.respond(&entry, &reply, resource.as_ref()).await;
+            // TLS keeps what is not flushed.
+            let after = match self.stream.flush().await {
+                Ok(()) => after,
+                Err(error) => Err(error),
+            };
             let _ = entry.ended.set(shared.start.elapsed());
             match after? {
                 After::KeepAlive if entry.request().header("connection") != Some("close") => {}
                 After::KeepAlive | After::Close => return self.stream.shutdown().await,
-                After::Reset => return self.stream.set_zero_linger(),
+                After::Reset => return self.stream.reset_at_end(),
             }
         }
         Ok(())
@@ -78,6 +99,10 @@ impl Connection {
         let Some(plan) = plan::plan(reply, resource, entry.request()) else {
             if let Source::Raw(bytes) = &reply.source {
                 self.stream.write_all(bytes).await?;
+                self.stream.flush().await?;
+                return Ok(After::Close);
+            }
+            if matches!(reply.source, Source::Refuse) {
                 return Ok(After::Close);
             }
             silence(&mut self.stream).await;
@@ -123,7 +148,7 @@ impl Connection {
 
 impl Shared {
     /// Logs a request and chooses its reply.
-    fn answer(&self, head: head::Head, connection: u64) -> (Arc<Entry>, Reply, Option<Resource>) {
+    pub(super) fn answer(&self, head: head::Head, connection: u64) -> (Arc<Entry>, Reply, Option<Resource>) {
         let mut content = self.content();
         let attempt = content.next_attempt(&head.path);
         let entry = Arc::new(Entry::new(head, attempt, connection, self.start.elapsed()));
@@ -141,7 +166,7 @@ impl Shared {
 }
 
 /// Says nothing until the client goes away.
-pub(super) async fn silence(stream: &mut TcpStream) {
+pub(super) async fn silence(stream: &mut Stream) {
     let mut ignored = [0; 1024];
     while matches!(stream.read(&mut ignored).await, Ok(n) if n > 0) {}
 }

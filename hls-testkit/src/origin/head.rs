@@ -3,7 +3,8 @@
 use std::io;
 
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+
+use super::stream::Stream;
 
 const LIMIT: usize = 256 * 1024;
 
@@ -19,7 +20,7 @@ pub(super) struct Head {
 /// Reads one head; `None` when the client has closed the connection.
 ///
 /// What follows the head stays in `buffer`.
-pub(super) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Head>> {
+pub(super) async fn read(stream: &mut Stream, buffer: &mut Vec<u8>) -> io::Result<Option<Head>> {
     loop {
         if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
             let head = parse(&String::from_utf8_lossy(&buffer[..end]))?;

@@ -3,11 +3,13 @@
 mod body;
 mod connection;
 mod head;
+mod http2;
 mod log;
 mod plan;
 mod reply;
 mod resource;
 mod shared;
+mod stream;
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +24,9 @@ use shared::{Config, Shared};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
-/// An HTTP/1.1 server on a loopback port, stopped when dropped.
+use crate::Identity;
+
+/// An HTTP server on a loopback port, stopped when dropped: HTTP/1.1, and with [`Builder::http2`] HTTP/2.
 ///
 /// A request is answered by the first that has something to say: the script of its path, the rule, the
 /// resource at its path, a 404. The query of a URL is logged and otherwise ignored.
@@ -88,7 +92,8 @@ impl Origin {
 
     /// Returns the start of every URL, without a slash at its end.
     pub fn base(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.shared.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Returns the address it listens at.
@@ -134,6 +139,11 @@ impl Origin {
     /// Closes every connection now, idle or not, and goes on accepting new ones.
     pub fn disconnect(&self) {
         self.shared.disconnect.send_modify(|generation| *generation += 1);
+    }
+
+    /// Tells every HTTP/2 connection to go away (`GOAWAY`): what is under way is still answered.
+    pub fn go_away(&self) {
+        self.shared.go_away.send_modify(|generation| *generation += 1);
     }
 
     /// Blocks until `condition` holds, and says whether it did within `limit`.
@@ -189,6 +199,45 @@ impl Builder {
     /// Without it loopback sockets swallow megabytes, and [`Origin::body_bytes_sent`] runs ahead of the client.
     pub fn send_buffer(mut self, bytes: u32) -> Self {
         self.config.send_buffer = Some(bytes);
+        self
+    }
+
+    /// Speaks TLS, as `identity`.
+    ///
+    /// # Errors
+    /// A certificate that can't be used.
+    pub fn tls(self, identity: &Identity) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        self.speaking(identity, &["http/1.1"])
+    }
+
+    /// Speaks TLS, and HTTP/2 with clients that offer it.
+    ///
+    /// # Errors
+    /// As [`tls`](Self::tls).
+    pub fn http2(self, identity: &Identity) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        self.speaking(identity, &["h2", "http/1.1"])
+    }
+
+    /// Speaks TLS, and nothing but HTTP/2.
+    ///
+    /// # Errors
+    /// As [`tls`](Self::tls).
+    pub fn http2_only(self, identity: &Identity) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        self.speaking(identity, &["h2"])
+    }
+
+    fn speaking(
+        mut self,
+        identity: &Identity,
+        protocols: &[&str],
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        self.config.tls = Some(shared::Tls(identity.server(protocols)?));
+        Ok(self)
+    }
+
+    /// Allows this many HTTP/2 streams at once on a connection.
+    pub fn max_streams(mut self, most: u32) -> Self {
+        self.config.max_streams = Some(most);
         self
     }
 

@@ -27,6 +27,10 @@ impl Plan {
         head
     }
 
+    pub(super) fn fields(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     fn set(&mut self, name: &str, value: impl Into<String>) {
         self.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.into()));
@@ -36,7 +40,7 @@ impl Plan {
 /// Decides the response; `None` where the reply is not one (raw bytes, silence).
 pub(super) fn plan(reply: &Reply, resource: Option<&Resource>, request: &Request) -> Option<Plan> {
     let mut plan = match (&reply.source, resource) {
-        (Source::Raw(_) | Source::Hang, _) => return None,
+        (Source::Raw(_) | Source::Hang | Source::Refuse, _) => return None,
         (Source::Fixed { status, body, content_type }, _) => fixed(*status, body.clone(), content_type),
         (Source::Resource, None) => fixed(404, Bytes::from_static(b"not found\n"), "text/plain"),
         (Source::Resource, Some(resource)) => of_resource(reply, resource, request),

@@ -26,6 +26,7 @@ pub(super) enum Source {
     Fixed { status: u16, body: Bytes, content_type: &'static str },
     Raw(Bytes),
     Hang,
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +78,9 @@ pub enum Step {
     Wait(Gate),
     /// Sends nothing any more, and keeps the connection open.
     Stall,
-    /// Closes the connection in order (FIN).
+    /// Closes the connection in order (FIN), with all of its streams.
     Close,
-    /// Resets the connection (RST).
+    /// Resets the connection (RST), or in HTTP/2 the stream (`RST_STREAM`).
     Reset,
 }
 
@@ -126,6 +127,11 @@ impl Reply {
     /// Never answers.
     pub fn hang() -> Self {
         Self::from(Source::Hang)
+    }
+
+    /// Refuses the request before anything of it is done: `REFUSED_STREAM` in HTTP/2, a closed connection before that.
+    pub fn refused() -> Self {
+        Self::from(Source::Refuse)
     }
 
     /// Promises the whole resource, and closes the connection (FIN) after half of it.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::log::{Entry, Request};
 use super::{Reply, Resource};
@@ -17,6 +18,17 @@ pub(super) struct Config {
     pub(super) connect_latency: Duration,
     pub(super) rate_per_connection: Option<u64>,
     pub(super) send_buffer: Option<u32>,
+    pub(super) tls: Option<Tls>,
+    pub(super) max_streams: Option<u32>,
+}
+
+#[derive(Clone)]
+pub(super) struct Tls(pub(super) Arc<ServerConfig>);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
 }
 
 type Choose = dyn Fn(&Request) -> Option<Reply> + Send + Sync;
@@ -90,6 +102,7 @@ pub(super) struct Shared {
     pub(super) start: Instant,
     pub(super) counters: Counters,
     pub(super) disconnect: watch::Sender<u64>,
+    pub(super) go_away: watch::Sender<u64>,
     content: Mutex<Content>,
     log: Mutex<Vec<Arc<Entry>>>,
 }
@@ -101,6 +114,7 @@ impl Shared {
             start: Instant::now(),
             counters: Counters::default(),
             disconnect: watch::Sender::new(0),
+            go_away: watch::Sender::new(0),
             content: Mutex::default(),
             log: Mutex::default(),
         }

@@ -2,5 +2,6 @@
 
 mod client;
 mod faults;
+mod http2;
 mod serving;
 mod vod;

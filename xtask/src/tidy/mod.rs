@@ -2,6 +2,7 @@
 
 mod layers;
 mod manifests;
+mod proofs;
 mod sources;
 
 use anyhow::{Result, bail};
@@ -14,6 +15,7 @@ pub(crate) fn run() -> Result<()> {
     let mut faults = layers::faults(&packages);
     faults.extend(layers::impurities(&metadata, &packages));
     faults.extend(manifests::faults(&packages));
+    faults.extend(proofs::faults()?);
     let (found, files) = sources::faults(&packages)?;
     faults.extend(found);
     if faults.is_empty() {

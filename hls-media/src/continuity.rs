@@ -1,0 +1,126 @@
+//! Continuity counters of MPEG transport streams (ISO/IEC 13818-1, section 2.4.3).
+
+use crate::timestamps::{Timestamps, is_pes};
+
+/// Padding, whose counter means nothing.
+const NULL: usize = 0x1fff;
+const PIDS: usize = 0x2000;
+
+/// The counter of a PID is known.
+const KNOWN: u8 = 0x80;
+/// The last packet was a duplicate; a second one in a row may not be.
+const TWICE: u8 = 0x40;
+
+/// Follows the counters of all elementary streams in one unit, and their timestamps.
+///
+/// Tables are left out: many servers put the same table, counter and all, before each segment and within it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Continuity {
+    /// One entry for each PID, empty until the first packet.
+    counters: Vec<u8>,
+    timestamps: Timestamps,
+    broken_at: Option<u64>,
+}
+
+impl Continuity {
+    /// Takes what follows the sync byte of the packet that begins at `offset`.
+    pub(crate) fn packet(&mut self, offset: u64, packet: &[u8]) {
+        let [b, c, d, body @ ..] = packet else { return };
+        let pid = usize::from(b & 0x1f) << 8 | usize::from(*c);
+        if pid == NULL {
+            return;
+        }
+        if self.counters.is_empty() {
+            self.counters = vec![0; PIDS];
+        }
+        let Some(state) = self.counters.get_mut(pid) else { return };
+        let (is_damaged, begins, counter) = (b & 0x80 != 0, b & 0x40 != 0, d & 0x0f);
+        let known = *state & KNOWN != 0;
+        // The way of nearly all packets: nothing but payload that goes on.
+        let next = (*state & 0x0f).wrapping_add(1) & 0x0f;
+        if !is_damaged && !begins && d & 0x30 == 0x10 && (!known || counter == next) {
+            if known {
+                *state = KNOWN | next;
+            }
+            return;
+        }
+        let adaptation = if d & 0x20 == 0 { 0 } else { body.first().map_or(0, |len| usize::from(*len) + 1) };
+        let has_payload = d & 0x10 != 0;
+        let payload = body.get(adaptation..).filter(|_| has_payload).unwrap_or(&[]);
+        let is_legal = d & 0x30 != 0 && adaptation <= body.len() && !(has_payload && payload.is_empty());
+        if is_damaged || !is_legal {
+            self.broken_at.get_or_insert(offset);
+            return;
+        }
+        // Without payload the counter stands still, or is anything in what some multiplexers write.
+        if !has_payload {
+            return;
+        }
+        let announced = adaptation > 1 && body.get(1).is_some_and(|flags| flags & 0x80 != 0);
+        let is_duplicate = known && counter == *state & 0x0f && *state & TWICE == 0;
+        if known && !announced && counter != next && !is_duplicate {
+            self.broken_at.get_or_insert(offset);
+        }
+        let starts_pes = begins && is_pes(payload);
+        if known || starts_pes {
+            *state = KNOWN | counter | if is_duplicate && !announced { TWICE } else { 0 };
+        }
+        if starts_pes && !is_duplicate {
+            self.timestamps.begin(pid, payload);
+        }
+    }
+
+    /// Where the first packet is that does not follow on the one before, or that says itself that it is damaged.
+    pub(crate) fn broken_at(&self) -> Option<u64> {
+        self.broken_at
+    }
+
+    pub(crate) fn timestamps(&self) -> &Timestamps {
+        &self.timestamps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet of PID 0x100: flags of the second byte, of the fourth, counter, and what follows.
+    fn packet(b: u8, d: u8, counter: u8, body: &[u8]) -> Vec<u8> {
+        let mut packet = vec![b | 1, 0, d | counter];
+        packet.extend_from_slice(body);
+        packet.resize(187, 0xff);
+        packet
+    }
+
+    fn check(what: &str, packets: &[Vec<u8>], expect: Option<u64>) {
+        let mut continuity = Continuity::default();
+        let start = packet(0x40, 0x10, 15, &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]);
+        for (number, packet) in std::iter::once(&start).chain(packets).enumerate() {
+            continuity.packet(number as u64, packet);
+        }
+        assert_eq!(continuity.broken_at(), expect, "{what}");
+    }
+
+    fn plain(counter: u8) -> Vec<u8> {
+        packet(0, 0x10, counter, &[])
+    }
+
+    #[test]
+    fn counters() {
+        check("all in order", &(0..40).map(|n| plain(n & 15)).collect::<Vec<_>>(), None);
+        check("one is missing", &[plain(0), plain(2)], Some(2));
+        check("a duplicate", &[plain(0), plain(0), plain(1)], None);
+        check("two duplicates", &[plain(0), plain(0), plain(0)], Some(3));
+        check("duplicates apart", &[plain(0), plain(0), plain(1), plain(1), plain(2)], None);
+        check("no payload", &[packet(0, 0x20, 15, &[183, 0]), packet(0, 0x20, 7, &[183, 0]), plain(0)], None);
+        check("an announced jump", &[packet(0, 0x30, 9, &[1, 0x80]), plain(10)], None);
+        check("a jump not announced", &[packet(0, 0x30, 9, &[1, 0])], Some(1));
+        check("it says that it is damaged", &[packet(0x80, 0x10, 0, &[])], Some(1));
+        check("neither payload nor adaptation", &[packet(0, 0, 0, &[])], Some(1));
+        check("an adaptation field too long", &[packet(0, 0x30, 0, &[200])], Some(1));
+        let null = vec![0x1f, 0xff, 0x13];
+        check("padding", &[null.clone(), null, plain(0)], None);
+        let table = vec![0x40, 0, 0x10, 0, 0, 0xb0];
+        check("a table, again and again", &[table.clone(), table.clone(), table], None);
+    }
+}

@@ -1,0 +1,240 @@
+//! The times in a `moof` box: how long each track of a fragment is (ISO/IEC 14496-12, section 8.8).
+
+use std::time::Duration;
+
+use crate::configuration::Configuration;
+use crate::fmp4::children;
+
+/// More tracks than any real segment has.
+const MANY: usize = 64;
+/// More samples without a duration of their own than a fragment of real media has.
+const MOST_SAMPLES: u64 = 1 << 32;
+
+/// How long the media of one track is, in ticks that its initialisation section defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ticks {
+    track: u32,
+    /// Where the first fragment begins, if it says so.
+    start: Option<u64>,
+    /// The durations of the samples, where they are told.
+    told: u64,
+    /// Samples that last as long as the initialisation section says.
+    defaulted: u64,
+    /// Where the last fragment begins; both counts are relative to it.
+    last: Option<u64>,
+    told_last: u64,
+    defaulted_last: u64,
+}
+
+/// The tracks of all fragments in a unit; `None` once a fragment could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fragments(Option<Vec<Ticks>>);
+
+impl Default for Fragments {
+    fn default() -> Self {
+        Self(Some(Vec::new()))
+    }
+}
+
+impl Fragments {
+    /// Takes the body of a `moof` box; `None` where it is too large to be looked at.
+    pub(crate) fn take(&mut self, moof: Option<&[u8]>) {
+        let Some(tracks) = &mut self.0 else { return };
+        if moof.and_then(|moof| read(tracks, moof)).is_none() {
+            self.0 = None;
+        }
+    }
+
+    /// How long the longest track of pictures or sound is. `None`: that can't be told.
+    pub(crate) fn duration(&self, init: &Configuration) -> Option<Duration> {
+        let is_sparse = |ticks: &&Ticks| {
+            let handler = init.tracks.iter().find(|track| track.id == ticks.track).map(|track| track.handler);
+            handler.is_some_and(|handler| !matches!(&handler, b"vide" | b"soun"))
+        };
+        let tracks = self.0.as_ref()?;
+        let each = tracks
+            .iter()
+            .filter(|ticks| !is_sparse(ticks))
+            .map(|ticks| ticks.duration(init))
+            .collect::<Option<Vec<_>>>()?;
+        each.into_iter().max().filter(|longest| !longest.is_zero())
+    }
+}
+
+impl Ticks {
+    fn duration(&self, init: &Configuration) -> Option<Duration> {
+        let track = init.tracks.iter().find(|track| track.id == self.track)?;
+        let default =
+            || track.fragment_defaults.get(12..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four));
+        let length = |told: u64, defaulted: u64| match defaulted {
+            0 => Some(told),
+            samples => told.checked_add(samples.checked_mul(u64::from(default()?))?),
+        };
+        // A track that pauses between two fragments lasts on.
+        let sum = length(self.told, self.defaulted)?;
+        let span = match (self.start, self.last) {
+            (Some(start), Some(last)) => {
+                last.saturating_sub(start).saturating_add(length(self.told_last, self.defaulted_last)?)
+            }
+            _ => 0,
+        };
+        let ticks = u128::from(sum.max(span));
+        let millis = (ticks * 1000).checked_div(u128::from(track.timescale))?;
+        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+}
+
+fn read(tracks: &mut Vec<Ticks>, moof: &[u8]) -> Option<()> {
+    for child in children(moof) {
+        let (name, traf) = child.ok()?;
+        if &name == b"traf" {
+            fragment(tracks, traf)?;
+        }
+    }
+    Some(())
+}
+
+fn fragment(tracks: &mut Vec<Ticks>, traf: &[u8]) -> Option<()> {
+    let (mut track, mut default, mut start, mut told, mut defaulted) = (None, None, None, 0_u64, 0_u64);
+    for child in children(traf) {
+        let (name, body) = child.ok()?;
+        let (flags, rest) = body.split_first_chunk::<4>()?;
+        let flags = u32::from_be_bytes(*flags);
+        match &name {
+            b"tfhd" => {
+                let mut fields = Fields(rest);
+                track = Some(fields.next()?);
+                fields.skip(if flags & 1 != 0 { 8 } else { 0 })?;
+                fields.skip(if flags & 2 != 0 { 4 } else { 0 })?;
+                default = if flags & 8 != 0 { Some(fields.next()?) } else { None };
+            }
+            b"tfdt" => {
+                let mut fields = Fields(rest);
+                let first = u64::from(fields.next()?);
+                start = Some(if flags >> 24 == 1 { first << 32 | u64::from(fields.next()?) } else { first });
+            }
+            b"trun" => {
+                let mut fields = Fields(rest);
+                let samples = fields.next()?;
+                fields.skip(if flags & 1 != 0 { 4 } else { 0 })?;
+                fields.skip(if flags & 4 != 0 { 4 } else { 0 })?;
+                if flags & 0x100 == 0 {
+                    match default {
+                        Some(each) => told = told.checked_add(u64::from(samples) * u64::from(each))?,
+                        None => defaulted = defaulted.checked_add(u64::from(samples))?,
+                    }
+                    continue;
+                }
+                let others = (flags & 0xe00).count_ones() as usize * 4;
+                for _ in 0..samples {
+                    told = told.checked_add(u64::from(fields.next()?))?;
+                    fields.skip(others)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    let track = track?;
+    let fresh =
+        Ticks { track, start, told, defaulted, last: start, told_last: told, defaulted_last: defaulted };
+    if let Some(known) = tracks.iter_mut().find(|known| known.track == track) {
+        known.told = known.told.checked_add(told)?;
+        known.defaulted = known.defaulted.checked_add(defaulted).filter(|samples| *samples < MOST_SAMPLES)?;
+        (known.last, known.told_last, known.defaulted_last) = (start, told, defaulted);
+    } else if tracks.len() < MANY {
+        tracks.push(fresh);
+    } else {
+        return None;
+    }
+    Some(())
+}
+
+/// Numbers one after another.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn next(&mut self) -> Option<u32> {
+        let (four, rest) = self.0.split_first_chunk::<4>()?;
+        self.0 = rest;
+        Some(u32::from_be_bytes(*four))
+    }
+
+    fn skip(&mut self, bytes: usize) -> Option<()> {
+        self.0 = self.0.get(bytes..)?;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Track;
+
+    fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        [&(body.len() as u32 + 8).to_be_bytes()[..], name, body].concat()
+    }
+
+    fn numbers(numbers: &[u32]) -> Vec<u8> {
+        numbers.iter().flat_map(|n| n.to_be_bytes()).collect()
+    }
+
+    fn traf(tfhd: &[u32], tfdt: &[u32], trun: &[u32]) -> Vec<u8> {
+        let boxes = [(b"tfhd", tfhd), (b"tfdt", tfdt), (b"trun", trun)];
+        let inner = boxes.into_iter().filter(|(_, body)| !body.is_empty());
+        boxed(b"traf", &inner.flat_map(|(name, body)| boxed(name, &numbers(body))).collect::<Vec<_>>())
+    }
+
+    fn init() -> Configuration {
+        let track = |id, timescale, handler: &[u8; 4]| Track {
+            id,
+            handler: *handler,
+            timescale,
+            entries: Vec::new(),
+            fragment_defaults: numbers(&[0, id, 1, 100, 0, 0]),
+        };
+        Configuration { tracks: vec![track(1, 1000, b"vide"), track(2, 10, b"soun"), track(3, 10, b"text")] }
+    }
+
+    fn check(what: &str, moofs: &[Vec<u8>], millis: Option<u64>) {
+        let mut fragments = Fragments::default();
+        moofs.iter().for_each(|moof| fragments.take(Some(moof)));
+        assert_eq!(fragments.duration(&init()), millis.map(Duration::from_millis), "{what}");
+    }
+
+    #[test]
+    fn durations() {
+        check("nothing", &[], None);
+        check("the default of the section", &[traf(&[0, 1], &[], &[0, 20])], Some(2000));
+        check("the default of the fragment", &[traf(&[8, 1, 40], &[], &[0, 50])], Some(2000));
+        check("all fields before it", &[traf(&[11, 1, 0, 0, 1, 40], &[], &[5, 50, 0, 0])], Some(2000));
+        check("durations of samples", &[traf(&[0, 1], &[], &[0x300, 2, 30, 9, 50, 9])], Some(80));
+        check("another timescale", &[traf(&[0, 2], &[], &[0x100, 2, 5, 6])], Some(1100));
+        check(
+            "the longest",
+            &[[traf(&[0, 1], &[], &[0, 5]), traf(&[8, 2, 1], &[], &[0, 9])].concat()],
+            Some(900),
+        );
+        check("text alone", &[traf(&[8, 3, 40], &[], &[0, 50])], None);
+        check(
+            "text and pictures",
+            &[[traf(&[8, 3, 40], &[], &[0, 50]), traf(&[8, 1, 1], &[], &[0, 9])].concat()],
+            Some(9),
+        );
+        let at = |time| traf(&[8, 1, 10], &[1 << 24, 0, time], &[0, 10]);
+        check("several", &[at(5000), at(5100), at(5200)], Some(300));
+        check("a pause", &[at(5000), at(5900)], Some(1000));
+        check("backwards", &[at(5000), at(0)], Some(200));
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_no_duration() {
+        check("samples that are not there", &[traf(&[0, 1], &[], &[0x100, 9, 1])], None);
+        check("a track without number", &[traf(&[0], &[], &[0, 20])], None);
+        check("a track that is not known", &[traf(&[0, 7], &[], &[0, 20])], None);
+        check("one that is too large", &[traf(&[8, 1, 40], &[], &[0, 50]), vec![1; 90]], None);
+        let mut fragments = Fragments::default();
+        fragments.take(None);
+        fragments.take(Some(&traf(&[8, 1, 40], &[], &[0, 50])));
+        assert_eq!(fragments.duration(&init()), None);
+    }
+}

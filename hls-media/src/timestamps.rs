@@ -1,0 +1,148 @@
+//! Timestamps of the packetized elementary streams in a transport stream (ISO/IEC 13818-1, section 2.4.3.7).
+
+use std::time::Duration;
+
+/// Ticks in a second.
+const CLOCK: u64 = 90_000;
+/// Timestamps have 33 bits, and wrap.
+const WRAP: i64 = 1 << 33;
+/// More elementary streams than any real transport stream has.
+const MANY: usize = 32;
+
+/// Whether a payload begins a packet of an elementary stream.
+pub(crate) fn is_pes(payload: &[u8]) -> bool {
+    payload.starts_with(&[0, 0, 1]) && payload.get(3).is_some_and(|id| *id >= 0xbc)
+}
+
+/// The timestamps of each elementary stream in a unit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timestamps {
+    streams: Vec<Stream>,
+}
+
+#[derive(Debug, Clone)]
+struct Stream {
+    pid: usize,
+    last: i64,
+    /// Relative to the first, unwrapped.
+    at: i64,
+    earliest: i64,
+    latest: i64,
+    count: u32,
+}
+
+impl Timestamps {
+    pub(crate) fn begin(&mut self, pid: usize, payload: &[u8]) {
+        let Some(time) = decoding_time(payload) else { return };
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.pid == pid) {
+            stream.take(time);
+        } else if self.streams.len() < MANY {
+            self.streams.push(Stream { pid, last: time, at: 0, earliest: 0, latest: 0, count: 1 });
+        }
+    }
+
+    /// How long the longest stream is. `None`: no stream has two timestamps that differ.
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        self.streams.iter().filter_map(Stream::duration).max()
+    }
+}
+
+impl Stream {
+    fn take(&mut self, time: i64) {
+        let ahead = (time - self.last).rem_euclid(WRAP);
+        self.at = self.at.saturating_add(if ahead >= WRAP / 2 { ahead - WRAP } else { ahead });
+        self.last = time;
+        self.earliest = self.earliest.min(self.at);
+        self.latest = self.latest.max(self.at);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// From the first timestamp to the last, and the part of the last, which is taken to be as long as the others.
+    fn duration(&self) -> Option<Duration> {
+        let between = self.latest.checked_sub(self.earliest).filter(|ticks| *ticks > 0)?.unsigned_abs();
+        let steps = u64::from(self.count.checked_sub(1).filter(|steps| *steps > 0)?);
+        Some(Duration::from_millis(between.saturating_add(between / steps).saturating_mul(1000) / CLOCK))
+    }
+}
+
+/// The DTS of a packet, or the PTS where they are the same.
+fn decoding_time(payload: &[u8]) -> Option<i64> {
+    let id = *payload.get(3)?;
+    // These have no header that could tell.
+    if matches!(id, 0xbc | 0xbe | 0xbf | 0xf0 | 0xf1 | 0xf2 | 0xf8 | 0xff) {
+        return None;
+    }
+    let (marks, flags) = (payload.get(6)?, payload.get(7)?);
+    let (at, prefix) = match flags >> 6 {
+        2 => (9, 2),
+        3 => (14, 1),
+        _ => return None,
+    };
+    let &[a, b, c, d, e] = payload.get(at..)?.first_chunk::<5>()?;
+    let is_valid = marks >> 6 == 2 && a >> 4 == prefix && a & c & e & 1 == 1;
+    let time = i64::from(a >> 1 & 7) << 30
+        | i64::from(b) << 22
+        | i64::from(c >> 1) << 15
+        | i64::from(d) << 7
+        | i64::from(e >> 1);
+    is_valid.then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(prefix: u8, time: u64) -> [u8; 5] {
+        let part = |shift: u32, bits: u32| ((time >> shift) & ((1 << bits) - 1)) as u8;
+        [
+            prefix << 4 | part(30, 3) << 1 | 1,
+            part(22, 8),
+            part(15, 7) << 1 | 1,
+            part(7, 8),
+            part(0, 7) << 1 | 1,
+        ]
+    }
+
+    fn pes(time: u64) -> Vec<u8> {
+        [&[0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5][..], &stamp(2, time)].concat()
+    }
+
+    fn check(times: &[u64], millis: Option<u64>) {
+        let mut timestamps = Timestamps::default();
+        times.iter().for_each(|time| timestamps.begin(0x100, &pes(*time)));
+        assert_eq!(timestamps.duration(), millis.map(Duration::from_millis), "{times:?}");
+    }
+
+    #[test]
+    fn durations() {
+        check(&[], None);
+        check(&[5], None);
+        check(&[5, 5, 5], None);
+        check(&[0, 90_000], Some(2000));
+        check(&[0, 3600, 7200, 10_800], Some(160));
+        check(&[10_800, 0, 7200, 3600], Some(160));
+        check(&[(1 << 33) - 90_000, 0, 90_000], Some(3000));
+    }
+
+    #[test]
+    fn the_longest_stream_counts() {
+        let mut timestamps = Timestamps::default();
+        for (pid, time) in [(1, 0), (1, 90_000), (2, 7), (2, 7 + 180_000)] {
+            timestamps.begin(pid, &pes(time));
+        }
+        assert_eq!(timestamps.duration(), Some(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn decoding_times() {
+        let both = [&[0, 0, 1, 0xe0, 0, 0, 0x80, 0xc0, 10][..], &stamp(3, 9000), &stamp(1, 1800)].concat();
+        assert_eq!(decoding_time(&both), Some(1800));
+        assert_eq!(decoding_time(&pes(0x1_2345_6789)), Some(0x1_2345_6789));
+        assert_eq!(decoding_time(&both[..18]), None);
+        let mut unmarked = pes(5);
+        unmarked[9] &= 0xfe;
+        assert_eq!(decoding_time(&unmarked), None);
+        assert_eq!(decoding_time(&[0, 0, 1, 0xbe, 0, 0, 0x80, 0x80, 5]), None);
+        assert_eq!(decoding_time(&[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]), None);
+    }
+}
