@@ -198,7 +198,8 @@ mod tests {
             &["https://h/p", "-s", "height<=720,fps<30", "--audio-only", "--format", "join", "--force"],
             &["https://h/p", "-H", "x-a: b", "-H", "gone:", "-A", "me", "-e", "https://r/", "-b", "a=1; b=2"],
             &["https://h/p", "-x", "http://u:p@x:1", "-k", "--header-for", "h2", "k: v", "--allow-http"],
-            &["https://h/p", "--allow-private"],
+            &["https://h/p", "--allow-private", "--http", "2"],
+            &["https://h/p", "--http", "auto"],
             &["https://h/p", "-j", "3", "--limit-rate", "1.5M", "--retries", "2", "--stall-timeout", "90s"],
             &[
                 "https://h/p",

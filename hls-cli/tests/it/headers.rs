@@ -1,8 +1,8 @@
 //! Which header goes where, and commands that were copied from a browser.
 
-use hls_testkit::{Origin, Published, Reply, Request, Vod, judge};
+use hls_testkit::{Authority, Media, Origin, Published, Reply, Request, Vod, judge};
 
-use crate::support::{Folder, LIMIT, Outcome, Run, same};
+use crate::support::{Folder, LIMIT, Outcome, Run, SECRET, same};
 
 /// A playlist on one host whose segments are on another, where this machine has two.
 struct Two {
@@ -89,6 +89,81 @@ fn a_redirect_does_not_carry_secrets_along() -> Outcome {
     assert_eq!(two.home.requests()[0].header("x-token"), Some("sesame"));
     for request in two.away.requests() {
         assert_eq!((request.header("x-token"), request.header("cookie")), (None, None), "{}", request.path);
+    }
+    Ok(())
+}
+
+/// Two origins, of which the first is the input's, and a stream whose segment, key, map or variant is on the other one; or where
+/// a redirect leads there, and from there home again.
+fn elsewhere(home: &Origin, away: &Origin, place: &str) -> String {
+    let media = |tag: &str, segment: &str| {
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{tag}#EXTINF:2,\n{segment}\n#EXT-X-ENDLIST\n")
+    };
+    let there = away.url("/there");
+    for origin in [home, away] {
+        origin.put("/good.ts", Media::Ts.segments()[0]);
+        origin.put("/good.m3u8", media("", "good.ts"));
+        origin.redirect("/hop", &there);
+    }
+    away.put("/there", Media::Ts.segments()[0]);
+    let text = match place {
+        "segment" => media("", &there),
+        "key" => media(&format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{there}\"\n"), "good.ts"),
+        "map" => media(&format!("#EXT-X-MAP:URI=\"{there}\"\n"), "good.ts"),
+        "variant" => format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.64000c\"\n{there}\n"),
+        "redirect" => media("", "hop"),
+        _ => {
+            away.redirect("/there", &home.url("/good.ts"));
+            media("", "hop")
+        }
+    };
+    home.put("/index.m3u8", text);
+    home.url("/index.m3u8")
+}
+
+#[test]
+fn no_place_and_no_way_takes_secrets_to_another_origin() -> Outcome {
+    let authority = Authority::new().map_err(|e| e.to_string())?;
+    let identity = authority.identity(&["127.0.0.1", "127.0.0.2"]).map_err(|e| e.to_string())?;
+    let secure = || Ok::<_, String>(Origin::builder().tls(&identity).map_err(|e| e.to_string())?.start());
+    let has_two = Origin::bind("127.0.0.2:0").is_ok();
+    for place in ["segment", "key", "map", "variant", "redirect", "back"] {
+        for other in ["port", "host", "secure", "plain"] {
+            if other == "host" && !has_two {
+                judge::skip("this machine has no second loopback address");
+                continue;
+            }
+            let (home, away) = match other {
+                "port" => (Origin::start(), Origin::start()),
+                "host" => (Origin::start(), Origin::bind("127.0.0.2:0")?),
+                "secure" => (Origin::start(), secure()?),
+                _ => (secure()?, Origin::start()),
+            };
+            let url = elsewhere(&home, &away, place);
+            let folder = Folder::new()?;
+            std::fs::write(folder.file("ca.pem"), authority.pem())?;
+            // The end is another matter: a segment is no key, and no playlist.
+            let mut args =
+                vec!["get", &url, "--allow-private", "--allow-http", "--ca", "ca.pem", "--retries", "0"];
+            args.extend(["-o", "out.ts", "--format", "join", "-H", "X-Token: sesame", "-b", "a=sesame"]);
+            args.extend(["-H", "Authorization: sesame"]);
+            let run = folder.run(&args)?;
+            let what = format!("{place}, another {other}: {}", run.err);
+            let first = &home.requests()[0];
+            for name in ["x-token", "cookie", "authorization"] {
+                assert!(first.header(name).is_some_and(|value| value.contains(SECRET)), "{name}: {what}");
+            }
+            let strange = away.requests();
+            assert!(!strange.is_empty(), "{what}");
+            for (name, value) in strange.iter().flat_map(|request| &request.headers) {
+                assert!(!value.contains(SECRET), "{name}: {what}");
+            }
+            // A stranger who sends us home does not speak for the user there.
+            for request in home.requests_for("/good.ts").iter().filter(|_| place == "back") {
+                assert!(request.headers.iter().all(|(_, value)| !value.contains(SECRET)), "{what}");
+            }
+            assert!(place != "back" || !home.requests_for("/good.ts").is_empty(), "{what}");
+        }
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What a playlist or a server can try, and what is promised against it.
 
-use hls_testkit::{Media, Origin, Reply, Step, judge};
+use hls_testkit::{Authority, Identity, Media, Origin, Reply, Step, Vod, judge};
 
-use crate::support::{Folder, LIMIT, Outcome, Run, SECRET, pause};
+use crate::support::{Folder, LIMIT, Outcome, Run, SECRET, pause, same};
 
 /// Where a hostile URI may stand.
 const PLACES: [&str; 7] = ["segment", "key", "map", "variant", "rendition", "redirect", "entrance"];
@@ -88,6 +88,38 @@ fn nothing_but_http_is_followed_wherever_it_stands() -> Outcome {
             match is_relative {
                 true => assert_eq!(code, Some(3), "{place} {uri}: {}", run.err),
                 false => drop(run.fails(6, "policy.scheme")),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_certificate_that_is_not_right_ends_it() -> Outcome {
+    let text = |e: Box<dyn std::error::Error + Send + Sync>| e.to_string();
+    let authority = Authority::new().map_err(text)?;
+    for (what, identity) in [
+        ("expired", authority.expired(&["127.0.0.1"])),
+        ("for another name", authority.identity(&["other.example"])),
+        ("self-signed", Identity::self_signed(&["127.0.0.1"])),
+        ("of an unknown authority", Authority::new().map_err(text)?.identity(&["127.0.0.1"])),
+        ("right", authority.identity(&["127.0.0.1"])),
+    ] {
+        for version in ["1.1", "2", "auto"] {
+            let identity = identity.as_ref().map_err(ToString::to_string)?;
+            let origin = Origin::builder().http2(identity).map_err(text)?.start();
+            let folder = Folder::new()?;
+            let stream = Vod::synthetic(2, 20_000).publish(&origin);
+            std::fs::write(folder.file("ca.pem"), authority.pem())?;
+            let args = ["get", &stream.url, "-o", "out.ts", "--ca", "ca.pem", "--http", version];
+            let run = folder.run(&args)?;
+            if what == "right" {
+                run.ok();
+                same(&folder.read("out.ts")?, &stream.expected);
+            } else {
+                run.fails(6, "net.tls").has("where", &["127.0.0.1"]);
+                assert_eq!((origin.requests().len(), folder.file("out.ts").exists()), (0, false), "{what}");
+                folder.run(&[&args[..], &["--insecure"]].concat())?.ok();
             }
         }
     }

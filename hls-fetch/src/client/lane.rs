@@ -18,7 +18,15 @@ pub(super) const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 /// Clients with one HTTP/2 connection for each server; a new one where all are full, as waiting for a paused stream to end
 /// might mean waiting for oneself.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(Mutex<Vec<Arc<Lane>>>);
+pub(super) struct Lanes(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    lanes: Vec<Arc<Lane>>,
+    /// One of them was shunned: from then on each transfer has a connection of its own, as in HTTP/1.1. Else every new
+    /// connection to a server that allows few streams would cost a time-out again.
+    is_wary: bool,
+}
 
 #[derive(Debug)]
 struct Lane {
@@ -31,10 +39,12 @@ struct Lane {
 impl Lanes {
     /// Takes a seat in the first lane that has one.
     pub(super) fn seat(&self, build: impl FnOnce() -> Result<reqwest::Client, Error>) -> Result<Seat, Error> {
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.retain(|lane| !lane.is_shunned.load(Ordering::Relaxed));
-        let has_room = |lane: &&Arc<Lane>| lane.taken.load(Ordering::Relaxed) < STREAMS as usize;
-        if let Some(lane) = lanes.iter().find(has_room) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = open.lanes.len();
+        open.lanes.retain(|lane| !lane.is_shunned.load(Ordering::Relaxed));
+        open.is_wary |= open.lanes.len() < before;
+        let most = if open.is_wary { 1 } else { STREAMS as usize };
+        if let Some(lane) = open.lanes.iter().find(|lane| lane.taken.load(Ordering::Relaxed) < most) {
             return Ok(Seat::of(lane));
         }
         let lane = Arc::new(Lane {
@@ -43,7 +53,7 @@ impl Lanes {
             is_shunned: AtomicBool::new(false),
         });
         let seat = Seat::of(&lane);
-        lanes.push(lane);
+        open.lanes.push(lane);
         Ok(seat)
     }
 }
@@ -105,9 +115,13 @@ mod tests {
         let again = seat();
         again.shun();
         let third = seat();
-        assert!(Arc::ptr_eq(third.lane.as_ref().unwrap(), second.lane.as_ref().unwrap()));
-        drop((first, again, second, third));
-        drop(seat());
-        assert_eq!(built, 2);
+        assert!(!Arc::ptr_eq(third.lane.as_ref().unwrap(), second.lane.as_ref().unwrap()));
+        // Nothing is shared any more; what is free again is taken.
+        drop((first, again, second));
+        let fourth = seat();
+        assert!(!Arc::ptr_eq(third.lane.as_ref().unwrap(), fourth.lane.as_ref().unwrap()));
+        drop((third, fourth));
+        drop((seat(), seat()));
+        assert_eq!(built, 3);
     }
 }

@@ -1,11 +1,14 @@
 //! The pool: connections are kept, shared, and replaced without a word when a server has closed them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hls_fetch::{Class, Fetch as _, Kind};
 use hls_testkit::{Origin, Reply};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{TestResult, client, failure, get, noise, quick, request, send, url};
+use crate::support::{Names, TestResult, client, failure, get, noise, quick, request, send, url};
 
 #[tokio::test]
 async fn connections_are_reused() -> TestResult {
@@ -157,6 +160,103 @@ async fn unknown_host() {
     let error = failure(&quick().build().expect("valid"), "http://name.invalid/a?token=secret").await;
     assert_eq!((error.kind(), error.class()), (&Kind::Dns, Class::Network));
     assert_eq!(error.place(), Some("http://name.invalid/a?token=…"));
+}
+
+/// An address that never answers: its queue of connections is full.
+#[cfg(target_os = "linux")]
+async fn dead(ip: &str, port: u16) -> std::io::Result<(TcpListener, Vec<TcpStream>)> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    let address = SocketAddr::new(ip.parse().expect("an address"), port);
+    socket.bind(address)?;
+    let (listener, mut waiting) = (socket.listen(0)?, Vec::new());
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
+    {
+        waiting.push(stream?);
+    }
+    Ok((listener, waiting))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_dead_address_costs_little_where_there_is_another() -> TestResult {
+    let origin = Origin::start();
+    origin.put("/a", "alive");
+    let port = origin.address().port();
+    let _dead = dead("127.0.0.2", port).await?;
+    for (answer, longest) in [
+        (&["127.0.0.2", "127.0.0.1"][..], 2000),
+        // Nor where another family comes first.
+        (&["::1", "127.0.0.2", "127.0.0.1"], 2000),
+        // Refused: the next one at once.
+        (&["127.0.0.3", "127.0.0.1"], 500),
+    ] {
+        let names = Names::default().with("media.test", &[answer]);
+        let client = hls_fetch::Client::builder().resolver(names).allow_private(true).build()?;
+        let begun = std::time::Instant::now();
+        assert_eq!(get(&client, &format!("http://media.test:{port}/a")).await?, b"alive", "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_millis(longest), "{answer:?}: {:?}", begun.elapsed());
+    }
+    Ok(())
+}
+
+/// A SOCKS5 proxy (RFC 1928) for one connection, which goes to `target` wherever it is to go; returns what was asked for.
+async fn socks(listener: TcpListener, target: SocketAddr) -> std::io::Result<(u8, Vec<u8>, u16)> {
+    const NO_AUTHENTICATION: [u8; 2] = [5, 0];
+    const SUCCEEDED: [u8; 10] = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    let (mut client, _) = listener.accept().await?;
+    let mut hello = [0; 2];
+    client.read_exact(&mut hello).await?;
+    client.read_exact(&mut vec![0; usize::from(hello[1])]).await?;
+    client.write_all(&NO_AUTHENTICATION).await?;
+    let mut head = [0; 4];
+    client.read_exact(&mut head).await?;
+    let length = match head[3] {
+        1 => 4,
+        3 => usize::from(client.read_u8().await?),
+        _ => 16,
+    };
+    let mut host = vec![0; length];
+    client.read_exact(&mut host).await?;
+    let port = client.read_u16().await?;
+    client.write_all(&SUCCEEDED).await?;
+    let mut server = TcpStream::connect(target).await?;
+    // A side that goes away ends it, which is no error here.
+    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    Ok((head[3], host, port))
+}
+
+#[tokio::test]
+async fn a_socks_proxy_reaches_the_server() -> TestResult {
+    let (address, name) = (1, 3);
+    for (scheme, kind, host) in [
+        ("socks5h", name, b"media.test".to_vec()),
+        // Without the h the name is resolved here.
+        ("socks5", address, vec![192, 0, 2, 7]),
+    ] {
+        let origin = Origin::start();
+        origin.put("/a", noise(100_000));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let proxy = format!("{scheme}://{}", listener.local_addr()?);
+        let asked = tokio::spawn(socks(listener, origin.address()));
+        let names = Names::default().with("media.test", &[&["192.0.2.7"]]);
+        let client = quick().resolver(names).proxy(&proxy, None)?.build()?;
+        assert_eq!(get(&client, "http://media.test:8000/a").await?, noise(100_000), "{scheme}");
+        assert_eq!(origin.requests()[0].header("host"), Some("media.test:8000"));
+        drop((client, origin));
+        assert_eq!(asked.await??, (kind, host, 8000), "{scheme}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_socks_proxy_that_is_gone_is_not_passed_by() -> TestResult {
+    let origin = Origin::start();
+    let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let client = quick().proxy(&format!("socks5h://{gone}"), None)?.build()?;
+    let error = failure(&client, &origin.url("/a")).await;
+    assert_eq!((error.kind(), error.code()), (&Kind::Connect, "net.connect"));
+    assert_eq!(origin.connections(), 0);
+    Ok(())
 }
 
 #[tokio::test]

@@ -117,6 +117,7 @@ async fn a_server_that_allows_one_stream_costs_one_timeout() -> TestResult {
     let client = quick().http(HttpVersion::Http2).trust(authority.pem().as_bytes())?.build()?;
     let _paused = begin(&client, &origin.url("/a")).await?;
     assert_eq!(failure(&client, &origin.url("/a")).await.code(), "net.timeout");
+    let _others = (begin(&client, &origin.url("/a")).await?, begin(&client, &origin.url("/a")).await?);
     assert_eq!(get(&client, &origin.url("/a")).await?, noise(8 << 20));
     Ok(())
 }
