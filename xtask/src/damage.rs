@@ -204,22 +204,24 @@ impl Ground<'_> {
     /// Ended by itself because the server did not have a segment, after so long that the index was in use.
     fn failed(&self, vod: &Vod) -> Result<State> {
         let published = vod.publish(self.origin);
-        self.origin.script(&published.segment_paths[HALF], [Reply::status(404).delay(2500).times(2)]);
+        self.origin.script(&published.segment_paths[HALF], [Reply::status(404).delay(2500).forever()]);
         self.fresh()?;
         let output = self.output();
         let ended = self.download(&published.url, &output).listen(&[])?;
         ensure!(ended.code()? == 3, "a segment that is not there: {ended}");
+        self.origin.script(&published.segment_paths[HALF], []);
         self.state("failed", &published.url, [("out.ts", &published)])
     }
 
     /// Finished without a segment that the server did not have then.
     fn gaps(&self, vod: &Vod) -> Result<State> {
         let published = vod.publish(self.origin);
-        self.origin.script(&published.segment_paths[HALF], [Reply::status(404).times(2)]);
+        self.origin.script(&published.segment_paths[HALF], [Reply::status(404).forever()]);
         self.fresh()?;
         let output = self.output();
         let ended = self.download(&published.url, &output).listen(&["--allow-gaps"])?;
         ensure!(ended.status.code() == Some(4), "a segment that is not there: {ended}");
+        self.origin.script(&published.segment_paths[HALF], []);
         let with_gaps = judge::sha256_file(&output)?;
         let state = self.state("gaps", &published.url, [("out.ts", &published)])?;
         Ok(State { with_gaps: Some(with_gaps), ..state })
