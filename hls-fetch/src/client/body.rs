@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 use url::Url;
@@ -16,6 +16,11 @@ use crate::{Body, Error, Kind};
 
 /// Below this rate a transfer counts as stalled.
 const LOWEST_RATE: u64 = 1024;
+/// A piece below this size waits for others that are here already: HTTP/2 brings some 8 KiB at a time, and each piece has its
+/// price in whoever takes it.
+const SMALL: usize = 32 << 10;
+/// Pieces are joined up to this size.
+const JOINED: usize = 128 << 10;
 
 pub(super) struct TransferBody {
     body: reqwest::Body,
@@ -25,6 +30,8 @@ pub(super) struct TransferBody {
     limit: u64,
     watch: StallWatch,
     timer: Option<Pin<Box<Sleep>>>,
+    /// How it ended behind pieces that were joined.
+    end: Option<Result<(), Error>>,
     /// Last, so that it is given back when the transfer has gone.
     _seat: Seat,
 }
@@ -38,7 +45,7 @@ impl TransferBody {
         limit: u64,
         stall: Duration,
     ) -> Self {
-        Self { body, url, received: 0, want, limit, watch: StallWatch::new(stall), timer: None, _seat: seat }
+        Self { body, url, received: 0, want, limit, watch: StallWatch::new(stall), timer: None, end: None, _seat: seat }
     }
 
     fn error(&self, kind: Kind) -> Error {
@@ -56,25 +63,63 @@ impl TransferBody {
             _ => Ok(()),
         }
     }
-}
 
-impl Body for TransferBody {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+    /// The next piece, as it comes.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
-            match Pin::new(&mut self.body).poll_frame(cx) {
+            return match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers carry no bytes.
-                    let Ok(chunk) = frame.into_data() else { continue };
-                    return Poll::Ready(self.arrived(&chunk).map(|()| Some(chunk)));
+                    let Ok(piece) = frame.into_data() else { continue };
+                    Poll::Ready(self.arrived(&piece).map(|()| Some(piece)))
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Err(classify::cut(error, &self.url, self.received, self.want)));
+                    Poll::Ready(Err(classify::cut(error, &self.url, self.received, self.want)))
                 }
                 Poll::Ready(None) => {
                     let short = self.want.is_some_and(|want| self.received < want);
                     let cut = Kind::Truncated { got: self.received, want: self.want };
-                    return Poll::Ready(if short { Err(self.error(cut)) } else { Ok(None) });
+                    Poll::Ready(if short { Err(self.error(cut)) } else { Ok(None) })
                 }
+                Poll::Pending => Poll::Pending,
+            };
+        }
+    }
+
+    /// Adds what is here already to a small piece.
+    fn joined(&mut self, first: Bytes, cx: &mut Context<'_>) -> Bytes {
+        let mut joined = BytesMut::new();
+        while first.len().max(joined.len()) < JOINED {
+            match self.poll_piece(cx) {
+                Poll::Ready(Ok(Some(piece))) => {
+                    if joined.is_empty() {
+                        joined.reserve(JOINED);
+                        joined.extend_from_slice(&first);
+                    }
+                    joined.extend_from_slice(&piece);
+                }
+                Poll::Ready(ended) => {
+                    self.end = Some(ended.map(drop));
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if joined.is_empty() { first } else { joined.freeze() }
+    }
+}
+
+impl Body for TransferBody {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(end.map(|()| None));
+        }
+        loop {
+            match self.poll_piece(cx) {
+                Poll::Ready(Ok(Some(piece))) if piece.len() < SMALL => {
+                    return Poll::Ready(Ok(Some(self.joined(piece, cx))));
+                }
+                Poll::Ready(ready) => return Poll::Ready(ready),
                 Poll::Pending => {}
             }
             let deadline = self.watch.waiting(Instant::now());
