@@ -1,5 +1,7 @@
 //! The store on disk.
 
+mod open;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::IoSlice;
@@ -7,23 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Claimed};
-use crate::clean::{discard, remove_contents, remove_files};
-use crate::complete::{self, Stamp, Standing};
+use crate::check::Check;
+use crate::clean::{remove_contents, remove_files};
+use crate::complete::Stamp;
 use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
-use crate::log::{Log, LogContents};
-use crate::outputs::{give_names, refuse_existing};
+use crate::log::Log;
+use crate::outputs::give_names;
 use crate::part::{Behind, Part};
-use crate::record::Record;
-use crate::recover::Found;
+use crate::record::{LONGEST_NOTE, Record};
 use crate::segment::{Growing, NotKept, Waiting};
 use crate::sync::{Syncer, sync};
-use crate::unfinished::{self, NotWhole};
 use crate::{
-    Checked, Durability, Error, Fingerprint, Kind, Layout, Mark, Memo, Options, Placed, Recovered,
-    ResumeStore, Unit, recover, sys,
+    Checked, Durability, Error, Fingerprint, Kind, Layout, Mark, Memo, Options, Placed, ResumeStore, Unit,
+    sys,
 };
 
 /// A job shorter than this is synced once, at its end.
@@ -83,188 +83,6 @@ pub struct DiskStore {
 }
 
 impl DiskStore {
-    /// Takes the lock of a job and finds out what is there already. The outputs are hashed again from now on, beside whatever
-    /// is done next: [`checked`](ResumeStore::checked) has the result.
-    ///
-    /// # Errors
-    /// [`Kind::Exists`], [`Kind::InUse`], [`Kind::Newer`], and I/O errors; nothing is changed by the first three.
-    pub fn open(options: Options) -> Result<(Self, Recovered), Error> {
-        let bad = || Error::new(Kind::Contract, "not the name of a file:", Path::new(""));
-        let layout = Layout::new(options.outputs.clone()).ok_or_else(bad)?;
-        let folder = layout.folder().to_owned();
-        let fresh = match sys::create_private_folder(&folder) {
-            Ok(()) => true,
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
-            Err(e) => return Err(Error::from_io("can't create", &folder, e)),
-        };
-        if !fresh && !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
-            return Err(Error::new(Kind::Io, "not a folder:", &folder));
-        }
-        let lock = Lock::take(&layout.lock())?;
-        let opened = Self::open_locked(layout, options, lock);
-        if fresh && opened.is_err() {
-            // Nothing was there before, so nothing is left behind.
-            let _ = std::fs::remove_file(folder.join("lock"));
-            let _ = std::fs::remove_dir(&folder);
-        }
-        opened
-    }
-
-    fn open_locked(layout: Layout, options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
-        let log_path = layout.log();
-        let mut warnings = Vec::new();
-        if !lock.is_kept {
-            warnings.push(
-                "this file system knows no locks: nothing else may download to the same file".to_owned(),
-            );
-        }
-        let mut contents = Log::read(&log_path)?;
-        if options.restart {
-            refuse_existing(layout.outputs(), &options)?;
-            discard(&layout)?;
-            contents = LogContents::default();
-        }
-        if contents.unusable {
-            let aside = log_path.with_extension("bad");
-            std::fs::rename(&log_path, &aside).at("can't rename", &log_path)?;
-            warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
-        }
-        let mut replaceable = complete::replaceable(&layout)?;
-        if let Some(standing) = complete::standing(&layout, &contents.records)? {
-            if standing.contains(&Standing::Lost) {
-                let outputs = layout.outputs().iter().zip(&standing).zip(&replaceable);
-                let lost =
-                    outputs.filter(|((_, standing), stamp)| **standing == Standing::Lost && stamp.is_none());
-                refuse_existing(lost.map(|((output, _), _)| output), &options)?;
-                complete::take_names_back(&layout, &standing)?;
-            } else if complete::has_gaps(&contents.records, layout.outputs().len()) {
-                give_names(&layout, &options, &replaceable, true)?;
-                std::fs::rename(&log_path, layout.gapped_log()).at("can't rename", &log_path)?;
-                contents = LogContents::default();
-                replaceable = complete::replaceable(&layout)?;
-            } else {
-                let lock = (lock, replaceable);
-                return Self::complete_earlier(layout, options, lock, &contents.records);
-            }
-        }
-        let in_outputs = complete::units_in_outputs(&layout, &replaceable)?;
-        let replaces = in_outputs.is_some();
-        if !replaces {
-            refuse_existing(layout.outputs(), &options)?;
-            remove_files([layout.gapped_log()]);
-        }
-        let mut claims = recover::claims(&contents.records, layout.outputs().len());
-        for claims in claims.iter_mut().filter(|_| !options.keep_gaps) {
-            let whole = claims.iter().position(Placed::is_gap);
-            claims.truncate(whole.unwrap_or(claims.len()));
-        }
-        let units = |claims: &[Vec<Placed>]| claims.iter().flatten().filter(|c| !c.is_gap()).count();
-        let claimed = units(&claims);
-        let mut parts = Vec::new();
-        for (n, claims) in claims.iter_mut().enumerate() {
-            sys::leave_to_others(&layout.part(n), contents.records.is_empty());
-            parts.push(Part::open(layout.part(n), claims)?);
-        }
-        let lost = claimed - units(&claims);
-        if lost > 0 {
-            warnings
-                .push(format!("{lost} units of the earlier run are damaged on disk; they are fetched again"));
-        }
-        let NotWhole { found: Found { waiting, spare }, growing, partials } =
-            unfinished::not_whole(&layout, &contents.records, &claims, in_outputs, &mut parts)?;
-        let check = Self::check(&parts, &claims).at("can't start to check", layout.folder())?;
-        let placed = claims.iter().flatten().map(|p| Record::Placed(*p));
-        let marks =
-            partials.iter().map(|p| Record::Partial { unit: p.unit, aside: p.aside, mark: p.mark.clone() });
-        let earlier = placed.chain(marks).collect();
-        let aside: Vec<_> = waiting.iter().map(Waiting::found).collect();
-        let (index, index_warning) = Index::open_later(layout.index());
-        warnings.extend(index_warning);
-        let synced = Reach { log: None, parts: parts.iter().map(|p: &Part| p.end).collect() };
-        let by_unit = |all: Vec<Waiting>| all.into_iter().map(|w| (w.unit, w)).collect();
-        let store = Self {
-            parts,
-            earlier,
-            has_gaps: claims.iter().flatten().any(Placed::is_gap),
-            marked: growing.keys().copied().collect(),
-            growing,
-            aside: by_unit(waiting),
-            check,
-            spare: by_unit(spare),
-            syncing: synced.clone(),
-            synced,
-            ..Self::bare(layout, options, (lock, replaceable), index)
-        };
-        let parts = store.parts.iter().map(|part| part.path.clone()).collect();
-        let complete = false;
-        Ok((store, Recovered { outputs: claims, aside, partials, complete, replaces, warnings, parts }))
-    }
-
-    /// An earlier run died between "complete" and the last rename: do what is left.
-    fn complete_earlier(
-        layout: Layout,
-        options: Options,
-        lock: (Lock, Vec<Option<Stamp>>),
-        records: &[Record],
-    ) -> Result<(Self, Recovered), Error> {
-        let outputs = recover::claims(records, layout.outputs().len());
-        let index = Index::open_later(layout.index()).0;
-        let mut store = Self::bare(layout, options, lock, index);
-        give_names(&store.layout, &store.options, &store.replaceable, true)?;
-        store.remove_state()?;
-        Ok((store, Recovered { outputs, complete: true, ..Recovered::default() }))
-    }
-
-    /// A store of a job in which nothing has happened yet.
-    fn bare(
-        layout: Layout,
-        options: Options,
-        (lock, replaceable): (Lock, Vec<Option<Stamp>>),
-        index: Index,
-    ) -> Self {
-        let now = Instant::now();
-        Self {
-            layout,
-            options,
-            parts: Vec::new(),
-            pending: Vec::new(),
-            pending_since: None,
-            log: None,
-            earlier: Vec::new(),
-            syncer: None,
-            next_sync: now + FIRST_SYNC,
-            started: now,
-            has_gaps: false,
-            replaceable,
-            growing: HashMap::new(),
-            marked: HashSet::new(),
-            aside: HashMap::new(),
-            check: None,
-            spare: HashMap::new(),
-            placed: Vec::new(),
-            placed_syncing: Vec::new(),
-            synced: Reach::default(),
-            syncing: Reach::default(),
-            sync_failed: false,
-            unsynced: HashSet::new(),
-            index,
-            lock: Some(lock),
-        }
-    }
-
-    /// Begins to check what is claimed, if anything is.
-    fn check(parts: &[Part], claims: &[Vec<Placed>]) -> std::io::Result<Option<Check>> {
-        let claimed = parts.iter().zip(claims).filter(|(_, claims)| !claims.is_empty());
-        let outputs: Vec<_> = claimed
-            .map(|(part, claims)| Claimed {
-                file: Arc::clone(&part.file),
-                path: part.path.clone(),
-                units: claims.clone(),
-            })
-            .collect();
-        (!outputs.is_empty()).then(|| Check::start(outputs)).transpose()
-    }
-
     /// Takes note of what the check has found; where the unit is there twice, the other one takes its place.
     fn hear_of_check(&mut self, wait: bool) -> Result<Checked, Error> {
         let all = Checked { damaged: Vec::new(), is_done: true };
@@ -436,6 +254,15 @@ impl ResumeStore for DiskStore {
         Ok(())
     }
 
+    fn annotate(&mut self, note: &[u8]) -> Result<(), Error> {
+        if note.len() > LONGEST_NOTE {
+            return Err(Error::new(Kind::Contract, "a note is too long for", &self.layout.log()));
+        }
+        self.pending.push(Record::Note(note.into()));
+        self.pending_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
     fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error> {
         if aside {
             self.marked.insert(unit);
@@ -590,7 +417,7 @@ impl ResumeStore for DiskStore {
             self.sync_or_give_up(synced)?;
         }
         give_names(&self.layout, &self.options, &self.replaceable, false)?;
-        match self.has_gaps {
+        match self.has_gaps && !self.options.final_gaps {
             // A run that may fill them starts from this log.
             true => remove_files([self.layout.gapped_log()]),
             false => self.remove_state()?,

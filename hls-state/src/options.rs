@@ -26,12 +26,21 @@ pub struct Options {
     pub restart: bool,
     /// Keep the places of units that an earlier run could not have; else what lies behind the first of them is had again.
     pub keep_gaps: bool,
+    /// What is missing at the end can never be had: nothing is kept for a run that may fill it.
+    pub final_gaps: bool,
 }
 
 impl Options {
     /// Nothing is replaced or discarded.
     #[must_use]
     pub fn new(outputs: Vec<PathBuf>) -> Self {
-        Self { outputs, durability: Durability::default(), force: false, restart: false, keep_gaps: false }
+        Self {
+            outputs,
+            durability: Durability::default(),
+            force: false,
+            restart: false,
+            keep_gaps: false,
+            final_gaps: false,
+        }
     }
 }

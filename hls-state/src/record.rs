@@ -1,9 +1,13 @@
 //! Records of the log, as bytes.
 
+use std::sync::Arc;
+
 use crate::{Fingerprint, Mark, Placed, Unit};
 
 /// The format written by this version. It stays 0 until the format is promised.
 pub(crate) const FORMAT: u32 = 0;
+/// Longer notes are refused, in bytes.
+pub(crate) const LONGEST_NOTE: usize = 32 << 10;
 const MAGIC: [u8; 8] = *b"hls-log\0";
 /// Magic, format, nonce, checksum.
 pub(crate) const HEADER_LEN: usize = 8 + 4 + 8 + 4;
@@ -19,6 +23,8 @@ pub(crate) enum Record {
     Complete(Vec<u64>),
     /// A unit is there up to a mark: in its output, or in a file of its own.
     Partial { unit: Unit, aside: bool, mark: Mark },
+    /// What the engine wants to know again.
+    Note(Arc<[u8]>),
 }
 
 /// Where reading a log header can end.
@@ -79,6 +85,10 @@ impl Record {
                 body.extend(mark.hash.0.to_le_bytes());
                 body.extend(mark.note.get(..Mark::LONGEST_NOTE).unwrap_or(&mark.note));
             }
+            Self::Note(note) => {
+                body.push(5);
+                body.extend(note.get(..LONGEST_NOTE).unwrap_or(note));
+            }
         }
         body.extend(nonce.to_le_bytes());
         let crc = crc32fast::hash(&body);
@@ -122,6 +132,7 @@ impl Record {
                     note: reader.0.into(),
                 },
             },
+            [5] => Self::Note(reader.0.into()),
             _ => return None,
         };
         Some((record, 2 + len + 4))
@@ -165,6 +176,7 @@ mod tests {
         let one = prop_oneof![
             placed(),
             Just(Record::Synced),
+            proptest::collection::vec(any::<u8>(), 0..99).prop_map(|note| Record::Note(note.into())),
             proptest::collection::vec(any::<u64>(), 0..4).prop_map(Record::Complete),
             (any::<(u8, u64, u128, bool, u64, u128)>(), proptest::collection::vec(any::<u8>(), 0..99))
                 .prop_map(|((output, index, identity, aside, len, hash), note)| Record::Partial {

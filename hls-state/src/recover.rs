@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::Context as _;
 use crate::record::Record;
@@ -25,6 +26,8 @@ pub struct Recovered {
     pub replaces: bool,
     /// All outputs were whole already and have their final names now.
     pub complete: bool,
+    /// What earlier runs have noted, in order.
+    pub notes: Vec<Arc<[u8]>>,
     /// What was damaged and will be had again, in words for a person.
     pub warnings: Vec<String>,
     /// Where each output grows.
@@ -99,6 +102,14 @@ impl Recovered {
         let is_whole = read(&mut file, len, |piece| bytes.extend_from_slice(piece)).is_ok_and(|whole| whole);
         (is_whole && Fingerprint::of(&bytes) == hash).then_some(bytes)
     }
+}
+
+/// What the log says in words of the engine.
+pub(crate) fn notes(records: &[Record]) -> impl Iterator<Item = Arc<[u8]>> {
+    records.iter().filter_map(|record| match record {
+        Record::Note(note) => Some(Arc::clone(note)),
+        _ => None,
+    })
 }
 
 /// The units at the start of each output, as the log claims them: each place once, one behind the other.

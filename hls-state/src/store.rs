@@ -109,6 +109,15 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// I/O errors.
     fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error>;
 
+    /// Keeps what the engine wants to know again in the next run: it is there, in the order in which it was said, with all that
+    /// was recorded behind it. Nothing is kept of it once the outputs have their names.
+    ///
+    /// # Errors
+    /// I/O errors, and [`Kind::Contract`](crate::Kind::Contract) where it is longer than 32 KiB.
+    fn annotate(&mut self, _note: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Appends to the file of a unit that has to wait, creating it at the first call.
     ///
     /// # Errors
