@@ -9,7 +9,7 @@ use hls_fetch::HttpVersion;
 use hls_sched::{Durability, Format, Select};
 use url::Url;
 
-use crate::quantity::{self, Patience};
+use crate::quantity::{self, Part, Patience, Start, Time};
 use crate::rate::RateLimit;
 
 /// Downloads HTTP Live Streaming: in parallel, resumable, every byte verified.
@@ -50,6 +50,8 @@ pub(crate) struct Get {
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
     #[command(flatten)]
@@ -154,9 +156,32 @@ pub(crate) struct NetworkArgs {
     /// A transfer under 1 KiB/s for this long has stalled
     #[arg(long, value_name = "DUR", default_value = "30s", value_parser = quantity::duration)]
     pub(crate) stall_timeout: Duration,
-    /// End with exit 5 once no byte has come for this long, or never; until then a network that is gone is waited for
-    #[arg(long, value_name = "DUR|never", default_value = "10m", value_parser = quantity::patience)]
-    pub(crate) give_up_after: Patience,
+    /// End with exit 5 once no byte has come for this long (10m unless told), or never; until then a network that is gone is
+    /// waited for. A recording ends well, with exit 14, once its stream has had nothing new for this long (30m)
+    #[arg(long, value_name = "DUR|never", value_parser = quantity::patience)]
+    pub(crate) give_up_after: Option<Patience>,
+}
+
+/// A playlist without an end is recorded until the stream ends, or Ctrl-C. The same command again goes on
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Live")]
+pub(crate) struct LiveArgs {
+    /// Begin with all that the playlist still holds, near its edge, so much before the edge, or at a time (RFC 3339); unless
+    /// told, start, and with -o - live
+    #[arg(long, value_name = "start|live|-DUR|TIME", value_parser = quantity::from, allow_hyphen_values = true)]
+    pub(crate) from: Option<Start>,
+    /// End once the recording is this long
+    #[arg(long, value_name = "DUR", value_parser = quantity::duration)]
+    pub(crate) duration: Option<Duration>,
+    /// End at this time of the stream (RFC 3339; HH:MM is the next one in UTC)
+    #[arg(long, value_name = "TIME", value_parser = quantity::time)]
+    pub(crate) until: Option<Time>,
+    /// Wait for a stream that has not begun
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Begin another file, NAME.2.ts and so on, whenever one is this long (1h) or large (2G)
+    #[arg(long, value_name = "DUR|SIZE", value_parser = quantity::split)]
+    pub(crate) split: Option<Part>,
 }
 
 #[derive(Clone, Debug, Args)]

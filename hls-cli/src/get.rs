@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hls_fetch::{Client, RetryPolicy};
-use hls_sched::{Error, Event, Finished, Job, Kind};
+use hls_sched::{Error, Event, Finished, Job, Kind, StoppedBy};
 
 use crate::args::Get;
 use crate::input::Input;
@@ -27,6 +27,8 @@ pub(crate) enum End {
 
 /// The exit code of a job that finished without some of its segments.
 const FINISHED_WITH_GAPS: u8 = 4;
+/// That of a recording whose stream had nothing new for as long as was asked for.
+const GAVE_UP: u8 = 14;
 
 /// Downloads all inputs, one after the other.
 pub(crate) async fn run(args: Get) -> ExitCode {
@@ -126,13 +128,24 @@ async fn one(
         None if fit == wanted(args) => job,
         _ => job.concurrency(fit),
     };
+    let job = match args.network.give_up_after {
+        Some(patience) => job.give_up_after(patience.0),
+        None => job,
+    };
+    let job = match &args.live.from {
+        Some(from) => job.from(from.0),
+        None => job,
+    };
     let mut cap = Cap::new(args.network.limit_rate.as_ref())?;
     let mut job = job
         .fetch(Arc::clone(&transport))
         .audio_only(args.choose.audio_only)
         .format(args.rare.format.into())
         .limit_rate(cap.rate())
-        .give_up_after(args.network.give_up_after.0)
+        .duration(args.live.duration)
+        .until(args.live.until.as_ref().map(|until| until.0))
+        .wait(args.live.wait)
+        .split(args.live.split.as_ref().map(|part| part.0))
         .retry_policy(policy)
         .durability(args.rare.durability.into())
         .force(args.output.force)
@@ -192,7 +205,11 @@ fn tell_end(
             if !args.talk.json && !target.is_stdout() && !std::io::stdout().is_terminal() {
                 print_paths(&done);
             }
-            return End::Code(if done.gaps.is_empty() { 0 } else { FINISHED_WITH_GAPS });
+            return End::Code(match done.stopped_by {
+                Some(StoppedBy::GaveUp) => GAVE_UP,
+                _ if done.gaps.is_empty() => 0,
+                _ => FINISHED_WITH_GAPS,
+            });
         }
         Err(error) => error,
     };

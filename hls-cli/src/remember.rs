@@ -5,7 +5,7 @@ use std::path::Path;
 use hls_fetch::HttpVersion;
 
 use crate::args::{
-    ChooseArgs, DurabilityArg, FormatArg, Get, NetworkArgs, OutputArgs, RareArgs, RequestArgs,
+    ChooseArgs, DurabilityArg, FormatArg, Get, LiveArgs, NetworkArgs, OutputArgs, RareArgs, RequestArgs,
 };
 use crate::rate::RateLimit;
 
@@ -84,7 +84,7 @@ impl Collected {
 
 /// Goes through all there is, so that an option that comes to be is not forgotten.
 fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
-    let Get { inputs: _, output, choose, request, network, talk: _, rare } = args;
+    let Get { inputs: _, output, choose, request, network, live, talk: _, rare } = args;
     let OutputArgs { output: _, force, skip_existing: _, input: _, keep_free } = output;
     to.flag("--force", *force);
     let ChooseArgs { select, audio_only } = choose;
@@ -103,7 +103,13 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     }
     to.manner("--retries", *retries);
     to.manner("--stall-timeout", Some(humantime::format_duration(*stall_timeout)));
-    to.manner("--give-up-after", Some(*give_up_after));
+    to.manner("--give-up-after", *give_up_after);
+    let LiveArgs { from, duration, until, wait, split } = live;
+    to.option("--from", from.as_ref());
+    to.option("--duration", duration.map(humantime::format_duration));
+    to.option("--until", until.as_ref());
+    to.flag("--wait", *wait);
+    to.option("--split", split.as_ref());
     let RareArgs { format, base, restart: _, allow_gaps, manifest, remember, durability } = rare;
     let format = match format {
         FormatArg::Auto => None,

@@ -5,6 +5,8 @@
 //! The unit that is next in an output is its *head*. A head never waits for memory, so some byte can always move: that is
 //! the law the tests hold it to.
 
+mod growth;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -107,6 +109,8 @@ struct Lane {
     head: u64,
     offset: u64,
     end: u64,
+    /// More units may come.
+    grows: bool,
     slots: BTreeMap<u64, Slot>,
     head_moved: Option<Instant>,
     gaps: u64,
@@ -160,6 +164,7 @@ impl Assembler {
             head,
             offset,
             end,
+            grows: false,
             slots: BTreeMap::new(),
             head_moved: None,
             gaps: 0,
@@ -183,7 +188,7 @@ impl Assembler {
     /// Whether every unit of every track is in its output.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.head >= lane.end && lane.damaged.is_empty())
+        self.lanes.iter().all(|lane| lane.head >= lane.end && !lane.grows && lane.damaged.is_empty())
     }
 
     /// Whether a unit is still to be had: neither whole nor already in its output.

@@ -212,7 +212,8 @@ impl<'a> Earlier<'a> {
     ) {
         let placed = self.placed(n);
         let mut note = |place, unit: &Unit, reason: &str| {
-            gaps.note(place, Gap::new(track, place, unit, "segment.gap", reason.to_owned()));
+            let code = crate::engine::missing(unit).0;
+            gaps.note(place, Gap::new(track, place, unit, code, reason.to_owned()));
         };
         for known in placed.iter().filter(|known| known.is_gap()) {
             let place = Place { track: n, index: known.index };
@@ -229,7 +230,7 @@ impl<'a> Earlier<'a> {
                 continue;
             };
             let place = Place { track: n, index };
-            note(place, &unit, "the playlist says that it is missing (EXT-X-GAP)");
+            note(place, &unit, crate::engine::missing(&unit).1);
             planner.have(place);
             assembler.skip(place, unit.identity);
         }

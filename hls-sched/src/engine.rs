@@ -1,7 +1,9 @@
 //! The loop that drives a job: it carries actions out and tells the planner what happened. All decisions are made elsewhere.
 
 mod attempts;
+mod begin;
 mod link;
+mod live;
 mod outside;
 mod setback;
 
@@ -9,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hls_parse::Media;
 use hls_state::{Durability, ResumeStore};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -21,7 +24,7 @@ use crate::buffers::Buffers;
 use crate::doubt::Doubts;
 use crate::earlier::{Earlier, Start, changed};
 use crate::error::{Error, Kind};
-use crate::event::{Event, Finished, Gap, Progress};
+use crate::event::{Event, Finished, Gap, Progress, StoppedBy};
 use crate::gaps::{self, Gaps};
 use crate::gauge::Gauge;
 use crate::hosts::Hosts;
@@ -35,180 +38,20 @@ use crate::network::{MOST_IN_ALL, OriginId};
 use crate::pace::{Pacer, Width};
 use crate::plan::{Track, Tracks};
 use crate::planner::{Action, Planner};
-use crate::prepare;
+use crate::prepare::{self, Chosen};
 use crate::size::Size;
 use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
+pub(crate) use begin::run;
 use link::Link;
+pub(crate) use live::missing;
+use live::{Ends, Live};
 use outside::Outside;
 use setback::Damaged;
 
 /// An attempt that brought a unit on by so many bytes is not one that failed for nothing.
 const PROGRESS: u64 = 256 << 10;
 const TICK: Duration = Duration::from_millis(100);
-
-/// Runs a job to its end.
-pub(crate) async fn run(
-    config: Arc<Config>,
-    events: mpsc::UnboundedSender<Event>,
-    mut orders: watch::Receiver<Control>,
-) -> Result<Finished, Error> {
-    let started = Instant::now();
-    prepare::probe(&config)?;
-    let fetch = config.fetch.clone().ok_or_else(|| Error::new(Kind::Internal, "internal", "no transport"))?;
-    let transport = Arc::new(Transport {
-        fetch,
-        keys: Keys::new(config.policy.clone()),
-        pacer: Pacer::new(config.rate),
-        meters: Meters::default(),
-        buffers: Buffers::default(),
-    });
-    let prior = prepare::earlier_choice(&config);
-    let prepared = prepare::choose(&config, prior, &transport, &events);
-    let (chosen, choice) = tokio::select! {
-        chosen = prepared => chosen?,
-        () = asked_to_end(&mut orders) => return Err(Error::stopped()),
-    };
-    let outputs = prepare::outputs(&config, &chosen)?;
-    let checks =
-        chosen.iter().map(|c| TrackChecks::new((config.format != Format::Join).then_some(c.container)));
-    let checks: Vec<_> = checks.collect();
-    let tracks: Vec<_> = chosen.into_iter().map(|c| c.track).collect();
-    let (mut store, recovered) = prepare::open(&config, &outputs, tracks.len()).await?;
-    for message in &recovered.warnings {
-        let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
-    }
-    let tracks = Arc::new(Tracks(tracks));
-    let mut note = memo::of(&config, choice.clone(), &outputs, &tracks);
-    let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
-        note.ended = Some(memo::ended(&error));
-        store.keep_memo(&note);
-        error
-    };
-    let earlier = match Earlier::new(&tracks, &recovered) {
-        Ok(earlier) => earlier,
-        Err(error) => return Err(noted(error, &mut store)),
-    };
-    let plan = prepare::plan(&outputs, &tracks, earlier.progress());
-    let estimate = plan.estimated_bytes;
-    // An output that is replaced is copied.
-    let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
-    let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
-    let room = space::may_begin(need, plan.free_bytes, config.keep_free);
-    let _ = events.send(Event::Plan(plan));
-    if let Err(error) = room {
-        let error = noted(error, &mut store);
-        // Nothing has come yet that could fail to be kept.
-        let _ = store.close();
-        return Err(error);
-    }
-    let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
-    let (resumed_segments, resumed_bytes) = earlier.progress();
-    let finished = |bytes: u64, transport: &Transport, segments| Finished {
-        outputs: outputs.clone(),
-        manifest: outputs.first().filter(|_| config.manifest).map(|main| manifest_path(main)),
-        tracks: labels,
-        bytes,
-        downloaded_bytes: transport.meters.received(),
-        segments,
-        resumed_segments,
-        retries: transport.meters.retries(),
-        gaps: Vec::new(),
-        elapsed: started.elapsed(),
-    };
-    let about = (config.manifest && !outputs.is_empty()).then(|| About {
-        outputs: outputs.clone(),
-        tracks: Arc::clone(&tracks),
-        source: memo::source(&config).into(),
-        replace: config.force,
-        sync: config.durability == Durability::Safe,
-        placed: recovered.outputs.clone(),
-    });
-    // What is complete and has not moved needs nothing of the server.
-    let is_settled = recovered.complete && !earlier.has_moved_at_all();
-    let proving = async { if is_settled { Ok(()) } else { earlier.prove(&transport, &events).await } };
-    let proved = tokio::select! {
-        proved = proving => proved,
-        () = asked_to_end(&mut orders) => return Err(Error::stopped()),
-    };
-    if let Err(error) = proved {
-        return Err(noted(error, &mut store));
-    }
-    if recovered.complete {
-        if !earlier.is_as_long() {
-            return Err(changed(0, "the playlist has more or fewer segments than the output"));
-        }
-        outputs.iter().take(1).for_each(|output| gaps::remove_report(output));
-        if let Some(about) = about {
-            manifest_of_finished(about).await?;
-        }
-        let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
-        return Ok(finished(bytes, &transport, tracks.segments()));
-    }
-    for (checks, found) in checks.iter().zip(earlier.configurations()) {
-        found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
-    }
-    let Start { planner, assembler, begun, gaps } = earlier.start(&config, &transport, &mut *store).await?;
-    if let Some(about) = about {
-        store = Box::new(Manifested::new(store, about));
-    }
-    let (reports_in, reports) = mpsc::unbounded_channel();
-    let writer = Writer::start(store, note, reports_in).map_err(|e| {
-        Error::new(Kind::Local, "thread", "the writing thread can't be started").why(e.to_string())
-    })?;
-    let segments = tracks.segments();
-    let shared = Arc::new(Shared {
-        tracks,
-        transport: Arc::clone(&transport),
-        assembler: Mutex::new(assembler),
-        writer,
-        room: Notify::new(),
-        checks,
-        doubts: Doubts::default(),
-        events,
-    });
-    shared.assemble(|_| ());
-    let mut engine = Engine {
-        shared,
-        planner,
-        reports,
-        orders,
-        running: JoinSet::new(),
-        handles: HashMap::new(),
-        hosts: Hosts::default(),
-        outside: Outside::new(),
-        doubted: HashMap::new(),
-        give_up_after: config.give_up_after,
-        link: Link::new(Arc::clone(&config), choice),
-        gaps,
-        begun,
-        furthest: HashMap::new(),
-        bytes: resumed_bytes,
-        segments_done: resumed_segments,
-        saved: resumed_segments,
-        damaged: Damaged::default(),
-        rate: Rate::default(),
-        width: Width::new(config.concurrency.unwrap_or(MOST_IN_ALL)),
-        is_narrow: false,
-        started,
-        drain_until: None,
-        output: outputs.first().cloned(),
-        estimate,
-        watch: Watch::new(outputs.first(), config.keep_free),
-    };
-    engine.widen(Instant::now().into_std());
-    engine.heads();
-    match engine.transfer().await {
-        Ok(()) => {
-            let (bytes, damaged) = (engine.bytes, engine.damaged.segments);
-            let gaps = engine.complete(segments).await?;
-            let finished = finished(bytes, &transport, segments);
-            let resumed_segments = finished.resumed_segments.saturating_sub(damaged);
-            Ok(Finished { gaps, resumed_segments, ..finished })
-        }
-        Err(error) => Err(engine.keep(error).await),
-    }
-}
 
 /// A task that ended.
 enum Ended {
@@ -217,6 +60,10 @@ enum Ended {
     Canary(OriginId, bool),
     /// The playlists, loaded again.
     Renewed(Result<Vec<Track>, Error>),
+    /// The playlist of a track of a live stream.
+    Loaded(u8, Result<Box<Media>, Error>),
+    /// All of them, from the top.
+    Followed(Result<Vec<Chosen>, Error>),
 }
 
 /// An attempt that runs.
@@ -243,6 +90,7 @@ struct Engine {
     doubted: HashMap<Place, Error>,
     give_up_after: Option<Duration>,
     link: Link,
+    live: Option<Live>,
     /// Units that an attempt has begun and the next one goes on with.
     begun: HashMap<Place, Begun>,
     /// How far each of the units that failed has come at most, in bytes.
@@ -287,13 +135,18 @@ impl Engine {
             if self.drain_until.is_some_and(|until| self.running.is_empty() || Instant::now() >= until) {
                 return Err(Error::stopped());
             }
+            self.look_for_news(Instant::now());
             // What is due already waits for a free slot, and a slot that becomes free wakes the loop anyway.
-            let wake = self.planner.next_wake().map(Instant::from_std).filter(|wake| *wake > Instant::now());
+            let wake = self.planner.next_wake().map(Instant::from_std);
+            let due = self.live.as_ref().and_then(Live::due);
+            let wake = wake.into_iter().chain(due).filter(|wake| *wake > Instant::now()).min();
             tokio::select! {
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
                     Ok(Ended::Attempt(attempt, result)) => self.ended(attempt, *result)?,
                     Ok(Ended::Canary(id, alive)) => self.canary_ended(id, alive)?,
                     Ok(Ended::Renewed(result)) => self.renewed(result)?,
+                    Ok(Ended::Loaded(track, result)) => self.loaded(track, result)?,
+                    Ok(Ended::Followed(result)) => self.followed(result)?,
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
                 },
@@ -355,6 +208,7 @@ impl Engine {
         self.shared.room.notify_waiters();
         self.widen(now.into_std());
         self.look_outside(now)?;
+        self.tick_live(now)?;
         let received = self.shared.transport.meters.received();
         let bytes_per_second = self.rate.sample(now.into_std(), received);
         let segments = self.shared.tracks.segments();
@@ -376,6 +230,7 @@ impl Engine {
             retries: self.shared.transport.meters.retries(),
             eta,
             elapsed: self.started.elapsed(),
+            live: self.live_progress(now),
         };
         let _ = self.shared.events.send(Event::Progress(progress));
         Ok(())
@@ -393,6 +248,10 @@ impl Engine {
         self.widen(Instant::now().into_std());
         match control.end {
             End::None => Ok(()),
+            End::Stop if self.live.is_some() => {
+                self.stop_recording(StoppedBy::Stop);
+                Ok(())
+            }
             End::Stop => {
                 self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
                 Ok(())

@@ -19,6 +19,10 @@ pub enum Event {
     Retry(Retry),
     /// A segment can't be had, and the job goes on without it.
     Gap(Gap),
+    /// A live playlist was loaded.
+    Reload(Reload),
+    /// Ten seconds of a recording are in this file: a player may read it while it grows.
+    Watchable(PathBuf),
     /// How an origin serves, or how it is treated, has changed; at most once a second.
     Health(OriginHealth),
     /// Something is odd, and the job goes on.
@@ -48,6 +52,8 @@ pub struct Plan {
     pub duration: Duration,
     /// About how many bytes it will be, where the playlist says.
     pub estimated_bytes: Option<u64>,
+    /// The stream is live: segments and duration are what it has so far.
+    pub is_live: bool,
     /// Free space where the output grows.
     pub free_bytes: Option<u64>,
 }
@@ -94,6 +100,8 @@ pub struct Progress {
     pub eta: Option<Duration>,
     /// Since the start.
     pub elapsed: Duration,
+    /// Of a live stream: how far it is recorded, and how far that is behind its edge.
+    pub live: Option<LiveProgress>,
 }
 
 /// In what state the network is, over all origins of a job.
@@ -210,6 +218,8 @@ pub struct Finished {
     pub gaps: Vec<Gap>,
     /// Since the start.
     pub elapsed: Duration,
+    /// Why a recording of a live stream has ended; `None` of any other download.
+    pub stopped_by: Option<StoppedBy>,
 }
 
 /// A segment that could not be had.
@@ -226,8 +236,68 @@ pub struct Gap {
     pub start: Duration,
     /// How long it would play.
     pub duration: Duration,
+    /// How many segments in a row it is: more than one only where a live stream has gone on without us.
+    pub count: u64,
+    /// When it begins, by the clock of the stream.
+    pub at: Option<hls_parse::DateTime>,
     /// Why it is missing, as the codes of errors.
     pub code: String,
     /// Why it is missing, in words.
     pub reason: String,
+}
+
+/// How far a recording of a live stream is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LiveProgress {
+    /// How much of the stream is in the output, gaps included.
+    pub recorded: Duration,
+    /// How far that is behind the newest segment in the playlist.
+    pub behind: Duration,
+    /// Segments that are missing.
+    pub gaps: u64,
+    /// The playlist has nothing new for longer than a server in good health lets it, or can't be had.
+    pub is_stale: bool,
+}
+
+/// A live playlist was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reload {
+    /// Of which track.
+    pub track: u8,
+    /// Whether something was new in it.
+    pub changed: bool,
+    /// How far what is recorded is behind its edge.
+    pub behind: Duration,
+}
+
+/// Why a recording has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoppedBy {
+    /// The stream has (EXT-X-ENDLIST).
+    End,
+    /// It is as long as was asked for.
+    Duration,
+    /// The time that was asked for has come.
+    Until,
+    /// [`JobHandle::stop`](crate::JobHandle::stop).
+    Stop,
+    /// Nothing new has come for as long as was asked for.
+    GaveUp,
+}
+
+impl StoppedBy {
+    /// A stable symbol.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Duration => "duration",
+            Self::Until => "until",
+            Self::Stop => "stop",
+            Self::GaveUp => "gave_up",
+        }
+    }
 }

@@ -81,7 +81,8 @@ impl Gaps {
         write!(out, "{MAGIC}0,\"output\":{},\"segments\":{segments},\"missing\":[", json!(name))?;
         for (n, gap) in self.missing.values().enumerate() {
             let entry = json!({
-                "track": gap.track, "index": gap.index, "sequence": gap.sequence,
+                "track": gap.track, "index": gap.index, "sequence": gap.sequence, "count": gap.count,
+                "time": gap.at.map(|at| at.to_string()),
                 "start_s": gap.start.as_secs_f64(), "duration_s": gap.duration.as_secs_f64(),
                 "code": gap.code, "reason": gap.reason,
             });
@@ -97,7 +98,9 @@ impl Gap {
             track: place.track,
             index: unit.number,
             sequence: unit.sequence,
-            start: track.start_of(unit.number),
+            count: unit.live.map_or(1, |live| live.count),
+            at: unit.live.and_then(|live| live.at).map(hls_parse::DateTime::from_unix_micros),
+            start: track.start_of(unit),
             duration: unit.duration,
             code: code.to_owned(),
             reason,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hls_fetch::{Fetch, RetryPolicy};
+use hls_parse::DateTime;
 use hls_state::Durability;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -15,6 +16,7 @@ use url::Url;
 use crate::engine;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished};
+use crate::live::From;
 use crate::name;
 use crate::select::Select;
 
@@ -30,6 +32,24 @@ pub enum Format {
     Ts,
     /// MP4.
     Mp4,
+}
+
+/// When a recording goes on in another file, at the end of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// When it is this long.
+    Duration(Duration),
+    /// When it has this many bytes.
+    Size(u64),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LiveConfig {
+    pub(crate) from: Option<From>,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) until: Option<DateTime>,
+    pub(crate) wait: bool,
+    pub(crate) split: Option<Split>,
 }
 
 pub(crate) enum Input {
@@ -54,7 +74,9 @@ pub(crate) struct Config {
     pub(crate) audio_only: bool,
     pub(crate) format: Format,
     pub(crate) concurrency: Option<usize>,
-    pub(crate) give_up_after: Option<Duration>,
+    /// `None`: nobody has said.
+    pub(crate) give_up_after: Option<Option<Duration>>,
+    pub(crate) live: LiveConfig,
     pub(crate) rate: Option<u64>,
     pub(crate) policy: RetryPolicy,
     pub(crate) durability: Durability,
@@ -74,6 +96,16 @@ impl Config {
         match &self.input {
             Input::Url(url) | Input::Text(_, url) => url,
         }
+    }
+
+    /// How long nothing may come.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.give_up_after.unwrap_or(Some(GIVE_UP_AFTER))
+    }
+
+    /// How long nothing new may come of a live stream.
+    pub(crate) fn live_patience(&self) -> Option<Duration> {
+        self.give_up_after.unwrap_or(Some(GIVE_UP_LIVE_AFTER))
     }
 
     pub(crate) fn shown_url(&self) -> String {
@@ -103,7 +135,8 @@ impl JobBuilder {
             audio_only: false,
             format: Format::default(),
             concurrency: None,
-            give_up_after: Some(GIVE_UP_AFTER),
+            give_up_after: None,
+            live: LiveConfig::default(),
             rate: None,
             policy: RetryPolicy::default(),
             durability: Durability::default(),
@@ -181,8 +214,41 @@ impl JobBuilder {
 
     /// Ends the job with an error of [`Kind::Temporary`] once no byte has come for this long; ten minutes unless told, `None`
     /// never. Until then an origin that is gone is waited for.
+    ///
+    /// A recording ends well then, with what it has: half an hour after the playlist last had something new, unless told.
     pub fn give_up_after(mut self, time: Option<Duration>) -> Self {
-        self.0.give_up_after = time;
+        self.0.give_up_after = Some(time);
+        self
+    }
+
+    /// Says where a recording of a live stream begins: with all that the playlist holds, or, where the output is a pipe, near
+    /// to its edge, unless told.
+    pub fn from(mut self, from: From) -> Self {
+        self.0.live.from = Some(from);
+        self
+    }
+
+    /// Ends a recording once it is this long, at the end of a segment.
+    pub fn duration(mut self, duration: Option<Duration>) -> Self {
+        self.0.live.duration = duration;
+        self
+    }
+
+    /// Ends a recording at this time: that of the stream where it has one, else that of this machine.
+    pub fn until(mut self, time: Option<DateTime>) -> Self {
+        self.0.live.until = time;
+        self
+    }
+
+    /// Waits for a stream that has not begun.
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.0.live.wait = wait;
+        self
+    }
+
+    /// Begins another file, of a recording, whenever one is this long or large.
+    pub fn split(mut self, split: Option<Split>) -> Self {
+        self.0.live.split = split;
         self
     }
 
@@ -435,6 +501,8 @@ impl Write for ChannelWriter {
 const CONNECTIONS: usize = 16;
 /// No byte for so long is the end.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
+/// The same of a live stream, which its makers may have to mend first.
+const GIVE_UP_LIVE_AFTER: Duration = Duration::from_secs(1800);
 
 /// How long attempts that are under way may go on after [`JobHandle::stop`].
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);

@@ -50,6 +50,7 @@ mod gauge;
 mod hosts;
 mod job;
 mod keys;
+mod live;
 mod load;
 mod manifest;
 mod manifested;
@@ -63,6 +64,7 @@ mod pipeline;
 mod plan;
 mod planner;
 mod prepare;
+mod recorded;
 mod select;
 mod size;
 mod space;
@@ -71,10 +73,15 @@ mod writer;
 
 pub use assemble::{Assembler, Command, Offer, Place};
 pub use error::{Error, Kind};
-pub use event::{Event, Finished, Gap, Network, OriginHealth, Plan, Progress, Retry, Segment};
+pub use event::{
+    Event, Finished, Gap, LiveProgress, Network, OriginHealth, Plan, Progress, Reload, Retry, Segment,
+    StoppedBy,
+};
 pub use hls_fetch as fetch;
+pub use hls_parse::DateTime;
 pub use hls_state::Durability;
-pub use job::{Format, Job, JobBuilder, JobHandle, Reader};
+pub use job::{Format, Job, JobBuilder, JobHandle, Reader, Split};
+pub use live::{Clock, From, Lost, News, Reading, Reloaded, Window};
 pub use load::{load_playlist, read_playlist};
 pub use manifest::manifest_path;
 pub use name::{sanitise, suggest};

@@ -77,7 +77,11 @@ pub(crate) async fn playlist(
     }
 }
 
-async fn once(
+/// Loads a playlist in one attempt.
+///
+/// # Errors
+/// What failed, and what is no playlist.
+pub(crate) async fn once(
     fetch: &dyn Fetch,
     url: &Url,
     parent: Option<&Url>,

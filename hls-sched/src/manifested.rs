@@ -183,6 +183,10 @@ impl ResumeStore for Manifested {
         self.inner.keep_aside(unit, hash)
     }
 
+    fn annotate(&mut self, note: &[u8]) -> Result<(), Error> {
+        self.inner.annotate(note)
+    }
+
     fn drop_aside(&mut self, unit: Unit) {
         self.inner.drop_aside(unit);
     }

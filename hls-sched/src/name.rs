@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use hls_media::Container;
-use hls_parse::Media;
+use hls_parse::{DateTime, Media};
 use url::Url;
 
 use crate::error::{Error, Kind};
@@ -109,6 +109,58 @@ pub(crate) fn expected_container(media: &Media) -> Container {
         _ => Container::MpegTs,
     }
 }
+
+/// The name of a part of a recording: the first one has that of the whole.
+pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number < 2 {
+        return path.to_owned();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!(".{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// Fills `{start}`, or `{start:FORMAT}` with the letters of strftime that dates need, with a time in UTC.
+pub(crate) fn with_start(template: &str, time: DateTime) -> String {
+    let text = time.to_string();
+    let digits = |from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
+    let field = |letter: char| match letter {
+        'Y' => digits(0, 4),
+        'm' => digits(5, 7),
+        'd' => digits(8, 10),
+        'H' => digits(11, 13),
+        'M' => digits(14, 16),
+        'S' => digits(17, 19),
+        other => other.to_string(),
+    };
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, field_on)) = rest.split_once("{start") {
+        out.push_str(before);
+        let Some((format, after)) = field_on.split_once('}') else {
+            out.push_str("{start");
+            rest = field_on;
+            continue;
+        };
+        let format = format.strip_prefix(':').filter(|f| !f.is_empty()).unwrap_or(DEFAULT_START);
+        let mut letters = format.chars();
+        while let Some(c) = letters.next() {
+            match c {
+                '%' => out.extend(letters.next().map(field)),
+                c => out.push(c),
+            }
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// As it stands in names where nothing else is said.
+const DEFAULT_START: &str = "%Y%m%d-%H%M%S";
 
 /// The extension for a container.
 pub(crate) fn extension(container: Container, has_pictures: bool) -> &'static str {

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hls_fetch::ByteRange;
-use hls_parse::{Encryption, Media};
+use hls_parse::{Encryption, Media, Segment};
 use hls_state::Hasher;
 use url::Url;
 
@@ -24,7 +24,18 @@ pub(crate) struct Track {
     units: Vec<u32>,
     /// Segments before each initialisation section, where there is one: tells segments from units.
     inits: Vec<u32>,
+    /// The units of a stream that grows, in place of those.
+    growing: Option<RwLock<Growing>>,
     pub(crate) bandwidth: Option<u64>,
+}
+
+/// The units of a stream that grows.
+#[derive(Debug, Default)]
+struct Growing {
+    units: Vec<Arc<Unit>>,
+    /// Places of the initialization sections.
+    inits: Vec<u64>,
+    duration: Duration,
 }
 
 /// One thing to fetch.
@@ -41,6 +52,23 @@ pub(crate) struct Unit {
     pub(crate) sequence: u64,
     pub(crate) duration: Duration,
     pub(crate) identity: u128,
+    /// What only a stream that grows tells of its units.
+    pub(crate) live: Option<LiveUnit>,
+}
+
+/// What only a stream that grows tells of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LiveUnit {
+    /// How often the numbers had begun anew.
+    pub(crate) epoch: u32,
+    /// How many segments it stands for: 1 but for what is lost.
+    pub(crate) count: u64,
+    /// It had left the playlist before it could be had.
+    pub(crate) is_lost: bool,
+    /// Where it begins, from the start of the recording.
+    pub(crate) start: Duration,
+    /// When, by the clock of the stream, in microseconds since 1970.
+    pub(crate) at: Option<i64>,
 }
 
 /// How a unit is encrypted.
@@ -64,25 +92,7 @@ impl Track {
         if media.segments().len() == 0 {
             return Err(Error::new(Kind::Playlist, "playlist.empty", "the playlist has no segments"));
         }
-        if media.skipped_segments > 0 {
-            return Err(Error::new(
-                Kind::Playlist,
-                "playlist.delta",
-                "the playlist leaves out its beginning (EXT-X-SKIP)",
-            ));
-        }
-        for encryption in media.encryptions().chain(media.maps().iter().map(|m| &m.encryption)) {
-            if let Encryption::Unsupported { method, keyformats, .. } = encryption {
-                let formats = hls_fetch::escaped(&keyformats.join(", "), 120);
-                let message = format!(
-                    "encrypted with {}, which is not supported",
-                    hls_fetch::escaped(method.as_str(), 40)
-                );
-                return Err(Error::new(Kind::Playlist, "playlist.encryption", message)
-                    .why(format!("key format {formats}"))
-                    .next("this needs a player that is licensed for it"));
-            }
-        }
+        refuse_unreadable(&media)?;
         let mut units = Vec::with_capacity(media.segments().len() + media.maps().len());
         let mut inits = Vec::new();
         let mut last = None;
@@ -101,7 +111,60 @@ impl Track {
             last = map;
             units.push(n);
         }
-        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, bandwidth })
+        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, growing: None, bandwidth })
+    }
+
+    /// A track of a stream that grows, without any unit yet.
+    ///
+    /// # Errors
+    /// Encryption that is not supported.
+    pub(crate) fn growing(label: String, media: Media, bandwidth: Option<u64>) -> Result<Self, Error> {
+        refuse_unreadable(&media)?;
+        let (units, inits, growing) = (Vec::new(), Vec::new(), Some(RwLock::default()));
+        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, growing, bandwidth })
+    }
+
+    pub(crate) fn is_growing(&self) -> bool {
+        self.growing.is_some()
+    }
+
+    /// Adds a unit to a stream that grows. Its number, start and identity are set here, but for an identity that is known.
+    pub(crate) fn append(&self, mut unit: Unit) -> Arc<Unit> {
+        let Some(growing) = &self.growing else { return Arc::new(unit) };
+        let mut growing = growing.write().unwrap_or_else(PoisonError::into_inner);
+        unit.number = growing.units.len() as u64 - growing.inits.len() as u64;
+        if let Some(live) = &mut unit.live {
+            live.start = growing.duration;
+        }
+        growing.duration += unit.duration;
+        if unit.is_init {
+            let place = growing.units.len() as u64;
+            growing.inits.push(place);
+        }
+        let unit = Arc::new(unit);
+        growing.units.push(Arc::clone(&unit));
+        unit
+    }
+
+    /// Has a unit of a stream that grows be had by another URL.
+    pub(crate) fn relocate(&self, index: u64, fresh: &Unit) {
+        let Some(growing) = &self.growing else { return };
+        let mut growing = growing.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(unit) = usize::try_from(index).ok().and_then(|index| growing.units.get_mut(index)) else {
+            return;
+        };
+        let known = Arc::make_mut(unit);
+        (known.url, known.cipher) = (fresh.url.clone(), fresh.cipher.clone());
+    }
+
+    /// Takes the playlist that was loaded last.
+    pub(crate) fn listed(&self, media: Media) {
+        *self.media.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(media);
+    }
+
+    fn grown<T>(&self, read: impl FnOnce(&Growing) -> T) -> Option<T> {
+        let growing = self.growing.as_ref()?;
+        Some(read(&growing.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
     pub(crate) fn media(&self) -> Arc<Media> {
@@ -128,15 +191,20 @@ impl Track {
     }
 
     pub(crate) fn units(&self) -> u64 {
-        self.units.len() as u64
+        self.grown(|growing| growing.units.len()).unwrap_or(self.units.len()) as u64
     }
 
     pub(crate) fn segments(&self) -> u64 {
-        (self.units.len() - self.inits.len()) as u64
+        let (units, inits) =
+            self.grown(|g| (g.units.len(), g.inits.len())).unwrap_or((self.units.len(), self.inits.len()));
+        (units - inits) as u64
     }
 
     /// Segments among the first `units` units.
     pub(crate) fn segments_before(&self, units: u64) -> u64 {
+        if let Some(inits) = self.grown(|growing| growing.inits.partition_point(|place| *place < units)) {
+            return units - inits as u64;
+        }
         let inits =
             self.inits.iter().zip(0_u64..).filter(|(n, before)| u64::from(**n) + before < units).count();
         units - inits as u64
@@ -144,60 +212,43 @@ impl Track {
 
     /// Places of the initialisation sections among the units.
     pub(crate) fn init_places(&self) -> Vec<u64> {
+        if let Some(inits) = self.grown(|growing| growing.inits.clone()) {
+            return inits;
+        }
         self.inits.iter().zip(0_u64..).map(|(n, before)| u64::from(*n) + before).collect()
     }
 
     pub(crate) fn has_several_inits(&self) -> bool {
-        self.inits.len() > 1
+        self.grown(|growing| growing.inits.len()).unwrap_or(self.inits.len()) > 1
     }
 
     pub(crate) fn unit(&self, index: u64) -> Option<Unit> {
-        let code = *self.units.get(usize::try_from(index).ok()?)?;
+        let index = usize::try_from(index).ok()?;
+        if let Some(unit) = self.grown(|growing| growing.units.get(index).map(|unit| Unit::clone(unit))) {
+            return unit;
+        }
+        let code = *self.units.get(index)?;
         let number = code & !INIT;
-        let media = self.media();
-        let segment = media.segment(number as usize)?;
-        let is_init = code & INIT != 0;
-        let map = segment.map();
-        let (url, range, encryption) = match map.filter(|_| is_init) {
-            Some(map) => (map.url.clone(), map.byte_range, &map.encryption),
-            None => (segment.url().ok()?, segment.byte_range(), segment.encryption()),
-        };
-        let cipher = match encryption {
-            Encryption::Aes128 { url, iv, .. } => {
-                let implicit = || u128::from(segment.media_sequence()).to_be_bytes();
-                let iv = iv.unwrap_or_else(implicit);
-                Some(Cipher { key: Url::clone(url), iv })
-            }
-            _ => None,
-        };
-        let range = range.and_then(|r| ByteRange::new(r.offset, r.length));
-        let mut unit = Unit {
-            url,
-            range,
-            cipher,
-            is_init,
-            is_gap: segment.is_gap() && !is_init,
-            number: u64::from(number),
-            sequence: segment.media_sequence(),
-            duration: if is_init { Duration::ZERO } else { segment.duration() },
-            identity: 0,
-        };
-        let map = map.map(|m| (m.url.path().to_owned(), m.byte_range.map(|r| (r.offset, r.length))));
-        unit.identity = unit.identify(segment.discontinuity_sequence(), map.as_ref());
-        Some(unit)
+        Unit::of(&self.media().segment(number as usize)?, code & INIT != 0, None)
     }
 
     /// Where a segment begins, from the start of the track.
-    pub(crate) fn start_of(&self, number: u64) -> Duration {
-        let before = usize::try_from(number).unwrap_or(usize::MAX);
+    pub(crate) fn start_of(&self, unit: &Unit) -> Duration {
+        if let Some(live) = unit.live {
+            return live.start;
+        }
+        let before = usize::try_from(unit.number).unwrap_or(usize::MAX);
         self.media().segments().take(before).map(|segment| segment.duration()).sum()
     }
 
     pub(crate) fn duration(&self) -> Duration {
-        self.media().duration()
+        self.grown(|growing| growing.duration).unwrap_or_else(|| self.media().duration())
     }
 
     pub(crate) fn estimated_bytes(&self) -> Option<u64> {
+        if self.is_growing() {
+            return None;
+        }
         let seconds = self.duration().as_secs_f64();
         let ranges = self.media().segments().map(|s| s.byte_range().map(|r| r.length)).sum::<Option<u64>>();
         ranges.or_else(|| self.bandwidth.map(|b| (b as f64 * seconds / 8.0) as u64))
@@ -212,7 +263,62 @@ impl Track {
     }
 }
 
+/// Refuses what can't be read from here on.
+fn refuse_unreadable(media: &Media) -> Result<(), Error> {
+    if media.skipped_segments > 0 {
+        return Err(Error::new(
+            Kind::Playlist,
+            "playlist.delta",
+            "the playlist leaves out its beginning (EXT-X-SKIP)",
+        ));
+    }
+    for encryption in media.encryptions().chain(media.maps().iter().map(|m| &m.encryption)) {
+        if let Encryption::Unsupported { method, keyformats, .. } = encryption {
+            let formats = hls_fetch::escaped(&keyformats.join(", "), 120);
+            let message =
+                format!("encrypted with {}, which is not supported", hls_fetch::escaped(method.as_str(), 40));
+            return Err(Error::new(Kind::Playlist, "playlist.encryption", message)
+                .why(format!("key format {formats}"))
+                .next("this needs a player that is licensed for it"));
+        }
+    }
+    Ok(())
+}
+
 impl Unit {
+    /// The unit for a segment, or for the initialization section that it needs. `None`: its URL can't be made out.
+    pub(crate) fn of(segment: &Segment<'_>, is_init: bool, live: Option<LiveUnit>) -> Option<Self> {
+        let map = segment.map();
+        let (url, range, encryption) = match map.filter(|_| is_init) {
+            Some(map) => (map.url.clone(), map.byte_range, &map.encryption),
+            None => (segment.url().ok()?, segment.byte_range(), segment.encryption()),
+        };
+        let cipher = match encryption {
+            Encryption::Aes128 { url, iv, .. } => {
+                let implicit = || u128::from(segment.media_sequence()).to_be_bytes();
+                let iv = iv.unwrap_or_else(implicit);
+                Some(Cipher { key: Url::clone(url), iv })
+            }
+            _ => None,
+        };
+        let range = range.and_then(|r| ByteRange::new(r.offset, r.length));
+        let mut unit = Self {
+            url,
+            range,
+            cipher,
+            is_init,
+            is_gap: segment.is_gap() && !is_init,
+            number: segment.index() as u64,
+            sequence: segment.media_sequence(),
+            duration: if is_init { Duration::ZERO } else { segment.duration() },
+            identity: 0,
+            live,
+        };
+        let map = map.map(|m| (m.url.path().to_owned(), m.byte_range.map(|r| (r.offset, r.length))));
+        unit.identity = unit.identify(segment.discontinuity_sequence(), map.as_ref());
+        Some(unit)
+    }
+
     /// What tells this unit from every other, without host and query: a stream may move, and tokens change.
     ///
     /// The upper half is the unit's place in the structure of the stream, the lower half the paths and keys it is had by.
@@ -226,8 +332,8 @@ impl Unit {
             range.map_or([0; 16], |(a, b)| (u128::from(a) << 64 | u128::from(b)).to_le_bytes())
         };
         add(&mut structure, &[u8::from(self.is_init)]);
-        // The epoch: a playlist that never ends before its end has only one.
-        add(&mut structure, &0_u64.to_le_bytes());
+        // A playlist that is read once has only one epoch.
+        add(&mut structure, &self.live.map_or(0, |live| u64::from(live.epoch)).to_le_bytes());
         add(&mut structure, &discontinuity.to_le_bytes());
         add(&mut structure, &self.sequence.to_le_bytes());
         add(&mut structure, &self.duration.as_millis().to_le_bytes());
@@ -260,6 +366,11 @@ impl Tracks {
     pub(crate) fn at(&self, place: Place) -> Option<(&Track, Unit)> {
         let track = self.0.get(usize::from(place.track))?;
         Some((track, track.unit(place.index)?))
+    }
+
+    /// Whether there is one without an end.
+    pub(crate) fn is_growing(&self) -> bool {
+        self.0.iter().any(Track::is_growing)
     }
 
     pub(crate) fn segments(&self) -> u64 {

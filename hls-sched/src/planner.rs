@@ -4,6 +4,7 @@
 //! no I/O, so that every decision can be replayed.
 
 mod choice;
+mod growth;
 mod lane;
 mod second;
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::time::{Duration, SystemTime};
 
 use hls_media::Container;
-use hls_parse::{Media, Parsed, Playlist};
+use hls_parse::{DateTime, Media, Parsed, Playlist};
 use hls_state::{DiskStore, Options, Recovered, ResumeStore};
 use tokio::sync::mpsc;
 use url::Url;
@@ -16,15 +17,59 @@ use crate::event::{Event, Plan, Retry};
 use crate::job::{Config, Format, Input, Output};
 use crate::pipe::PipeStore;
 use crate::plan::{Track, Tracks};
-use crate::{load, manifest, name, select, space};
+use crate::{load, manifest, name, recorded, select, space};
 
 /// A track with what its name depends on.
 pub(crate) struct Chosen {
     pub(crate) track: Track,
+    pub(crate) source: Source,
     pub(crate) container: Container,
     has_pictures: bool,
     height: Option<u32>,
     language: Option<String>,
+}
+
+/// The same; where a stream that has not begun is to be waited for, until it has.
+pub(crate) async fn choose_patiently(
+    config: &Config,
+    prior: Option<Choice>,
+    transport: &Transport,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Result<(Vec<Chosen>, Option<Choice>), Error> {
+    let mut is_said = false;
+    loop {
+        let error = match choose(config, prior.clone(), transport, events).await {
+            Err(error) if config.live.wait && may_begin_later(&error) => error,
+            result => return result,
+        };
+        if !std::mem::replace(&mut is_said, true) {
+            let message = format!("waiting for the stream to begin: {error}");
+            let _ = events.send(Event::Warning { kind: "live.waiting", message });
+        }
+        tokio::time::sleep(LOOK_EVERY.max(error.retry_after().unwrap_or_default())).await;
+    }
+}
+
+/// What a server says of a stream that has not begun.
+fn may_begin_later(error: &Error) -> bool {
+    match error.kind() {
+        Kind::Temporary => true,
+        Kind::Refused => error.class() == hls_fetch::Class::Permanent,
+        Kind::Playlist => matches!(error.code(), "playlist.empty" | "playlist.not_a_playlist"),
+        _ => false,
+    }
+}
+
+/// How often it is looked whether a stream has begun.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Where a media playlist is loaded from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) url: Url,
+    pub(crate) parent: Option<Url>,
+    /// Variables of the playlist that names it.
+    pub(crate) import: Vec<(String, String)>,
 }
 
 /// Loads the playlists and chooses what to take: the main track first.
@@ -49,10 +94,11 @@ pub(crate) async fn choose(
     let playlist = match parsed.playlist {
         Playlist::Media(media) => {
             let label = String::new();
-            let track = Track::new(label, ended(media)?, None, config.allow_gaps)?;
+            let track = planned(label, media, None, config)?;
+            let source = Source { url: config.url().clone(), parent: None, import: Vec::new() };
             let container = name::expected_container(&track.media());
-            let has_pictures = !config.audio_only;
-            return Ok((vec![Chosen { track, container, has_pictures, height: None, language: None }], None));
+            let (has_pictures, height, language) = (!config.audio_only, None, None);
+            return Ok((vec![Chosen { track, source, container, has_pictures, height, language }], None));
         }
         Playlist::Multivariant(playlist) => playlist,
     };
@@ -69,29 +115,31 @@ pub(crate) async fn choose(
     };
     let choice = Choice::of(&playlist, variant, audio);
     let base = playlist.base();
-    let chosen = |parsed: Parsed, label: String, bandwidth, has_pictures, height, language| {
+    let chosen = |url: &Url, parsed: Parsed, label: String, bandwidth, has_pictures, height, language| {
         warn(&parsed, events);
         let Playlist::Media(media) = parsed.playlist else {
             let nested =
                 Error::new(Kind::Playlist, "playlist.nested", "a variant leads to another list of variants");
             return Err(nested.at(hls_fetch::redacted(base)));
         };
-        let track = Track::new(label, ended(media)?, bandwidth, config.allow_gaps)?;
+        let track = planned(label, media, bandwidth, config)?;
+        let import = playlist.variables.clone();
+        let source = Source { url: url.clone(), parent: Some(base.clone()), import };
         let container = name::expected_container(&track.media());
-        Ok(Chosen { track, container, has_pictures, height, language })
+        Ok(Chosen { track, source, container, has_pictures, height, language })
     };
     let variables = &playlist.variables;
     let main = async || {
         let parsed = load(&variant.url, Some(base), variables).await?;
         let (height, pictures) = (variant.resolution.map(|r| r.height), select::has_pictures(variant));
-        chosen(parsed, select::label(variant), variant.bandwidth, pictures, height, None)
+        chosen(&variant.url, parsed, select::label(variant), variant.bandwidth, pictures, height, None)
     };
     let side = async || {
         let Some((rendition, url)) = audio.and_then(|r| Some((r, r.url.as_ref()?))) else { return Ok(None) };
         let parsed = load(url, Some(base), variables).await?;
         let language = rendition.language.clone().unwrap_or_else(|| rendition.name.clone());
         let label = format!("audio {}", hls_fetch::escaped(&language, 40));
-        chosen(parsed, label, None, false, None, Some(language)).map(Some)
+        chosen(url, parsed, label, None, false, None, Some(language)).map(Some)
     };
     if config.audio_only {
         if let Some(alone) = side().await? {
@@ -106,7 +154,8 @@ pub(crate) async fn choose(
             };
             let parsed = load(&variant.url, Some(base), variables).await?;
             let (label, choice) = (select::label(variant), Choice::of(&sound, variant, None));
-            return Ok((vec![chosen(parsed, label, variant.bandwidth, false, None, None)?], Some(choice)));
+            let alone = chosen(&variant.url, parsed, label, variant.bandwidth, false, None, None)?;
+            return Ok((vec![alone], Some(choice)));
         }
     }
     let (main, side) = tokio::join!(main(), side());
@@ -128,22 +177,37 @@ fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
     }
 }
 
-fn ended(media: Media) -> Result<Media, Error> {
+/// The track of a playlist: as long as it says, or growing where it has no end.
+fn planned(label: String, media: Media, bandwidth: Option<u64>, config: &Config) -> Result<Track, Error> {
     if media.ended {
-        return Ok(media);
+        return Track::new(label, media, bandwidth, config.allow_gaps);
     }
     let place = hls_fetch::redacted(media.base());
-    Err(Error::new(Kind::Playlist, "playlist.live", "live: not in this version")
-        .at(place)
-        .why("the playlist has no end (EXT-X-ENDLIST): more segments will come"))
+    match &config.input {
+        Input::Text(..) if label.is_empty() => {
+            let error =
+                Error::new(Kind::Playlist, "playlist.live", "the playlist has no end (EXT-X-ENDLIST)");
+            return Err(error
+                .at(place)
+                .why("more segments will come, and nobody can tell where")
+                .next("give its URL, so that it can be loaded again"));
+        }
+        _ if media.segments().len() == 0 => {
+            let error = Error::new(Kind::Playlist, "playlist.empty", "the live stream has no segments yet");
+            return Err(error.at(place).next("--wait waits for it to begin"));
+        }
+        _ => {}
+    }
+    Track::growing(label, media, bandwidth)
 }
 
 /// Says early what would only be found out at the end: outputs that exist, a folder that can't be written to, another
 /// process at work. Nothing has been requested yet.
 pub(crate) fn probe(config: &Config) -> Result<(), Error> {
     for path in &candidates(config) {
-        hls_state::probe(path, config.force).map_err(Error::state)?;
-        probe_manifest(config, path)?;
+        let path = recorded::next_part(path, config.force).path;
+        hls_state::probe(&path, config.force).map_err(Error::state)?;
+        probe_manifest(config, &path)?;
     }
     Ok(())
 }
@@ -176,7 +240,7 @@ fn probe_manifest(config: &Config, output: &Path) -> Result<(), Error> {
 }
 
 /// The names of the outputs, checked against what is in them.
-pub(crate) fn outputs(config: &Config, chosen: &[Chosen]) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn outputs(config: &Config, chosen: &[Chosen], part: u32) -> Result<Vec<PathBuf>, Error> {
     let Some((main, sides)) = chosen.split_first() else { return Ok(Vec::new()) };
     check_format(config, chosen)?;
     let path = match &config.output {
@@ -187,7 +251,7 @@ pub(crate) fn outputs(config: &Config, chosen: &[Chosen]) -> Result<Vec<PathBuf>
             path.clone()
         }
         Output::Template(template) => {
-            let path = filled(template, config, main);
+            let path = filled(template, config, main, part);
             match template.contains('{') && Path::new(&path).extension().is_some() && !template.ends_with('}')
             {
                 true => {
@@ -216,6 +280,8 @@ pub(crate) fn outputs(config: &Config, chosen: &[Chosen]) -> Result<Vec<PathBuf>
             )));
         }
     };
+    let has_number = matches!(&config.output, Output::Template(template) if template.contains("{n}"));
+    let path = if has_number { path } else { name::numbered(&path, part) };
     let mut all = vec![path];
     for side in sides {
         let extension = name::extension(side.container, side.has_pictures);
@@ -244,10 +310,18 @@ fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {
     }
 }
 
-fn filled(template: &str, config: &Config, main: &Chosen) -> String {
+fn filled(template: &str, config: &Config, main: &Chosen, part: u32) -> String {
     let height = main.height.map(|h| h.to_string()).unwrap_or_default();
     let host = config.host();
-    template
+    // Recordings of one stream are told apart by their time.
+    let dated = match main.track.is_growing() && template == "{name}" {
+        true => "{name}-{start}",
+        false => template,
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = DateTime::from_unix_micros(i64::try_from(now.as_micros()).unwrap_or_default());
+    name::with_start(dated, now)
+        .replace("{n}", &part.to_string())
         .replace("{name}", &config.suggested_name())
         .replace("{height}", &height)
         .replace("{lang}", &name::sanitise(main.language.as_deref().unwrap_or("und")))
@@ -259,6 +333,7 @@ pub(crate) async fn open(
     config: &Config,
     outputs: &[PathBuf],
     tracks: usize,
+    is_live: bool,
 ) -> Result<(Box<dyn ResumeStore>, Recovered), Error> {
     if let Output::Writer(out) = &config.output {
         let out = out.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -269,7 +344,8 @@ pub(crate) async fn open(
     }
     let mut options = Options::new(outputs.to_vec());
     options.durability = config.durability;
-    options.keep_gaps = config.allow_gaps;
+    options.keep_gaps = config.allow_gaps || is_live;
+    options.final_gaps = is_live;
     options.force = config.force;
     options.restart = config.restart;
     // An output that has its name already is hashed at once, which takes a while for large files.
@@ -295,6 +371,7 @@ pub(crate) fn plan(
         resumed_segments,
         resumed_bytes,
         duration: tracks.0.iter().map(|t| t.duration()).max().unwrap_or_default(),
+        is_live: tracks.is_growing(),
         estimated_bytes: estimates.first().copied().flatten().map(|_| known),
         free_bytes: outputs.first().and_then(|output| space::free_beside(output)),
     }

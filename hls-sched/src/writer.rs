@@ -49,6 +49,8 @@ pub(crate) enum Report {
 #[derive(Debug)]
 enum Message {
     Do(Command),
+    /// Words for the next run.
+    Annotate(Vec<u8>),
     Finish,
     /// Something of the job stays after its end, and why.
     Note(Ended),
@@ -87,6 +89,11 @@ impl Writer {
     pub(crate) fn carry_out(&self, command: Command) {
         self.in_flight.bytes.fetch_add(size(&command), Ordering::Relaxed);
         let _ = self.messages.send(Message::Do(command));
+    }
+
+    /// Keeps words for the next run, in order with what is recorded.
+    pub(crate) fn annotate(&self, note: Vec<u8>) {
+        let _ = self.messages.send(Message::Annotate(note));
     }
 
     pub(crate) fn finish(&self) {
@@ -169,6 +176,11 @@ impl Worker {
                     let result = if self.failed { Ok(()) } else { self.patiently(carry_out) };
                     self.note(result);
                     self.written(bytes);
+                }
+                Ok(Message::Annotate(note)) => {
+                    let annotate = |this: &mut Self| this.store.annotate(&note);
+                    let result = if self.failed { Ok(()) } else { self.patiently(annotate) };
+                    self.note(result);
                 }
                 // Whoever hears of the end may start anew at once, so the lock is gone by then.
                 Ok(Message::Finish) if self.failed => {

@@ -56,6 +56,10 @@ impl Layout {
         self.folder.join("job")
     }
 
+    pub(crate) fn position(&self) -> PathBuf {
+        self.folder.join("last")
+    }
+
     pub(crate) fn index(&self) -> PathBuf {
         self.folder.join("index")
     }

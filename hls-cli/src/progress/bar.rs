@@ -15,6 +15,12 @@ impl Bar {
     }
 
     pub(crate) fn begin(&self, plan: &Plan) {
+        if plan.is_live {
+            if let Ok(style) = ProgressStyle::with_template("{spinner:.red} {msg}") {
+                self.0.set_style(style.tick_chars("●○●"));
+            }
+            return;
+        }
         self.0.set_length(plan.segments);
         self.0.set_position(plan.resumed_segments);
         // The template is a constant; without it the bar is plainer.
@@ -24,6 +30,19 @@ impl Bar {
     }
 
     pub(crate) fn update(&self, progress: &Progress) {
+        if let Some(live) = &progress.live {
+            let mut parts = vec![
+                human::duration(live.recorded),
+                human::bytes(progress.bytes),
+                format!("{}/s", human::bytes(progress.bytes_per_second)),
+                lines::edge(live),
+            ];
+            parts.extend((live.gaps > 0).then(|| human::count(live.gaps, "gap")));
+            parts.extend(lines::network(progress).map(str::to_owned));
+            self.0.set_message(parts.join("  "));
+            self.0.tick();
+            return;
+        }
         let mut parts = vec![
             human::bytes(progress.bytes),
             format!("{}/s", human::bytes(progress.bytes_per_second)),

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
-use hls_sched::{Error, Event, Finished};
+use hls_sched::{Error, Event, Finished, StoppedBy};
 use serde_json::{Map, Value, json};
 
 use crate::report::exit_code;
@@ -36,7 +36,7 @@ impl Json {
                 self.write(
                     "plan",
                     json!({
-                        "kind": "vod",
+                        "kind": if plan.is_live { "live" } else { "vod" },
                         "tracks": plan.tracks,
                         "outputs": paths(&plan.outputs),
                         "segments": plan.segments,
@@ -65,6 +65,8 @@ impl Json {
                         "downloaded_bytes": p.downloaded_bytes, "bytes_per_second": p.bytes_per_second,
                         "concurrency": p.concurrency, "network": p.network.name(), "retries": p.retries,
                         "eta_ms": p.eta.map(millis),
+                        "recorded_ms": p.live.map(|l| millis(l.recorded)),
+                        "behind_ms": p.live.map(|l| millis(l.behind)),
                     }),
                 );
             }
@@ -87,9 +89,17 @@ impl Json {
                 "gap",
                 json!({
                     "track": g.track, "first": g.index, "last": g.index, "seconds": g.duration.as_secs_f64(),
+                    "sequence": g.sequence, "count": g.count, "stream_time": g.at.map(|at| at.to_string()),
                     "reason": g.reason,
                 }),
             ),
+            Event::Reload(r) => self.write(
+                "reload",
+                json!({"track": r.track, "changed": r.changed, "behind_ms": millis(r.behind)}),
+            ),
+            Event::Watchable(part) => {
+                self.write("watchable", json!({"file": part.display().to_string()}))
+            }
             Event::Warning { kind, message } => {
                 self.write("warning", json!({"kind": kind, "message": message}))
             }
@@ -104,7 +114,7 @@ impl Json {
                 "outputs": paths(&done.outputs), "manifest": done.manifest.as_ref().map(|m| m.display().to_string()),
                 "bytes": done.bytes, "downloaded_bytes": done.downloaded_bytes,
                 "segments": done.segments, "resumed_segments": done.resumed_segments, "gaps": done.gaps.len(),
-                "retries": done.retries, "elapsed_ms": millis(done.elapsed), "stopped_by": "end",
+                "retries": done.retries, "elapsed_ms": millis(done.elapsed), "stopped_by": done.stopped_by.map_or("end", StoppedBy::name),
             }),
         );
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hls_sched::{Network, Progress};
+use hls_sched::{LiveProgress, Network, Progress};
 
 use crate::human;
 
@@ -20,7 +20,11 @@ pub(crate) struct Lines {
 impl Lines {
     /// The line that is due now, if one is.
     pub(crate) fn update(&mut self, progress: &Progress) -> Option<String> {
-        let tenths = progress.segments_done * 10 / progress.segments.max(1);
+        // Of a live stream nobody knows how much it will be.
+        let tenths = match progress.live {
+            Some(_) => 0,
+            None => progress.segments_done * 10 / progress.segments.max(1),
+        };
         let begun = std::mem::replace(&mut self.begun, true);
         if !begun {
             // What an earlier run left is no news.
@@ -37,6 +41,18 @@ impl Lines {
 
 /// How far it is, in one line.
 pub(crate) fn status(progress: &Progress) -> String {
+    if let Some(live) = &progress.live {
+        let mut line = format!(
+            "recorded {}, {}, {}/s, {}",
+            human::duration(live.recorded),
+            human::bytes(progress.bytes),
+            human::bytes(progress.bytes_per_second),
+            edge(live),
+        );
+        line.push_str(&format!(", {}", human::count(live.gaps, "gap")));
+        line.extend(network(progress).map(|network| format!(", {network}")));
+        return line;
+    }
     let percent = progress.segments_done * 100 / progress.segments.max(1);
     let mut line = format!(
         "{percent} %, {}/{} segments, {}, {}/s, {} at once, {} retried",
@@ -54,6 +70,14 @@ pub(crate) fn status(progress: &Progress) -> String {
         line.push_str(&format!(", {} left", human::duration(eta)));
     }
     line
+}
+
+/// How far a recording is behind the stream.
+pub(super) fn edge(live: &LiveProgress) -> String {
+    match live.is_stale {
+        true => "no news of the stream".to_owned(),
+        false => format!("{} behind", human::duration(live.behind)),
+    }
 }
 
 /// What there is to say of the network.

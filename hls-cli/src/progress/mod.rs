@@ -6,7 +6,7 @@ mod lines;
 
 use std::io::IsTerminal as _;
 
-use hls_sched::{Error, Event, Finished, Plan, Progress};
+use hls_sched::{Error, Event, Finished, Gap, Plan, Progress, StoppedBy};
 
 use crate::args::{ProgressMode, TalkArgs};
 use crate::human;
@@ -85,7 +85,10 @@ impl Teller {
                 let wait = human::duration(retry.wait);
                 self.line(&format!("try {} failed, again in {wait}: {}", retry.attempt, retry.message));
             }
-            Event::Gap(gap) => self.line(&format!("gap: {}", gap.reason)),
+            Event::Gap(gap) => self.line(&format!("gap: {}{}", span(gap), gap.reason)),
+            Event::Watchable(part) => {
+                self.line(&format!("watch now: mpv {}", quoted(&part.display().to_string())));
+            }
             Event::Warning { message, .. } => self.line(&format!("warning: {message}")),
             _ => {}
         }
@@ -112,6 +115,10 @@ impl Teller {
         self.end_view();
         if let Some(json) = &mut self.json {
             json.finished(done);
+        }
+        if let Some(by) = done.stopped_by {
+            self.recorded(done, by);
+            return;
         }
         let rate = human::duration(done.elapsed);
         let (n, bytes, gaps) = (done.segments, human::bytes(done.bytes), done.gaps.len());
@@ -147,6 +154,41 @@ impl Teller {
         }
     }
 
+    /// The receipt of a recording.
+    fn recorded(&self, done: &Finished, by: StoppedBy) {
+        let names: Vec<_> = done.outputs.iter().map(|output| output.display().to_string()).collect();
+        let lost: u64 = done.gaps.iter().map(|gap| gap.count).sum();
+        let word = if lost == 0 { "recorded" } else { "recorded with gaps" };
+        let why = match by {
+            StoppedBy::End => "the stream has ended",
+            StoppedBy::Duration | StoppedBy::Until => "as long as was asked for",
+            StoppedBy::Stop => "stopped; the same command again goes on in another file",
+            _ => {
+                "the stream has had nothing new for too long; the same command again goes on in another file"
+            }
+        };
+        self.line(&format!(
+            "{word}: {} segments verified, {} in {}: {why}",
+            done.segments.saturating_sub(done.gaps.len() as u64),
+            human::bytes(done.bytes),
+            human::duration(done.elapsed),
+        ));
+        if names.len() > 1 {
+            self.line(&format!("files: {}", names.join(", ")));
+        }
+        if lost > 0 {
+            let seconds = done.gaps.iter().filter(|gap| gap.track == 0).map(|gap| gap.duration).sum();
+            let (n, long) = (human::count(lost, "segment"), human::duration(seconds));
+            self.line(&format!(
+                "missing: {n}, {long}; which ones is in {}.gaps.json",
+                names.first().map_or("", String::as_str)
+            ));
+            for gap in done.gaps.iter().take(3) {
+                self.line(&format!("  {}{}", span(gap), gap.reason));
+            }
+        }
+    }
+
     pub(crate) fn failed(mut self, error: &Error) {
         self.end_view();
         if let Some(json) = &mut self.json {
@@ -160,6 +202,21 @@ impl Teller {
             bar.end();
         }
         self.view = View::Nothing;
+    }
+}
+
+/// Where a gap of a live stream is; nothing of any other.
+fn span(gap: &Gap) -> String {
+    let at = gap.at.map(|at| format!(" at {at}")).unwrap_or_default();
+    match gap.count {
+        1 if gap.at.is_none() => String::new(),
+        1 => format!("sequence {}, {}{at}: ", gap.sequence, human::duration(gap.duration)),
+        n => format!(
+            "sequences {} to {}, {}{at}: ",
+            gap.sequence,
+            gap.sequence.saturating_add(n - 1),
+            human::duration(gap.duration)
+        ),
     }
 }
 
@@ -186,8 +243,12 @@ fn label(plan: &Plan, url: &str) -> String {
 
 fn first_line(plan: &Plan, label: &str) -> String {
     let mut parts: Vec<String> = plan.tracks.iter().filter(|t| !t.is_empty()).cloned().collect();
-    parts.push(human::count(plan.segments, "segment"));
-    parts.push(human::duration(plan.duration));
+    if plan.is_live {
+        parts.push("live".to_owned());
+    } else {
+        parts.push(human::count(plan.segments, "segment"));
+        parts.push(human::duration(plan.duration));
+    }
     parts.extend(plan.estimated_bytes.map(|b| format!("about {}", human::bytes(b))));
     parts.extend(plan.free_bytes.map(|b| format!("{} free", human::bytes(b))));
     format!("{label}: {}", parts.join(", "))

@@ -102,6 +102,7 @@ impl Engine {
         self.furthest.remove(&place);
         self.bytes += done.bytes;
         self.gaps.verified();
+        self.came(place);
         self.link.serves();
         if !done.unit.is_init {
             self.segments_done += 1;
@@ -183,6 +184,9 @@ impl Engine {
 
     /// A unit is not to be had: the job goes on without it, or ends.
     pub(super) fn give_up(&mut self, place: Place, error: Error) -> Result<(), Error> {
+        if self.live.is_some() {
+            return self.give_up_live(place, error).map_or(Ok(()), Err);
+        }
         let Some((track, unit)) = self.shared.tracks.at(place).filter(|(_, unit)| !unit.is_init) else {
             return Err(error);
         };

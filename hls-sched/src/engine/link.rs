@@ -64,6 +64,9 @@ impl Link {
 impl Engine {
     /// A unit was refused (401, 403): the playlist may have a fresh link. One that brought nothing is not renewed again.
     pub(super) fn refused(&mut self, attempt: u64, place: Place, error: Error) -> Result<(), Error> {
+        if self.live.is_some() {
+            return self.refused_live(place, error);
+        }
         if self.link.is_loading {
             self.link.refused.push((place, error));
             return Ok(());

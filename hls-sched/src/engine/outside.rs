@@ -101,6 +101,10 @@ impl Engine {
 
     /// Ends the job where nothing has come for too long although something was waited for.
     fn check_patience(&mut self, now: Instant, unwatched: Duration) -> Result<(), Error> {
+        if self.live.is_some() {
+            // A recording has a patience of its own.
+            return Ok(());
+        }
         let received = self.shared.transport.meters.received();
         let is_idle =
             self.handles.is_empty() && self.planner.next_wake().is_none() && self.doubted.is_empty();

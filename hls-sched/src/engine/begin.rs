@@ -1,0 +1,313 @@
+//! From a configuration to an engine at work, and from its end to what is finished: once for a file, or once for each part of a
+//! recording.
+
+use std::path::PathBuf;
+
+use hls_state::Position;
+
+use super::*;
+use crate::live::{Following, Window};
+use crate::recorded;
+
+/// Runs a job to its end.
+pub(crate) async fn run(
+    config: Arc<Config>,
+    events: mpsc::UnboundedSender<Event>,
+    mut orders: watch::Receiver<Control>,
+) -> Result<Finished, Error> {
+    prepare::probe(&config)?;
+    let fetch = config.fetch.clone().ok_or_else(|| Error::new(Kind::Internal, "internal", "no transport"))?;
+    let transport = Arc::new(Transport {
+        fetch,
+        keys: Keys::new(config.policy.clone()),
+        pacer: Pacer::new(config.rate),
+        meters: Meters::default(),
+        buffers: Buffers::default(),
+    });
+    let mut whole: Option<Finished> = None;
+    let mut part = Part::default();
+    loop {
+        let (finished, next) = match part.run(&config, &transport, &events, &mut orders).await {
+            Ok(ended) => ended,
+            // Between two parts.
+            Err(error) if error.kind() == Kind::Stopped && whole.is_some() => break,
+            Err(error) => return Err(error),
+        };
+        whole = Some(match whole {
+            None => finished,
+            Some(whole) => joined(whole, finished),
+        });
+        match next {
+            Some(next) => part = next,
+            None => break,
+        }
+    }
+    whole.ok_or_else(|| Error::new(Kind::Internal, "internal", "nothing was done"))
+}
+
+fn joined(mut whole: Finished, part: Finished) -> Finished {
+    whole.outputs.extend(part.outputs);
+    whole.bytes += part.bytes;
+    whole.segments += part.segments;
+    whole.gaps.extend(part.gaps);
+    Finished {
+        downloaded_bytes: part.downloaded_bytes,
+        retries: part.retries,
+        elapsed: part.elapsed,
+        stopped_by: part.stopped_by,
+        ..whole
+    }
+}
+
+/// One file, or as many as there are tracks: all of a download, or one part of a recording.
+struct Part {
+    /// `None`: what lies there already tells.
+    number: Option<u32>,
+    /// Where the part before has ended.
+    windows: Option<Vec<Window>>,
+    /// How long the parts before are.
+    before: Duration,
+    /// The main output of the part before; what stays behind it is of no more use once this one has begun.
+    behind: Option<PathBuf>,
+    started: Instant,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { number: None, windows: None, before: Duration::ZERO, behind: None, started: Instant::now() }
+    }
+}
+
+impl Part {
+    async fn run(
+        mut self,
+        config: &Arc<Config>,
+        transport: &Arc<Transport>,
+        events: &mpsc::UnboundedSender<Event>,
+        orders: &mut watch::Receiver<Control>,
+    ) -> Result<(Finished, Option<Self>), Error> {
+        let started = self.started;
+        let prior = prepare::earlier_choice(config);
+        let prepared = prepare::choose_patiently(config, prior, transport, events);
+        let (chosen, choice) = tokio::select! {
+            chosen = prepared => chosen?,
+            () = asked_to_end(orders) => return Err(Error::stopped()),
+        };
+        let is_live = chosen.iter().any(|chosen| chosen.track.is_growing());
+        let outputs = self.outputs(config, &chosen, is_live)?;
+        let checks =
+            chosen.iter().map(|c| TrackChecks::new((config.format != Format::Join).then_some(c.container)));
+        let checks: Vec<_> = checks.collect();
+        let (tracks, sources): (Vec<_>, Vec<_>) = chosen.into_iter().map(|c| (c.track, c.source)).unzip();
+        let (mut store, recovered) = prepare::open(config, &outputs, tracks.len(), is_live).await?;
+        for message in &recovered.warnings {
+            let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
+        }
+        let tracks = Arc::new(Tracks(tracks));
+        let mut note = memo::of(config, choice.clone(), &outputs, &tracks);
+        let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
+            note.ended = Some(memo::ended(&error));
+            store.keep_memo(&note);
+            error
+        };
+        let windows = self.windows.take().filter(|windows| windows.len() == tracks.0.len());
+        let live = is_live.then(|| {
+            let mut windows = windows.into_iter().flatten();
+            let now = Instant::now().into_std();
+            let following = sources.into_iter().map(|source| Following::new(source, windows.next(), now));
+            Live::new(Arc::clone(config), choice.clone(), following.collect(), self.before)
+        });
+        let live = match live.map(|live| live.restored(&tracks, &recovered)).transpose() {
+            Ok(live) => live,
+            Err(error) => return Err(noted(error, &mut store)),
+        };
+        let earlier = match Earlier::new(&tracks, &recovered) {
+            Ok(earlier) => earlier,
+            Err(error) => return Err(noted(error, &mut store)),
+        };
+        let plan = prepare::plan(&outputs, &tracks, earlier.progress());
+        let estimate = plan.estimated_bytes;
+        // An output that is replaced is copied.
+        let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
+        let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
+        let keep_free = config.keep_free.or(is_live.then_some(KEEP_FREE_LIVE));
+        let room = space::may_begin(need, plan.free_bytes, keep_free);
+        let _ = events.send(Event::Plan(plan));
+        if let Err(error) = room {
+            let error = noted(error, &mut store);
+            // Nothing has come yet that could fail to be kept.
+            let _ = store.close();
+            return Err(error);
+        }
+        let labels = tracks.0.iter().map(|t| t.label.clone()).collect();
+        let (resumed_segments, resumed_bytes) = earlier.progress();
+        let finished = |bytes: u64, transport: &Transport, segments| Finished {
+            outputs: outputs.clone(),
+            manifest: outputs.first().filter(|_| config.manifest).map(|main| manifest_path(main)),
+            tracks: labels,
+            bytes,
+            downloaded_bytes: transport.meters.received(),
+            segments,
+            resumed_segments,
+            retries: transport.meters.retries(),
+            gaps: Vec::new(),
+            elapsed: started.elapsed(),
+            stopped_by: None,
+        };
+        let about = (config.manifest && !outputs.is_empty()).then(|| About {
+            outputs: outputs.clone(),
+            tracks: Arc::clone(&tracks),
+            source: memo::source(config).into(),
+            replace: config.force,
+            sync: config.durability == Durability::Safe,
+            placed: recovered.outputs.clone(),
+        });
+        // What is complete and has not moved needs nothing of the server. Of a live stream the names and dates in its playlist
+        // tell, as what is here may have left it.
+        let is_settled = is_live || recovered.complete && !earlier.has_moved_at_all();
+        let proving = async { if is_settled { Ok(()) } else { earlier.prove(transport, events).await } };
+        let proved = tokio::select! {
+            proved = proving => proved,
+            () = asked_to_end(orders) => return Err(Error::stopped()),
+        };
+        if let Err(error) = proved {
+            return Err(noted(error, &mut store));
+        }
+        if recovered.complete {
+            if !is_live && !earlier.is_as_long() {
+                return Err(changed(0, "the playlist has more or fewer segments than the output"));
+            }
+            outputs.iter().take(1).filter(|_| !is_live).for_each(|output| gaps::remove_report(output));
+            if let Some(about) = about {
+                manifest_of_finished(about).await?;
+            }
+            let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
+            let finished = finished(bytes, transport, tracks.segments());
+            return Ok((Finished { stopped_by: is_live.then_some(StoppedBy::Stop), ..finished }, None));
+        }
+        for (checks, found) in checks.iter().zip(earlier.configurations()) {
+            found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
+        }
+        let Start { planner, assembler, begun, gaps } = earlier.start(config, transport, &mut *store).await?;
+        if let Some(about) = about {
+            store = Box::new(Manifested::new(store, about));
+        }
+        let (reports_in, reports) = mpsc::unbounded_channel();
+        let writer = Writer::start(store, note, reports_in).map_err(|e| {
+            Error::new(Kind::Local, "thread", "the writing thread can't be started").why(e.to_string())
+        })?;
+        let segments = tracks.segments();
+        let shared = Arc::new(Shared {
+            tracks,
+            transport: Arc::clone(transport),
+            assembler: Mutex::new(assembler),
+            writer,
+            room: Notify::new(),
+            checks,
+            doubts: Doubts::default(),
+            events: events.clone(),
+        });
+        shared.assemble(|_| ());
+        let mut engine = Engine {
+            shared,
+            planner,
+            reports,
+            orders: orders.clone(),
+            running: JoinSet::new(),
+            handles: HashMap::new(),
+            hosts: Hosts::default(),
+            outside: Outside::new(),
+            doubted: HashMap::new(),
+            give_up_after: config.patience(),
+            link: Link::new(Arc::clone(config), choice),
+            live,
+            gaps,
+            begun,
+            furthest: HashMap::new(),
+            bytes: resumed_bytes,
+            segments_done: resumed_segments,
+            saved: resumed_segments,
+            damaged: Damaged::default(),
+            rate: Rate::default(),
+            width: Width::new(config.concurrency.unwrap_or(MOST_IN_ALL)),
+            is_narrow: false,
+            started,
+            drain_until: None,
+            output: outputs.first().cloned(),
+            estimate,
+            watch: Watch::new(outputs.first(), keep_free),
+        };
+        engine.widen(Instant::now().into_std());
+        engine.heads();
+        let transferred = match engine.begin_live() {
+            Ok(()) => engine.transfer().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = transferred {
+            return Err(engine.keep(error).await);
+        }
+        let (bytes, damaged) = (engine.bytes, engine.damaged.segments);
+        let ended = engine.live.as_ref().map(|live| (live.ends, live.windows()));
+        let (segments, recorded) = match &ended {
+            Some(_) => (engine.segments_done + engine.gaps.count(), engine.recorded()),
+            None => (segments, Duration::ZERO),
+        };
+        let gaps = engine.complete(segments).await?;
+        let mut finished = finished(bytes, transport, segments);
+        finished.resumed_segments = finished.resumed_segments.saturating_sub(damaged);
+        finished.gaps = gaps;
+        let Some((ends, windows)) = ended else { return Ok((finished, None)) };
+        let next = self.end(ends, windows, recorded, outputs.first(), &mut finished);
+        Ok((finished, next))
+    }
+
+    /// The names of the outputs, those of the next part where an earlier one is there already.
+    fn outputs(&mut self, config: &Config, chosen: &[Chosen], is_live: bool) -> Result<Vec<PathBuf>, Error> {
+        let first = prepare::outputs(config, chosen, 1)?;
+        let Some(main) = first.first().filter(|_| is_live) else { return Ok(first) };
+        let number = self.number.unwrap_or_else(|| {
+            let next = recorded::next_part(main, config.force);
+            let position = next.behind.as_deref().and_then(Position::of);
+            self.windows = position.and_then(|position| recorded::windows(&position, chosen.len()));
+            self.behind = next.behind;
+            next.number
+        });
+        self.number = Some(number);
+        prepare::outputs(config, chosen, number)
+    }
+
+    /// What follows a part of a recording.
+    fn end(
+        self,
+        ends: Option<Ends>,
+        windows: Vec<Window>,
+        recorded: Duration,
+        output: Option<&PathBuf>,
+        finished: &mut Finished,
+    ) -> Option<Self> {
+        if let Some(behind) = &self.behind {
+            Position::forget(behind);
+        }
+        match ends {
+            Some(Ends::Split) => {
+                return Some(Self {
+                    number: self.number.map(|number| number + 1),
+                    windows: Some(windows),
+                    before: self.before + recorded,
+                    behind: None,
+                    started: self.started,
+                });
+            }
+            Some(Ends::By(by)) => finished.stopped_by = Some(by),
+            None => finished.stopped_by = Some(StoppedBy::End),
+        }
+        if let Some(output) = output.filter(|_| finished.stopped_by != Some(StoppedBy::End)) {
+            // Without it the next part can't tell what came between, and nothing else is lost.
+            let _ = recorded::position(&windows).keep(output);
+        }
+        None
+    }
+}
+
+/// A recording ends before the disk is full, unless told otherwise.
+const KEEP_FREE_LIVE: u64 = 1 << 30;

@@ -1,0 +1,540 @@
+//! A live stream: its playlists loaded again, their news planned, and the recording ended well.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hls_fetch::Class;
+use hls_parse::{DateTime, Media, Playlist};
+use hls_state::Recovered;
+use tokio::time::Instant;
+
+use super::{Ended, Engine};
+use crate::assemble::Place;
+use crate::choice::Choice;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
+use crate::gaps::could_be_missing;
+use crate::job::{Config, DRAIN, Input, Split};
+use crate::live::{Bounds, Following, From, Stop, Window, notes};
+use crate::plan::{Tracks, Unit};
+use crate::prepare::Chosen;
+use crate::{load, prepare};
+
+/// A playlist that has not come by then has failed.
+const LOAD_TIME: Duration = Duration::from_secs(10);
+/// After so many failures in a row the playlist is looked for from the top, every second time.
+const FAILURES_TO_TOP: u32 = 2;
+/// How long a segment that its playlist lists is asked for although it is not there, in target durations.
+const TARGETS_TO_WAIT: u32 = 3;
+/// How long one that is there is asked for although it can't be had.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// The recording of a live stream.
+pub(super) struct Live {
+    config: Arc<Config>,
+    choice: Option<Choice>,
+    pub(super) tracks: Vec<Following>,
+    from: From,
+    bounds: Bounds,
+    give_up_after: Option<Duration>,
+    /// Why it ends, once it does.
+    pub(super) ends: Option<Ends>,
+    /// What is not there by then is left out.
+    until: Option<Instant>,
+    /// When something new was last heard of.
+    heard: Instant,
+    /// Since when units can't be had.
+    failing: HashMap<Place, Instant>,
+    said_stale: bool,
+    has_ten_seconds: bool,
+    /// The playlists are loaded from the top next time: links may have expired.
+    from_top: bool,
+    topped: Option<Instant>,
+}
+
+/// Why a part of a recording ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    By(StoppedBy),
+    /// Another file begins.
+    Split,
+}
+
+impl Live {
+    pub(super) fn new(
+        config: Arc<Config>,
+        choice: Option<Choice>,
+        tracks: Vec<Following>,
+        before: Duration,
+    ) -> Self {
+        let is_pipe = matches!(config.output, crate::job::Output::Writer(_));
+        let from = config.live.from.unwrap_or(if is_pipe { From::Live } else { From::Start });
+        let (bounds, give_up_after) = (Bounds::new(&config.live, before), config.live_patience());
+        Self {
+            config,
+            choice,
+            tracks,
+            from,
+            bounds,
+            give_up_after,
+            ends: None,
+            until: None,
+            heard: Instant::now(),
+            failing: HashMap::new(),
+            said_stale: false,
+            has_ten_seconds: false,
+            from_top: false,
+            topped: None,
+        }
+    }
+
+    /// Puts back what an earlier run had planned.
+    ///
+    /// # Errors
+    /// Notes that contradict what is there.
+    pub(super) fn restored(mut self, tracks: &Tracks, recovered: &Recovered) -> Result<Self, Error> {
+        for ((n, following), track) in (0..=u8::MAX).zip(&mut self.tracks).zip(&tracks.0) {
+            following.restore(n, track, &track.media(), recovered)?;
+        }
+        Ok(self)
+    }
+
+    /// When a playlist is loaded next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let waiting = self.tracks.iter().filter(|track| !track.is_loading && !track.is_closed);
+        waiting.map(|track| Instant::from_std(track.clock.due())).min()
+    }
+
+    pub(super) fn windows(&self) -> Vec<Window> {
+        self.tracks.iter().filter_map(|track| track.window.clone()).collect()
+    }
+
+    fn target(&self) -> Duration {
+        self.tracks.iter().map(|track| track.clock.target()).max().unwrap_or(Duration::from_secs(1))
+    }
+}
+
+fn wall() -> DateTime {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    DateTime::from_unix_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+impl Engine {
+    /// Plans what the playlists had that were loaded at the start.
+    pub(super) fn begin_live(&mut self) -> Result<(), Error> {
+        let tracks = self.live.as_ref().map_or(0, |live| live.tracks.len());
+        for n in (0..=u8::MAX).take(tracks) {
+            let Some(media) = self.shared.tracks.0.get(usize::from(n)).map(|track| track.media()) else {
+                continue;
+            };
+            self.follow(n, Media::clone(&media))?;
+        }
+        Ok(())
+    }
+
+    /// Begins the loads that are due.
+    pub(super) fn look_for_news(&mut self, now: Instant) {
+        let Some(live) = &mut self.live else { return };
+        let at = now.into_std();
+        let is_renewable = matches!(live.config.input, Input::Url(_)) && live.choice.is_some();
+        let due = |track: &Following| !track.is_loading && !track.is_closed && track.clock.due() <= at;
+        let has_failed = |track: &Following| {
+            let failures = track.clock.failures();
+            failures >= FAILURES_TO_TOP && failures % 2 == 0
+        };
+        let from_top = live.tracks.iter().any(|track| due(track) && (live.from_top || has_failed(track)));
+        let target = live.target();
+        if from_top && is_renewable && live.topped.is_none_or(|topped| now - topped >= target) {
+            live.from_top = false;
+            live.topped = Some(now);
+            for track in &mut live.tracks {
+                track.is_loading = true;
+                track.clock.begin(at);
+            }
+            let (config, choice) = (Arc::clone(&live.config), live.choice.clone());
+            let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
+            self.running.spawn(async move {
+                let chosen = prepare::choose(&config, choice, &transport, &events);
+                let chosen = tokio::time::timeout(LOAD_TIME, chosen).await;
+                Ended::Followed(chosen.unwrap_or_else(|_| Err(too_slow())).map(|(chosen, _)| chosen))
+            });
+            return;
+        }
+        for (n, track) in (0..=u8::MAX).zip(&mut live.tracks) {
+            if !due(track) {
+                continue;
+            }
+            track.is_loading = true;
+            track.clock.begin(at);
+            let (source, fetch) = (track.source.clone(), Arc::clone(&self.shared.transport.fetch));
+            self.running.spawn(async move {
+                let load = load::once(&*fetch, &source.url, source.parent.as_ref(), &source.import);
+                let loaded = match tokio::time::timeout(LOAD_TIME, load).await {
+                    Ok(Ok(parsed)) => match parsed.playlist {
+                        Playlist::Media(media) => Ok(media),
+                        Playlist::Multivariant(_) => Err(Error::new(
+                            Kind::Playlist,
+                            "playlist.nested",
+                            "a list of variants in place of segments",
+                        )),
+                    },
+                    Ok(Err(error)) => Err(error),
+                    Err(_) => Err(too_slow()),
+                };
+                Ended::Loaded(n, loaded.map(Box::new))
+            });
+        }
+    }
+
+    /// A playlist was loaded, or not.
+    pub(super) fn loaded(&mut self, n: u8, result: Result<Box<Media>, Error>) -> Result<(), Error> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let Some(track) = live.tracks.get_mut(usize::from(n)) else { return Ok(()) };
+        track.is_loading = false;
+        if track.is_closed {
+            return Ok(());
+        }
+        match result {
+            Ok(media) => self.follow(n, *media),
+            Err(error) => {
+                let now = Instant::now().into_std();
+                track.clock.failed(error.retry_after(), now);
+                // The link may have expired.
+                live.from_top |= error.class() == Class::Auth;
+                let (attempt, wait) =
+                    (track.clock.failures(), track.clock.due().saturating_duration_since(now));
+                let place = hls_fetch::redacted(&track.source.url);
+                let (class, message) = (error.class(), error.to_string());
+                self.shared.report(crate::event::Retry { place, class, message, attempt, wait });
+                Ok(())
+            }
+        }
+    }
+
+    /// The playlists were loaded from the top.
+    pub(super) fn followed(&mut self, result: Result<Vec<Chosen>, Error>) -> Result<(), Error> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        live.tracks.iter_mut().for_each(|track| track.is_loading = false);
+        let now = Instant::now().into_std();
+        match result {
+            Ok(chosen) if chosen.len() == live.tracks.len() => {
+                let media: Vec<_> = chosen.iter().map(|chosen| chosen.track.media()).collect();
+                for (track, chosen) in live.tracks.iter_mut().zip(chosen) {
+                    track.source = chosen.source;
+                }
+                for (n, media) in (0..).zip(media) {
+                    if !self.is_closed(n) {
+                        self.follow(n, Media::clone(&media))?;
+                    }
+                }
+                Ok(())
+            }
+            other => {
+                let wait = other.err().and_then(|error| error.retry_after());
+                live.tracks.iter_mut().for_each(|track| track.clock.failed(wait, now));
+                Ok(())
+            }
+        }
+    }
+
+    fn is_closed(&self, n: u8) -> bool {
+        let tracks = self.live.as_ref().map(|live| &live.tracks);
+        tracks.and_then(|tracks| tracks.get(usize::from(n))).is_none_or(|track| track.is_closed)
+    }
+
+    /// Plans what a playlist has that is new.
+    pub(super) fn follow(&mut self, n: u8, media: Media) -> Result<(), Error> {
+        let now = Instant::now();
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        let Some(track) = shared.tracks.0.get(usize::from(n)) else { return Ok(()) };
+        let Some(following) = live.tracks.get_mut(usize::from(n)) else { return Ok(()) };
+        let followed = following.follow(track, &media, live.from, &live.bounds, (now.into_std(), wall()));
+        track.listed(media);
+        if followed.changed {
+            live.heard = now;
+            live.said_stale = false;
+        }
+        let stop = followed.stop;
+        let closes = stop.is_some() || followed.ended || live.ends.is_some();
+        following.is_closed |= closes;
+        if let Some(stop) = stop {
+            live.ends.get_or_insert(match stop {
+                Stop::Duration => Ends::By(StoppedBy::Duration),
+                Stop::Until => Ends::By(StoppedBy::Until),
+                Stop::Split => Ends::Split,
+            });
+        }
+        for note in notes(n, followed.first, &followed.units) {
+            shared.writer.annotate(note);
+        }
+        if followed.restarted {
+            let message = "the stream was started anew, and goes on behind what is recorded".to_owned();
+            let _ = shared.events.send(Event::Warning { kind: "live.restarted", message });
+        }
+        let units = track.units();
+        self.planner.grow(n, units);
+        shared.assemble(|assembler| assembler.grow(n, units, !closes));
+        for (index, unit) in (followed.first..).zip(&followed.units) {
+            if unit.is_gap {
+                let (code, reason) = missing(unit);
+                self.leave_out(Place { track: n, index }, code, reason.to_owned());
+            }
+        }
+        let behind = self.behind(n);
+        let _ = shared.events.send(Event::Reload(Reload { track: n, changed: followed.changed, behind }));
+        self.heads();
+        self.end_if_all_are_closed();
+        Ok(())
+    }
+
+    fn end_if_all_are_closed(&mut self) {
+        if let Some(live) = &mut self.live
+            && live.tracks.iter().all(|track| track.is_closed)
+        {
+            live.ends.get_or_insert(Ends::By(StoppedBy::End));
+        }
+    }
+
+    /// A unit of a live stream is missing, and the recording goes on without it.
+    fn leave_out(&mut self, place: Place, code: &str, reason: String) {
+        let shared = Arc::clone(&self.shared);
+        let Some((track, unit)) = shared.tracks.at(place) else { return };
+        let gap = Gap::new(track, place, &unit, code, reason);
+        let _ = shared.events.send(Event::Gap(gap.clone()));
+        self.gaps.note(place, gap);
+        self.planner.settled(place);
+        self.planner.have(place);
+        self.begun.remove(&place);
+        shared.assemble(|assembler| assembler.skip(place, unit.identity));
+        shared.room.notify_waiters();
+    }
+
+    /// A unit was refused (401, 403): the playlist may have a fresh link.
+    pub(super) fn refused_live(&mut self, place: Place, error: Error) -> Result<(), Error> {
+        if let Some(live) = &mut self.live {
+            live.from_top = true;
+        }
+        self.give_up(place, error)
+    }
+
+    /// A unit of a live stream is there.
+    pub(super) fn came(&mut self, place: Place) {
+        if let Some(live) = &mut self.live {
+            live.failing.remove(&place);
+        }
+    }
+
+    /// A unit of a live stream is not to be had. `None`: the recording goes on.
+    pub(super) fn give_up_live(&mut self, place: Place, error: Error) -> Option<Error> {
+        if self.asks_again(place, &error) {
+            return None;
+        }
+        let is_init = self.shared.tracks.at(place).is_some_and(|(_, unit)| unit.is_init);
+        if error.code() == "init.changed" && place.index > 0 {
+            let message = "the codec configuration changes: the recording goes on in another file".to_owned();
+            let _ = self.shared.events.send(Event::Warning { kind: "live.part", message });
+            self.split_at(place);
+            return None;
+        }
+        let can_be_left = could_be_missing(&error) || error.class() == Class::Auth;
+        if is_init || !can_be_left || self.shared.assemble(|a| a.head(place.track)) > place.index {
+            return Some(error);
+        }
+        self.leave_out(place, error.code(), error.to_string());
+        self.heads();
+        None
+    }
+
+    /// Whether a unit of a live stream that could not be had is asked for again: as long as the stream still has it, for some
+    /// time.
+    fn asks_again(&mut self, place: Place, error: &Error) -> bool {
+        let Some(live) = &mut self.live else { return false };
+        let unit = self.shared.tracks.at(place).map(|(_, unit)| unit);
+        let Some(unit) = unit.filter(|_| could_be_missing(error) || error.class() == Class::Auth) else {
+            return false;
+        };
+        let Some(track) = live.tracks.get(usize::from(place.track)) else { return false };
+        let now = Instant::now();
+        let target = live.target();
+        let since = *live.failing.entry(place).or_insert(now);
+        let epoch = track.window.as_ref().map(Window::epoch);
+        let is_listed = unit.live.map(|l| l.epoch) == epoch && unit.sequence >= track.listed_from;
+        let most = match error.kind() {
+            Kind::Refused => target * TARGETS_TO_WAIT,
+            _ => LONGEST_WAIT,
+        };
+        let again = is_listed && now - since < most && live.until.is_none();
+        if again {
+            self.planner.lost(place, (now + target / 2).into_std());
+        } else {
+            live.failing.remove(&place);
+        }
+        again
+    }
+
+    /// Looks at the time: whether the recording has to end, and whether something is to be said.
+    pub(super) fn tick_live(&mut self, now: Instant) -> Result<(), Error> {
+        let recorded = self.recorded();
+        let Some(live) = &mut self.live else { return Ok(()) };
+        if !live.has_ten_seconds && recorded >= Duration::from_secs(10) {
+            live.has_ten_seconds = true;
+            if let Some(output) = &self.output {
+                let part = hls_state::Layout::new(vec![output.clone()]).map(|layout| layout.part(0));
+                part.into_iter().for_each(|part| drop(self.shared.events.send(Event::Watchable(part))));
+            }
+        }
+        let silent = now - live.heard;
+        if !live.said_stale && live.tracks.iter().any(|t| !t.is_closed && t.clock.is_stale(now.into_std())) {
+            live.said_stale = true;
+            let message = format!("the playlist has had nothing new for {} s", silent.as_secs());
+            let _ = self.shared.events.send(Event::Warning { kind: "live.stale", message });
+        }
+        if live.ends.is_none() && live.give_up_after.is_some_and(|patience| silent >= patience) {
+            self.stop_recording(StoppedBy::GaveUp);
+        } else if let Some(Split::Size(size)) = live.config.live.split
+            && live.ends.is_none()
+            && self.bytes >= size
+        {
+            self.split_here();
+        }
+        if self.live.as_ref().is_some_and(|live| live.until.is_some_and(|until| now >= until)) {
+            self.end_with_what_is_there();
+        }
+        Ok(())
+    }
+
+    /// No more playlists are loaded; what is known of is still had, for a few seconds.
+    pub(super) fn stop_recording(&mut self, by: StoppedBy) {
+        let Some(live) = &mut self.live else { return };
+        live.ends = Some(Ends::By(by));
+        live.until.get_or_insert_with(|| Instant::now() + DRAIN);
+        live.tracks.iter_mut().for_each(|track| track.is_closed = true);
+        self.shared.assemble(|assembler| {
+            for (n, track) in (0..=u8::MAX).zip(&self.shared.tracks.0) {
+                assembler.grow(n, track.units(), false);
+            }
+        });
+    }
+
+    /// Goes on in another file behind what is planned.
+    fn split_here(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        live.ends = Some(Ends::Split);
+        live.tracks.iter_mut().for_each(|track| track.is_closed = true);
+        self.shared.assemble(|assembler| {
+            for (n, track) in (0..=u8::MAX).zip(&self.shared.tracks.0) {
+                assembler.grow(n, track.units(), false);
+            }
+        });
+    }
+
+    /// Goes on in another file with this unit.
+    pub(super) fn split_at(&mut self, place: Place) {
+        let sequence = self.shared.tracks.at(place).map(|(_, unit)| unit.sequence);
+        let Some((live, sequence)) = self.live.as_mut().zip(sequence) else { return };
+        live.ends = Some(Ends::Split);
+        live.tracks.iter_mut().for_each(|track| track.is_closed = true);
+        let window = live.tracks.get_mut(usize::from(place.track)).and_then(|track| track.window.as_mut());
+        if let Some(window) = window {
+            window.back_to(sequence);
+        }
+        self.cut_off(place);
+    }
+
+    /// Ends the tracks in front of this place.
+    fn cut_off(&mut self, place: Place) {
+        self.shared.assemble(|assembler| {
+            for (n, track) in (0..=u8::MAX).zip(&self.shared.tracks.0) {
+                match n == place.track {
+                    true => assembler.end_before(n, place.index),
+                    false => assembler.grow(n, track.units(), false),
+                }
+            }
+        });
+        let behind = |running: &super::Running| {
+            running.place.track == place.track && running.place.index >= place.index
+        };
+        let ended: Vec<_> =
+            self.handles.iter().filter(|(_, r)| behind(r)).map(|(attempt, _)| *attempt).collect();
+        for attempt in ended {
+            self.forget(attempt);
+        }
+        self.planner.end_before(place.track, place.index);
+        self.heads();
+    }
+
+    fn forget(&mut self, attempt: u64) {
+        if let Some(running) = self.handles.remove(&attempt) {
+            running.abort.abort();
+        }
+        self.planner.ended(attempt);
+    }
+
+    /// The recording ends with what is whole: what is missing in between is named, and what is behind it dropped.
+    fn end_with_what_is_there(&mut self) {
+        for n in (0..=u8::MAX).take(self.shared.tracks.0.len()) {
+            let (missing, end) = self.shared.assemble(|assembler| (assembler.end_here(n), assembler.end(n)));
+            for place in missing {
+                self.leave_out(
+                    place,
+                    "live.stopped",
+                    "it was not there when the recording was ended".to_owned(),
+                );
+            }
+            self.cut_off(Place { track: n, index: end });
+        }
+        if let Some(live) = &mut self.live {
+            live.until = None;
+        }
+    }
+
+    /// How much of the stream is in the output.
+    pub(super) fn recorded(&self) -> Duration {
+        self.live.as_ref().map_or(Duration::ZERO, |_| self.recorded_of(0))
+    }
+
+    fn recorded_of(&self, n: u8) -> Duration {
+        let Some(track) = self.shared.tracks.0.get(usize::from(n)) else { return Duration::ZERO };
+        let head = self.shared.assemble(|assembler| assembler.head(n));
+        track.unit(head).map_or_else(|| track.duration(), |unit| track.start_of(&unit))
+    }
+
+    fn behind(&self, n: u8) -> Duration {
+        let planned =
+            self.shared.tracks.0.get(usize::from(n)).map_or(Duration::ZERO, |track| track.duration());
+        planned.saturating_sub(self.recorded_of(n))
+    }
+
+    pub(super) fn live_progress(&self, now: Instant) -> Option<LiveProgress> {
+        let live = self.live.as_ref()?;
+        let is_stale = live
+            .tracks
+            .iter()
+            .any(|t| !t.is_closed && (t.clock.is_stale(now.into_std()) || t.clock.failures() > 1));
+        let gaps = self.gaps.count();
+        Some(LiveProgress {
+            recorded: live.bounds.before + self.recorded(),
+            behind: self.behind(0),
+            gaps,
+            is_stale,
+        })
+    }
+}
+
+/// Why a unit is missing that was planned so.
+pub(crate) fn missing(unit: &Unit) -> (&'static str, &'static str) {
+    match unit.live.is_some_and(|live| live.is_lost) {
+        true => ("live.lost", "it had left the playlist before it could be had"),
+        false => ("segment.gap", "the playlist says that it is missing (EXT-X-GAP)"),
+    }
+}
+
+fn too_slow() -> Error {
+    Error::new(
+        Kind::Temporary,
+        "net.timeout",
+        format!("the playlist took longer than {} s", LOAD_TIME.as_secs()),
+    )
+}

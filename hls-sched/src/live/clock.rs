@@ -1,0 +1,186 @@
+//! When a live playlist is loaded again.
+
+use std::time::{Duration, Instant};
+
+/// Shorter target durations are not believed: a playlist that lies must not make its readers spin.
+const SHORTEST_TARGET: Duration = Duration::from_secs(1);
+/// Longer waits than this miss what a short window holds, whatever the target duration says.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A load that failed is made again at the latest after this.
+const LONGEST_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// What a load has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Whether there was something new.
+    pub changed: bool,
+    /// The target duration that it names.
+    pub target: Option<Duration>,
+    /// How long its last segment is.
+    pub last_segment: Option<Duration>,
+    /// How long all of its segments are.
+    pub window: Duration,
+}
+
+/// Decides when a playlist is loaded again (rfc8216bis-22, section 6.3.4): after one that had changed, the duration of its last
+/// segment later; after one that had not, half a target duration; both from the moment the load began. Never more than two
+/// loads in a target duration.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    target: Duration,
+    /// When the load that runs began, or the last one.
+    began: Instant,
+    due: Instant,
+    changed: Instant,
+    failures: u32,
+}
+
+impl Clock {
+    /// A clock whose first load began at `began`.
+    #[must_use]
+    pub fn new(began: Instant) -> Self {
+        Self { target: SHORTEST_TARGET, began, due: began, changed: began, failures: 0 }
+    }
+
+    /// When the next load begins.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// A load begins.
+    pub fn begin(&mut self, now: Instant) {
+        self.began = now;
+    }
+
+    /// A load has brought a playlist.
+    pub fn loaded(&mut self, load: Reloaded, now: Instant) {
+        self.failures = 0;
+        let named = load.target.or(load.last_segment).unwrap_or(SHORTEST_TARGET);
+        self.target = named.max(SHORTEST_TARGET);
+        if load.changed {
+            self.changed = now;
+        }
+        let half = self.shortest();
+        let wait = match load.last_segment.filter(|_| load.changed) {
+            // A window of few segments is looked at more often than a segment lasts.
+            Some(last) => last.min(load.window / 3).min(LONGEST_WAIT).max(half),
+            None => half,
+        };
+        self.due = self.began + wait;
+    }
+
+    /// A load has failed; `retry_after` is what the server asked for.
+    pub fn failed(&mut self, retry_after: Option<Duration>, now: Instant) {
+        self.failures += 1;
+        let wait = self.shortest() * self.failures.min(4);
+        let wait = wait.min(LONGEST_AFTER_FAILURE.max(self.shortest()));
+        self.due = (self.began + wait).max(now + retry_after.unwrap_or_default());
+    }
+
+    /// Nobody was there to look: it is done now.
+    pub fn woke(&mut self, now: Instant) {
+        self.due = self.due.min((self.began + self.shortest()).max(now));
+    }
+
+    /// How many loads in a row have failed.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// The target duration, as far as it is believed.
+    #[must_use]
+    pub fn target(&self) -> Duration {
+        self.target
+    }
+
+    /// Whether the playlist has not changed for longer than a server in good health lets it (section 6.3.4: one and a half
+    /// target durations), with as much again for the way.
+    #[must_use]
+    pub fn is_stale(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.changed) > self.target * 7 / 2
+    }
+
+    /// How long nothing new has been heard of.
+    #[must_use]
+    pub fn unchanged_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.changed)
+    }
+
+    /// The shortest time between two loads.
+    fn shortest(&self) -> Duration {
+        (self.target / 2).min(LONGEST_WAIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn load(changed: bool, target: u64, last: u64, segments: u64) -> Reloaded {
+        let last_segment = Some(ms(last));
+        Reloaded { changed, target: Some(ms(target)), last_segment, window: ms(last * segments) }
+    }
+
+    #[test]
+    fn from_the_begin_of_a_load_by_what_it_brought() {
+        for (load, wait) in [
+            (load(true, 6000, 6000, 10), 6000),
+            (load(true, 6000, 4000, 10), 4000),
+            (load(false, 6000, 6000, 10), 3000),
+            // A short window is looked at more often, but not more than twice in a target duration.
+            (load(true, 6000, 6000, 3), 6000),
+            (load(true, 6000, 6000, 2), 4000),
+            (load(true, 6000, 6000, 1), 3000),
+            // Lies.
+            (load(true, 0, 1, 3), 500),
+            (load(false, 0, 0, 0), 500),
+            (load(true, 3_600_000, 2000, 6), 30_000),
+            (load(false, 3_600_000, 2000, 6), 30_000),
+        ] {
+            let start = Instant::now();
+            let mut clock = Clock::new(start);
+            clock.begin(start);
+            clock.loaded(load, start + ms(700));
+            assert_eq!(clock.due() - start, ms(wait), "{load:?}");
+        }
+    }
+
+    #[test]
+    fn failures_are_patient_and_recover() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        clock.loaded(load(true, 4000, 4000, 6), start);
+        let waits: Vec<_> = (0..4)
+            .map(|_| {
+                let now = clock.due();
+                clock.begin(now);
+                clock.failed(None, now + ms(100));
+                (clock.due() - now).as_millis()
+            })
+            .collect();
+        assert_eq!(waits, [2000, 4000, 5000, 5000]);
+        let now = clock.due();
+        clock.begin(now);
+        clock.failed(Some(ms(9000)), now + ms(100));
+        assert_eq!(clock.due() - now, ms(9100));
+        clock.loaded(load(true, 4000, 4000, 6), now);
+        assert_eq!(clock.failures(), 0);
+    }
+
+    #[test]
+    fn silence_is_noticed() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        clock.loaded(load(true, 2000, 2000, 6), start);
+        clock.loaded(load(false, 2000, 2000, 6), start + ms(6000));
+        assert!(!clock.is_stale(start + ms(7000)));
+        assert!(clock.is_stale(start + ms(7001)));
+        assert_eq!(clock.unchanged_for(start + ms(7001)), ms(7001));
+    }
+}

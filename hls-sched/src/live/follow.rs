@@ -1,0 +1,302 @@
+//! Following the playlists of a live stream: what of them becomes units, in which order, and what an earlier run had planned.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hls_parse::{DateTime, Media, Segment};
+use hls_state::Recovered;
+
+use super::note::{self, Noted, Written};
+use super::window::{Lost, News, Reading, Seen, Window};
+use super::{Clock, From, Reloaded};
+use crate::error::{Error, Kind};
+use crate::job::{LiveConfig, Split};
+use crate::plan::{LiveUnit, Track, Unit};
+use crate::prepare::Source;
+
+/// One track of a live stream.
+#[derive(Debug)]
+pub(crate) struct Following {
+    pub(crate) source: Source,
+    pub(crate) clock: Clock,
+    /// `None` until its first playlist has been read.
+    pub(crate) window: Option<Window>,
+    pub(crate) is_loading: bool,
+    /// No more units come: the stream has ended, or the recording.
+    pub(crate) is_closed: bool,
+    /// The first media sequence number that the playlist has now.
+    pub(crate) listed_from: u64,
+    /// The initialization section of the last unit.
+    map: Option<(String, Option<(u64, u64)>)>,
+}
+
+/// Where a recording stops, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Duration,
+    Until,
+    /// The next file begins.
+    Split,
+}
+
+/// What a playlist has come to.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    /// The new units, and their first place.
+    pub(crate) units: Vec<Arc<Unit>>,
+    pub(crate) first: u64,
+    pub(crate) changed: bool,
+    pub(crate) restarted: bool,
+    /// Why no more units are taken.
+    pub(crate) stop: Option<Stop>,
+    /// The playlist ends.
+    pub(crate) ended: bool,
+}
+
+/// Where recordings stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Of all parts together, what the parts before have.
+    pub(crate) before: Duration,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) until: Option<DateTime>,
+    pub(crate) split: Option<Duration>,
+}
+
+impl Bounds {
+    pub(crate) fn new(config: &LiveConfig, before: Duration) -> Self {
+        let split = match config.split {
+            Some(Split::Duration(split)) => Some(split),
+            _ => None,
+        };
+        Self { before, duration: config.duration, until: config.until, split }
+    }
+
+    fn stop_before(&self, segment: &Segment<'_>, start: Duration, wall: DateTime) -> Option<Stop> {
+        if self.duration.is_some_and(|duration| self.before + start >= duration) {
+            return Some(Stop::Duration);
+        }
+        if self.until.is_some_and(|until| segment.date_time().unwrap_or(wall) >= until) {
+            return Some(Stop::Until);
+        }
+        (!start.is_zero() && self.split.is_some_and(|split| start >= split)).then_some(Stop::Split)
+    }
+}
+
+impl Following {
+    pub(crate) fn new(source: Source, window: Option<Window>, now: Instant) -> Self {
+        let clock = Clock::new(now);
+        Self { source, clock, window, is_loading: false, is_closed: false, listed_from: 0, map: None }
+    }
+
+    /// Takes what a playlist has that is new. `from` says where a recording begins that has not begun; `wall` is the time.
+    pub(crate) fn follow(
+        &mut self,
+        track: &Track,
+        media: &Media,
+        from: From,
+        bounds: &Bounds,
+        (now, wall): (Instant, DateTime),
+    ) -> Followed {
+        let begins = self.window.is_none();
+        let window = self.window.get_or_insert_with(|| Window::starting(media, from.first(media, wall), now));
+        let ended = window.end_date();
+        let reading = window.read(media, now);
+        let mut followed = Followed { first: track.units(), ended: media.ended, ..Followed::default() };
+        if let Reading::News(news) = reading {
+            followed.changed = true;
+            followed.restarted = news.restarted;
+            if let Some(lost) = news.lost {
+                followed.units.push(track.append(missing(media, lost, window.epoch(), ended)));
+            }
+            self.take(track, media, news, (bounds, wall), &mut followed);
+        }
+        if reading != Reading::Older {
+            self.listed_from = media.media_sequence;
+            self.refresh(track, media, &followed);
+        }
+        let load = Reloaded {
+            changed: followed.changed || begins,
+            target: media.target_duration,
+            last_segment: media.segments().next_back().map(|segment| segment.duration()),
+            window: media.duration(),
+        };
+        self.clock.loaded(load, now);
+        followed
+    }
+
+    fn take(
+        &mut self,
+        track: &Track,
+        media: &Media,
+        news: News,
+        (bounds, wall): (&Bounds, DateTime),
+        followed: &mut Followed,
+    ) {
+        let epoch = self.window.as_ref().map_or(0, Window::epoch);
+        if news.restarted {
+            self.map = None;
+        }
+        for segment in media.segments().skip(news.from) {
+            followed.stop = bounds.stop_before(&segment, track.duration(), wall);
+            if followed.stop.is_some() {
+                if let Some(window) = &mut self.window {
+                    window.back_to(segment.media_sequence());
+                }
+                return;
+            }
+            let at = segment.date_time().map(DateTime::unix_micros);
+            let live = LiveUnit { epoch, count: 1, is_lost: false, start: Duration::ZERO, at };
+            let map =
+                segment.map().map(|m| (m.url.path().to_owned(), m.byte_range.map(|r| (r.offset, r.length))));
+            if map.is_some() && map != self.map {
+                let init = Unit::of(&segment, true, Some(live));
+                followed.units.extend(init.map(|init| track.append(init)));
+            }
+            self.map = map;
+            // A URL that can't be made out is a segment that can't be had.
+            let unit = Unit::of(&segment, false, Some(live));
+            followed.units.push(track.append(unit.unwrap_or_else(|| {
+                let lost = Lost { first: segment.media_sequence(), count: 1, duration: segment.duration() };
+                missing(media, lost, epoch, at)
+            })));
+        }
+    }
+
+    /// Units that are still to be had may have fresh links now.
+    fn refresh(&self, track: &Track, media: &Media, followed: &Followed) {
+        let epoch = self.window.as_ref().map_or(0, Window::epoch);
+        // What may still be on its way is not far from the end.
+        let oldest = followed.first.saturating_sub(4 * media.segments().len() as u64 + 8);
+        for index in (oldest..followed.first).rev() {
+            let Some(known) = track.unit(index).filter(|unit| unit.live.is_some_and(|l| l.epoch == epoch))
+            else {
+                continue;
+            };
+            let place =
+                known.sequence.checked_sub(media.media_sequence).and_then(|n| usize::try_from(n).ok());
+            let Some(segment) = place.and_then(|place| media.segment(place)) else { continue };
+            if let Some(fresh) = Unit::of(&segment, known.is_init, known.live)
+                && fresh.url.path() == known.url.path()
+                && fresh.url != known.url
+            {
+                track.relocate(index, &fresh);
+            }
+        }
+    }
+
+    /// Puts back what an earlier run had planned, in its order. What of it is neither here nor listed any more is missing.
+    ///
+    /// # Errors
+    /// Notes that contradict what is there.
+    pub(crate) fn restore(
+        &mut self,
+        n: u8,
+        track: &Track,
+        media: &Media,
+        recovered: &Recovered,
+    ) -> Result<(), Error> {
+        let mut noted: BTreeMap<u64, Noted> = BTreeMap::new();
+        for (of, first, units) in recovered.notes.iter().filter_map(|text| note::decode(text)) {
+            if of == n {
+                noted.extend((first..).zip(units));
+            }
+        }
+        let placed = recovered.outputs.get(usize::from(n)).map(Vec::as_slice).unwrap_or_default();
+        if noted.is_empty() && placed.is_empty() {
+            return Ok(());
+        }
+        let is_gapless = noted.keys().zip(0..).all(|(index, n)| *index == n);
+        if !is_gapless || noted.len() < placed.len() {
+            return Err(Error::new(
+                Kind::Local,
+                "state.broken",
+                "the plan of the earlier recording is damaged",
+            )
+            .next("--restart discards what is there and starts over, -o gives another name"));
+        }
+        let epoch = noted.values().map(|unit| unit.epoch).max().unwrap_or(0);
+        let mut seen = BTreeMap::new();
+        let mut next = 0;
+        let is_aside =
+            |index: u64| recovered.aside.iter().any(|a| (a.unit.output, a.unit.index) == (n, index));
+        for (&index, unit) in &noted {
+            let of_now = unit.epoch == epoch;
+            if of_now && unit.kind != Written::Init {
+                next = unit.sequence.saturating_add(unit.count);
+            }
+            if of_now && unit.kind == Written::Segment {
+                seen.insert(unit.sequence, unit.seen);
+            }
+            let place = unit.sequence.checked_sub(media.media_sequence).and_then(|n| usize::try_from(n).ok());
+            let listed = place.and_then(|place| media.segment(place));
+            let listed = listed.filter(|_| of_now && unit.kind != Written::Lost);
+            let live = LiveUnit {
+                epoch: unit.epoch,
+                count: unit.count,
+                is_lost: false,
+                start: Duration::ZERO,
+                at: unit.seen.at,
+            };
+            let is_init = unit.kind == Written::Init;
+            let found = listed.and_then(|segment| Unit::of(&segment, is_init, Some(live)));
+            let found = found.filter(|found| unit.seen.is(&Seen::of_unit(found)));
+            let is_here = index < placed.len() as u64 || is_aside(index);
+            let mut restored = match found {
+                Some(found) => found,
+                None => {
+                    let is_gap = unit.kind == Written::Lost || !is_here;
+                    Unit { is_gap, ..blank(media, LiveUnit { is_lost: is_gap, ..live }) }
+                }
+            };
+            (restored.is_init, restored.sequence, restored.identity) =
+                (is_init, unit.sequence, unit.identity);
+            restored.duration = if is_init { Duration::ZERO } else { unit.seen.duration };
+            track.append(restored);
+        }
+        self.window = Some(Window::resumed(epoch, next, seen));
+        Ok(())
+    }
+}
+
+/// What is kept of these units for the next run.
+pub(crate) fn notes(n: u8, first: u64, units: &[Arc<Unit>]) -> Vec<Vec<u8>> {
+    let noted = |unit: &Arc<Unit>| {
+        let live = unit.live?;
+        let kind = match unit.is_init {
+            true => Written::Init,
+            false if unit.is_gap => Written::Lost,
+            false => Written::Segment,
+        };
+        let seen = Seen::of_unit(unit);
+        let (epoch, count, identity, sequence) = (live.epoch, live.count, unit.identity, unit.sequence);
+        Some(Noted { kind, epoch, sequence, count, identity, seen })
+    };
+    let all: Vec<_> = units.iter().filter_map(noted).collect();
+    note::encode(n, first, &all)
+}
+
+/// A unit that stands for what is lost.
+fn missing(media: &Media, lost: Lost, epoch: u32, at: Option<i64>) -> Unit {
+    let live = LiveUnit { epoch, count: lost.count, is_lost: true, start: Duration::ZERO, at };
+    let mut unit = Unit { is_gap: true, sequence: lost.first, duration: lost.duration, ..blank(media, live) };
+    unit.identity =
+        u128::from(epoch) << 96 | u128::from(lost.first) << 32 | u128::from(lost.count & 0xffff_ffff);
+    unit
+}
+
+fn blank(media: &Media, live: LiveUnit) -> Unit {
+    Unit {
+        url: media.base().clone(),
+        range: None,
+        cipher: None,
+        is_init: false,
+        is_gap: false,
+        number: 0,
+        sequence: 0,
+        duration: Duration::ZERO,
+        identity: 0,
+        live: Some(live),
+    }
+}
