@@ -6,6 +6,8 @@
 //! - [`Reply`] is one answer of it; a script is a list of replies, one for each attempt at a URL.
 //! - [`Vod`] and [`Master`] make whole streams, publish them on an origin and know the bytes that a right
 //!   download ends with.
+//! - [`Broadcast`] is a live stream as a function of time: a [`Transmission`] of it is asked at any time, and
+//!   [`Broadcast::publish`] serves it in real time.
 //!
 //! This crate is a dependency of tests, benches and `xtask`, and depends on no other crate of the workspace,
 //! so that it can judge each of them.
@@ -31,6 +33,11 @@ mod origin;
 pub use origin::{Builder, Gate, Origin, Reply, Request, Resource, Step};
 
 pub mod judge;
+
+mod live;
+pub use live::{
+    Answer, Asked, Broadcast, Manner, Of, Offer, Outage, PublishedBroadcast, Restart, Then, Transmission,
+};
 
 mod media;
 pub use media::Media;

@@ -1,5 +1,7 @@
 //! MPEG transport streams: packets of noise, and real ones moved in time.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::noise::Noise;
@@ -32,6 +34,82 @@ pub(crate) fn synthetic(seed: u64, index: usize, bytes: usize, counter: &mut u8)
         }
     }
     segment
+}
+
+/// A segment of noise with timestamps.
+pub(crate) struct Timed {
+    pub(crate) seed: u64,
+    /// Its place since the clock began, which the counters follow.
+    pub(crate) nth: usize,
+    /// Its size is this, rounded down to whole packets, and at least that of the tables and the beginnings.
+    pub(crate) bytes: usize,
+    pub(crate) start: Duration,
+    pub(crate) duration: Duration,
+    /// How many pieces it can be cut into, each of which begins with a packet of the elementary stream.
+    pub(crate) pieces: usize,
+    pub(crate) is_sound: bool,
+}
+
+impl Timed {
+    /// So many timestamps lie evenly in the segment, so that those and their distance make up its duration.
+    fn stamps(&self) -> usize {
+        let pieces = self.pieces.max(1);
+        pieces * 4_usize.div_ceil(pieces)
+    }
+
+    fn packets(&self) -> usize {
+        (self.bytes / PACKET).max(2 + self.stamps())
+    }
+
+    /// The packet that this one of the timestamps is in.
+    fn place(&self, stamp: usize) -> usize {
+        2 + stamp * (self.packets() - 2) / self.stamps()
+    }
+
+    pub(crate) fn make(&self) -> BytesMut {
+        let packets = self.packets();
+        let mut segment = BytesMut::zeroed(packets * PACKET);
+        let mut noise = Noise::new(self.seed ^ ((self.nth as u64 + 1) << 32));
+        // As many as fit into four bits, whatever came before.
+        let mut counter = ((self.nth * (packets - 2)) & 0x0f) as u8;
+        let (kind, id) = if self.is_sound { (0x0f, 0xc0) } else { (0x1b, 0xe0) };
+        let mut stamp = 0;
+        for (n, packet) in segment.chunks_exact_mut(PACKET).enumerate() {
+            match n {
+                0 => table(packet, 0, self.nth, &[0, 0xb0, 13, 0, 1, 0xc1, 0, 0, 0, 1, 0xf0, 0]),
+                1 => {
+                    let pmt = [2, 0xb0, 18, 0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0, kind, 0xe1, 0, 0xf0, 0];
+                    table(packet, 0x1000, self.nth, &pmt);
+                }
+                _ => {
+                    let starts = n == self.place(stamp);
+                    header(packet, VIDEO_PID, starts, counter);
+                    counter = (counter + 1) & 0x0f;
+                    noise.fill(&mut packet[4..]);
+                    if starts {
+                        let time = self.start + self.duration * stamp as u32 / self.stamps() as u32;
+                        packet[4..13].copy_from_slice(&[0, 0, 1, id, 0, 0, 0x80, 0x80, 5]);
+                        packet[13..18].copy_from_slice(&[0x21, 0, 1, 0, 1]);
+                        delay_stamp(&mut packet[13..18], ticks(time));
+                        stamp += 1;
+                    }
+                }
+            }
+        }
+        segment
+    }
+
+    /// Where each piece begins, and where the last one ends.
+    pub(crate) fn cuts(&self) -> Vec<usize> {
+        let each = self.stamps() / self.pieces.max(1);
+        let inner = (1..self.pieces).map(|piece| self.place(piece * each) * PACKET);
+        std::iter::once(0).chain(inner).chain([self.packets() * PACKET]).collect()
+    }
+}
+
+/// Time on the clock of the stream, which wraps at 33 bits.
+pub(crate) fn ticks(time: Duration) -> u64 {
+    (time.as_micros() as u64 * 9 / 100) & 0x1_ffff_ffff
 }
 
 fn header(packet: &mut [u8], pid: u16, start: bool, counter: u8) {
@@ -120,6 +198,31 @@ mod tests {
         assert_eq!((a.len(), b.len(), counter), (940, 940, 6));
         assert_eq!((a[3 * PACKET + 3], b[2 * PACKET + 3]), (0x11, 0x13));
         assert_ne!(a[3 * PACKET + 4..], b[3 * PACKET + 4..]);
+    }
+
+    #[test]
+    fn timed_segments_say_how_long_they_are() {
+        let timed = |nth, pieces| Timed {
+            seed: 1,
+            nth,
+            bytes: 5000,
+            start: Duration::from_secs(2),
+            duration: Duration::from_millis(500),
+            pieces,
+            is_sound: false,
+        };
+        let segment = timed(0, 1).make();
+        assert_eq!(segment.len(), 26 * PACKET);
+        let starts: Vec<_> = segment.chunks_exact(PACKET).filter(|p| p[1] == 0x41).collect();
+        assert_eq!(starts.len(), 4);
+        // 2.125 s are 191,250 ticks: 5 times 2^15, and 0x6b12.
+        assert_eq!(starts[1][13..18], [0x21, 0x00, 5 << 1 | 1, 0xd6, 0x25]);
+        // 24 packets of the elementary stream came before.
+        assert_eq!(timed(1, 1).make()[2 * PACKET + 3], 0x18);
+        let cuts = timed(0, 3).cuts();
+        assert_eq!(cuts, [0, 10 * PACKET, 18 * PACKET, 26 * PACKET]);
+        let segment = timed(0, 3).make();
+        assert!(cuts[1..3].iter().all(|cut| segment[cut + 1] == 0x41));
     }
 
     #[test]

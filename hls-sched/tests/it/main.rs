@@ -1,6 +1,7 @@
 //! Whole jobs over real sockets, against an origin that does what it is told.
 #![cfg(feature = "client")]
 
+mod broadcast;
 mod control;
 mod ends;
 mod faults;

@@ -157,10 +157,12 @@ impl Shared {
         let scripted = content.scripted(&request.path);
         let resource = content.resources.get(&request.path).cloned();
         let rule = content.rule.clone();
+        let service = content.services.iter().rfind(|(prefix, _)| request.path.starts_with(prefix));
+        let service = service.map(|(_, service)| service.clone());
         // A rule is foreign code and may ask the origin, so it runs without the lock.
         drop(content);
-        let reply =
-            scripted.or_else(|| rule.and_then(|rule| rule.0(request))).unwrap_or_else(Reply::resource);
+        let ask = |rule: Option<shared::Rule>| rule.and_then(|rule| rule.0(request));
+        let reply = scripted.or_else(|| ask(rule)).or_else(|| ask(service)).unwrap_or_else(Reply::resource);
         (entry, reply, resource)
     }
 }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 pub use log::Request;
 pub use reply::{Gate, Reply, Step};
 pub use resource::Resource;
+pub(crate) use resource::content_type_of;
 use shared::{Config, Shared};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
@@ -29,7 +30,7 @@ use crate::Identity;
 /// An HTTP server on a loopback port, stopped when dropped: HTTP/1.1, and with [`Builder::http2`] HTTP/2.
 ///
 /// A request is answered by the first that has something to say: the script of its path, the rule, the
-/// resource at its path, a 404. The query of a URL is logged and otherwise ignored.
+/// service of its folder, the resource at its path, a 404. The query of a URL is logged and otherwise ignored.
 #[derive(Debug)]
 pub struct Origin {
     shared: Arc<Shared>,
@@ -83,6 +84,12 @@ impl Origin {
     /// Sets the rule that answers what no script answers; `None` leaves a request to its resource.
     pub fn rule(&self, rule: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) {
         self.shared.content().rule = Some(shared::Rule(Arc::new(rule)));
+    }
+
+    /// Has `service` answer for everything below the folder `prefix` that no script and no rule answers; `None` leaves a request
+    /// to its resource.
+    pub fn serve(&self, prefix: &str, service: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) {
+        self.shared.content().services.push((format!("{prefix}/"), shared::Rule(Arc::new(service))));
     }
 
     /// Returns the absolute URL of `path`.

@@ -42,6 +42,7 @@ pub(super) fn plan(reply: &Reply, resource: Option<&Resource>, request: &Request
     let mut plan = match (&reply.source, resource) {
         (Source::Raw(_) | Source::Hang | Source::Refuse, _) => return None,
         (Source::Fixed { status, body, content_type }, _) => fixed(*status, body.clone(), content_type),
+        (Source::Given(resource), _) => of_resource(reply, resource, request),
         (Source::Resource, None) => fixed(404, Bytes::from_static(b"not found\n"), "text/plain"),
         (Source::Resource, Some(resource)) => of_resource(reply, resource, request),
     };

@@ -23,6 +23,7 @@ pub struct Reply {
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Resource,
+    Given(Box<super::Resource>),
     Fixed { status: u16, body: Bytes, content_type: &'static str },
     Raw(Bytes),
     Hang,
@@ -88,6 +89,11 @@ impl Reply {
     /// Serves the resource at the path, or 404 if there is none.
     pub fn resource() -> Self {
         Self::from(Source::Resource)
+    }
+
+    /// Serves this resource, whatever is at the path.
+    pub fn serving(resource: super::Resource) -> Self {
+        Self::from(Source::Given(Box::new(resource)))
     }
 
     /// Answers with this status and a short text as its body.

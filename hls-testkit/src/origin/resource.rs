@@ -95,7 +95,7 @@ impl<T: Into<Bytes>> From<T> for Resource {
     }
 }
 
-pub(super) fn content_type_of(path: &str) -> &'static str {
+pub(crate) fn content_type_of(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "m3u8" => "application/vnd.apple.mpegurl",
         "ts" => "video/mp2t",

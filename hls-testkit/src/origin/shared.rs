@@ -47,6 +47,8 @@ pub(super) struct Content {
     pub(super) resources: HashMap<String, Resource>,
     pub(super) scripts: HashMap<String, VecDeque<Reply>>,
     pub(super) rule: Option<Rule>,
+    /// What answers for a folder; the name of each ends with a slash.
+    pub(super) services: Vec<(String, Rule)>,
     attempts: HashMap<String, u32>,
 }
 

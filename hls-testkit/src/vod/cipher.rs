@@ -6,7 +6,7 @@ use cbc::Encryptor;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 
-pub(super) fn encrypt(clear: &[u8], key: [u8; 16], iv: [u8; 16]) -> Bytes {
+pub(crate) fn encrypt(clear: &[u8], key: [u8; 16], iv: [u8; 16]) -> Bytes {
     let mut buffer = vec![0; clear.len() / 16 * 16 + 16];
     buffer[..clear.len()].copy_from_slice(clear);
     Encryptor::<Aes128>::new(&key.into(), &iv.into())

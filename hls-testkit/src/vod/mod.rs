@@ -1,6 +1,7 @@
 //! Whole streams, and the bytes that a right download of them ends with.
 
 mod cipher;
+pub(crate) use cipher::encrypt;
 mod layout;
 mod master;
 

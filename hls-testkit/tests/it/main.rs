@@ -3,5 +3,6 @@
 mod client;
 mod faults;
 mod http2;
+mod live;
 mod serving;
 mod vod;
