@@ -36,7 +36,8 @@ pub mod judge;
 
 mod live;
 pub use live::{
-    Answer, Asked, Broadcast, Manner, Of, Offer, Outage, PublishedBroadcast, Restart, Then, Transmission,
+    Answer, Asked, Broadcast, LowLatency, Manner, Of, Offer, Outage, PublishedBroadcast, Restart, Then,
+    Transmission,
 };
 
 mod media;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hls_media::{Configuration, Verifier};
 use hls_parse::{Options, Playlist, Relation, check, parse};
-use hls_testkit::{Broadcast, Media, Restart, Then, Transmission};
+use hls_testkit::{Broadcast, LowLatency, Media, Restart, Then, Transmission};
 use url::Url;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -87,6 +87,9 @@ fn broadcasts_are_read_without_a_warning() -> Outcome {
     judge("frozen", &noise().freeze(SECOND * 4, SECOND * 9, Then::Jump).late(SECOND * 20, two), good)?;
     judge("discontinuous", &noise().discontinuity(SECOND * 5).restart(Restart::on(SECOND * 9)), good)?;
     judge("gaps", &noise().window(20).late(SECOND, two).renamed(SECOND * 90), good)?;
+    let low = LowLatency::new(SECOND / 2).deltas(two * 6);
+    judge("parts", &noise().window(20).running(20).audio("en", &[SECOND], 9).low_latency(low.clone()), good)?;
+    judge("parts of fragments", &Broadcast::synthetic_fmp4(SECOND, 4000).low_latency(low).total(20), good)?;
     for media in [Media::Ts, Media::Fmp4, Media::AudioTs, Media::AudioFmp4, Media::AudioAdts] {
         judge(&format!("{media:?}"), &Broadcast::from_media(media), good)?;
     }
@@ -103,4 +106,39 @@ fn what_happens_to_broadcasts_is_seen_as_what_it_is() -> Outcome {
     judge("back", &noise().restart(Restart::back(at, 3)), Relation::Restarted)?;
     judge("renamed", &noise().renamed(at), Relation::Contradicts)?;
     judge("stale", &noise().stale(at, at, 2), Relation::Older)
+}
+
+#[test]
+fn a_delta_update_on_top_of_an_older_copy_is_the_whole() -> Outcome {
+    let low = LowLatency::new(SECOND / 2).deltas(SECOND * 12);
+    let noise = Broadcast::synthetic_fmp4(SECOND * 2, 4000).aes128([7; 16]).explicit_iv().rotate_every(5);
+    let broadcast = noise.window(12).running(30).map(SECOND * 3).low_latency(low);
+    let path = broadcast.playlist_path(0, 0);
+    let base = Url::parse("http://127.0.0.1/")?.join(&path)?;
+    let mut transmission = broadcast.start();
+    let mut media = |query: &str, at: Duration| match parse(
+        transmission.answer(&path, query, at).body,
+        &base,
+    )?
+    .playlist
+    {
+        Playlist::Media(media) => Ok::<_, Box<dyn Error>>(media),
+        _ => Err("not a media playlist".into()),
+    };
+    let mut copy = media("", Duration::ZERO)?;
+    for step in 1..20 {
+        let at = SECOND * step;
+        let (whole, delta) = (media("", at)?, media("_HLS_skip=YES", at)?);
+        assert!(delta.skipped_segments > 0);
+        let merged = delta.merge(&copy).map_err(|why| format!("{why:?}"))?;
+        let all = |media: &hls_parse::Media| {
+            let one = |s: hls_parse::Segment<'_>| {
+                (s.media_sequence(), s.uri().to_owned(), s.iv(), s.map().map(|m| m.url.clone()))
+            };
+            media.segments().map(one).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&merged), all(&whole), "at {at:?}");
+        copy = merged;
+    }
+    Ok(())
 }

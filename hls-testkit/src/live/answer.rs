@@ -51,6 +51,10 @@ impl Answer {
         Self { status, ..Self::ok(format!("status {status}\n"), "text/plain") }
     }
 
+    pub(super) fn after(self, after: Duration) -> Self {
+        Self { after, ..self }
+    }
+
     pub(super) fn none(manner: Manner) -> Self {
         Self { manner, ..Self::status(0) }
     }

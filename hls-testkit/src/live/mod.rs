@@ -5,8 +5,11 @@ mod content;
 mod date;
 mod event;
 mod fragment;
+mod low_latency;
 mod master;
+mod media;
 mod playlist;
+mod production;
 mod published;
 mod schedule;
 #[cfg(test)]
@@ -19,6 +22,7 @@ pub use self::answer::{Answer, Asked, Manner, Offer};
 use self::content::Content;
 use self::event::{Events, MapChange};
 pub use self::event::{Of, Outage, Restart, Then};
+pub use self::low_latency::LowLatency;
 pub use self::published::PublishedBroadcast;
 pub use self::transmission::Transmission;
 use crate::Media;
@@ -48,6 +52,7 @@ pub struct Broadcast {
     rotate_every: Option<usize>,
     retention: Option<Duration>,
     token_life: Option<Duration>,
+    low_latency: Option<LowLatency>,
     seed: u64,
     events: Events,
 }
@@ -107,6 +112,7 @@ impl Broadcast {
             rotate_every: None,
             retention: None,
             token_life: None,
+            low_latency: None,
             seed: 0x4c49_5645,
             events: Events::default(),
         }
@@ -254,6 +260,12 @@ impl Broadcast {
     /// valid one.
     pub fn tokens(mut self, life: Duration) -> Self {
         self.token_life = Some(life);
+        self
+    }
+
+    /// Offers parts, and what else those take who follow the edge closely. For noise only: what is real has one part.
+    pub fn low_latency(mut self, low_latency: LowLatency) -> Self {
+        self.low_latency = Some(low_latency);
         self
     }
 

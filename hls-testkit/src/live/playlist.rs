@@ -10,11 +10,11 @@ use super::schedule::{Item, Schedule};
 const NO_KEY: &str = "METHOD=NONE";
 
 pub(super) struct Writer<'a> {
-    pub(super) broadcast: &'a Broadcast,
-    pub(super) track: usize,
-    pub(super) schedule: &'a Schedule,
+    broadcast: &'a Broadcast,
+    track: usize,
+    schedule: &'a Schedule,
     /// When the playlist is of, in time of production.
-    pub(super) now: Duration,
+    now: Duration,
     text: String,
     /// The attributes in effect.
     key: String,
@@ -26,12 +26,64 @@ impl<'a> Writer<'a> {
         Self { broadcast, track, schedule, now, text: String::new(), key: NO_KEY.to_owned(), map: None }
     }
 
-    /// Writes the playlist that has these segments.
-    pub(super) fn write(mut self, window: &[usize]) -> String {
-        let items: Vec<&Item> = window.iter().map(|index| &self.schedule.items()[*index]).collect();
+    /// Writes the playlist that ends with this segment; as a delta update where that is asked for and offered.
+    /// Reports are attributes.
+    pub(super) fn write(mut self, newest: usize, is_delta: bool, reports: &[String]) -> String {
+        let schedule = self.schedule;
+        let window = schedule.window(newest);
+        let items: Vec<&Item> = window.iter().map(|index| &schedule.items()[*index]).collect();
         let Some((first, last)) = items.first().zip(items.last()) else { return self.text };
-        self.line("#EXTM3U\n#EXT-X-VERSION:7");
-        self.line(&format!("#EXT-X-TARGETDURATION:{}", self.broadcast.target_seconds(self.track)));
+        let is_last = schedule.is_over() && last.index + 1 == schedule.items().len();
+        let open = schedule.open(newest, self.now).filter(|_| self.broadcast.low_latency.is_some());
+        self.header(first);
+        let in_parts = open
+            .map_or(Duration::ZERO, |(open, parts)| open.duration() * parts as u32 / open.cut.pieces as u32);
+        let skipped = if is_delta { self.skipped(&items, in_parts) } else { 0 };
+        let head = self.text.len();
+        for (place, item) in items.iter().enumerate() {
+            if place == skipped && skipped > 0 {
+                // Only what those segments brought into effect remains of them.
+                self.text.truncate(head);
+                self.line(&format!("#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}"));
+            }
+            self.segment(item);
+            let left = items[place + 1..].iter().map(|item| item.duration()).sum::<Duration>() + in_parts;
+            if left <= Duration::from_secs(3 * self.broadcast.target_seconds(self.track)) {
+                self.parts(item, item.cut.pieces);
+            }
+            let duration = self.broadcast.claimed.unwrap_or(item.duration());
+            let uri = self.uri(&item.name);
+            self.line(&format!("#EXTINF:{},\n{uri}", seconds(duration)));
+        }
+        if is_last && self.broadcast.ends {
+            self.line("#EXT-X-ENDLIST");
+        } else if let Some((open, parts)) = open {
+            self.segment(open);
+            self.parts(open, parts);
+            if parts < open.cut.pieces {
+                let hint = self.uri(&part_name(&open.name, parts));
+                self.line(&format!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{hint}\""));
+            }
+        }
+        for report in reports {
+            self.line(&format!("#EXT-X-RENDITION-REPORT:{report}"));
+        }
+        self.text
+    }
+
+    fn header(&mut self, first: &Item) {
+        let target = self.broadcast.target_seconds(self.track);
+        let low = self.broadcast.low_latency.as_ref();
+        let version = if low.is_some_and(|low| low.skip_until.is_some()) { 9 } else { 7 };
+        self.line(&format!("#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{target}"));
+        if let Some((low, part)) = low.zip(self.broadcast.part_target(self.track)) {
+            let blocks = if low.says_blocks { "CAN-BLOCK-RELOAD=YES," } else { "" };
+            let skips =
+                low.skip_until.map_or(String::new(), |until| format!("CAN-SKIP-UNTIL={},", seconds(until)));
+            let hold = seconds(part * 3);
+            self.line(&format!("#EXT-X-SERVER-CONTROL:{blocks}{skips}PART-HOLD-BACK={hold}"));
+            self.line(&format!("#EXT-X-PART-INF:PART-TARGET={}", seconds(part)));
+        }
         self.line(&format!("#EXT-X-MEDIA-SEQUENCE:{}", first.sequence));
         let number = first.number.saturating_sub(u64::from(first.discontinuity));
         if number > 0 {
@@ -40,16 +92,31 @@ impl<'a> Writer<'a> {
         if self.broadcast.window.is_none() {
             self.line("#EXT-X-PLAYLIST-TYPE:EVENT");
         }
-        for item in &items {
-            self.segment(item);
-        }
-        let is_last = self.schedule.is_over() && last.index + 1 == self.schedule.items().len();
-        if is_last && self.broadcast.ends {
-            self.line("#EXT-X-ENDLIST");
-        }
-        self.text
     }
 
+    /// How many of the oldest segments end further from the edge than the skip boundary.
+    fn skipped(&self, items: &[&Item], in_parts: Duration) -> usize {
+        let Some(until) = self.broadcast.low_latency.as_ref().and_then(|low| low.skip_until) else {
+            return 0;
+        };
+        let newer = items.iter().rev().scan(in_parts, |behind, item| {
+            let end = *behind;
+            *behind += item.duration();
+            Some(end)
+        });
+        items.len() - newer.take_while(|end| *end <= until).count()
+    }
+
+    fn parts(&mut self, item: &Item, parts: usize) {
+        let Some(_) = self.broadcast.low_latency else { return };
+        let duration = seconds(item.duration() / item.cut.pieces as u32);
+        for part in 0..parts {
+            let uri = self.uri(&part_name(&item.name, part));
+            self.line(&format!("#EXT-X-PART:DURATION={duration},URI=\"{uri}\",INDEPENDENT=YES"));
+        }
+    }
+
+    /// What stands before the parts of a segment.
     fn segment(&mut self, item: &Item) {
         if item.discontinuity {
             self.line("#EXT-X-DISCONTINUITY");
@@ -73,13 +140,15 @@ impl<'a> Writer<'a> {
         if item.is_gap {
             self.line("#EXT-X-GAP");
         }
-        let duration = self.broadcast.claimed.unwrap_or(item.duration());
+    }
+
+    /// The URI of what has this name, under which it may be known anew.
+    fn uri(&self, name: &str) -> String {
         let renamed = self.broadcast.events.renamed.iter().filter(|at| self.schedule.inner(**at) <= self.now);
-        let folder = match renamed.count() {
-            0 => String::new(),
-            n => format!("r{n}/"),
-        };
-        self.line(&format!("#EXTINF:{},\n{folder}{}", seconds(duration), item.name));
+        match renamed.count() {
+            0 => name.to_owned(),
+            n => format!("r{n}/{name}"),
+        }
     }
 
     /// Brings a key into effect.
@@ -94,6 +163,21 @@ impl<'a> Writer<'a> {
         // Writing to a string can't fail.
         let _ = writeln!(self.text, "{line}");
     }
+}
+
+/// The name of a part of the segment with this name.
+fn part_name(segment: &str, part: usize) -> String {
+    match segment.rsplit_once('.') {
+        Some((stem, extension)) => format!("{stem}.p{part}.{extension}"),
+        None => segment.to_owned(),
+    }
+}
+
+/// The name of a segment, and the part of it that a name is of.
+pub(super) fn part_of(name: &str) -> Option<(String, usize)> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    let (stem, part) = stem.rsplit_once(".p")?;
+    Some((format!("{stem}.{extension}"), part.parse().ok()?))
 }
 
 /// Seconds with as many decimals as a millisecond needs, or a microsecond.

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use super::Broadcast;
 use super::content::Cut;
-use super::event::{Number, Restart, Then};
-
-/// No segment is shorter.
-const LEAST: Duration = Duration::from_millis(1);
+use super::event::Then;
+use super::production::Next;
 
 /// A segment, from its production to its end.
 #[derive(Clone, Debug)]
@@ -39,12 +37,23 @@ pub(super) struct Item {
     pub(super) expires: Option<Duration>,
     /// What stands before it in a playlist, and how many segments the one has that ends with it.
     pub(super) previous: Option<usize>,
-    shown: usize,
+    pub(super) shown: usize,
 }
 
 impl Item {
     pub(super) fn duration(&self) -> Duration {
         self.cut.duration
+    }
+
+    pub(super) fn begun(&self) -> Duration {
+        self.complete.saturating_sub(self.duration())
+    }
+
+    /// When a part of it is complete.
+    pub(super) fn part_complete(&self, part: usize) -> Duration {
+        let left =
+            self.duration() * (self.cut.pieces.saturating_sub(part + 1)) as u32 / self.cut.pieces as u32;
+        self.complete.saturating_sub(left)
     }
 
     /// Whether it ever was in a playlist.
@@ -55,38 +64,17 @@ impl Item {
 
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
-    broadcast: Arc<Broadcast>,
-    track: usize,
+    pub(super) broadcast: Arc<Broadcast>,
+    pub(super) track: usize,
     head: Duration,
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     names: HashMap<String, Vec<usize>>,
     /// The playlist with the newest item, how long it is and how long the longest was.
     shown: VecDeque<usize>,
     length: Duration,
     longest: Duration,
-    next: Next,
-    over: bool,
-}
-
-/// What is known of the next segment.
-#[derive(Clone, Debug, Default)]
-struct Next {
-    epoch: usize,
-    /// Counted since the clock began, whose beginning on the timeline this is.
-    nth: usize,
-    origin: Duration,
-    start: Duration,
-    delay: Duration,
-    sequence: u64,
-    number: u64,
-    previous: Option<usize>,
-    discontinuity: bool,
-    reuses_names: bool,
-    /// How many events of each kind are done.
-    restarts: usize,
-    freezes: usize,
-    discontinuities: usize,
-    late: usize,
+    pub(super) next: Next,
+    pub(super) over: bool,
 }
 
 impl Schedule {
@@ -101,7 +89,7 @@ impl Schedule {
             shown: VecDeque::new(),
             length: Duration::ZERO,
             longest: Duration::ZERO,
-            next: Next { sequence, ..Next::default() },
+            next: Next::with(sequence),
             over: false,
         }
     }
@@ -152,162 +140,26 @@ impl Schedule {
         window
     }
 
-    /// The segment that a name stands for at that time: the newest that is complete.
-    pub(super) fn named(&self, name: &str, now: Duration) -> Option<&Item> {
-        let indexes = self.names.get(name)?;
-        let items = indexes.iter().rev().map(|index| &self.items[*index]);
-        items.filter(|item| item.complete <= now).find(|item| item.expires.is_none_or(|end| now < end))
+    /// The segment that a name stands for at that time: the newest of that name that is `ready` by then, unless it has expired.
+    pub(super) fn named(
+        &self,
+        name: &str,
+        now: Duration,
+        ready: impl Fn(&Item) -> Duration,
+    ) -> Option<&Item> {
+        let items = self.names.get(name)?.iter().rev().map(|index| &self.items[*index]);
+        items.filter(|item| ready(item) <= now).find(|item| item.expires.is_none_or(|end| now < end))
     }
 
-    fn produce(&mut self) {
-        let broadcast = Arc::clone(&self.broadcast);
-        let events = &broadcast.events;
-        let track = &broadcast.tracks[self.track];
-        let end = broadcast.total.map(|total| broadcast.span(total));
-        self.begin_clock_where_due();
-        let mut duration = track.durations[self.next.nth % track.durations.len()];
-        if track.content.own_durations().is_none() {
-            // All tracks are cut where the stream ends or is discontinuous.
-            let due = events.discontinuities.get(self.next.discontinuities).map(|at| self.inner(*at));
-            for cut in [end, due].into_iter().flatten() {
-                let left = cut.saturating_sub(self.next.start);
-                if left >= LEAST {
-                    duration = duration.min(left);
-                }
-            }
-        }
-        if end.is_some_and(|end| self.next.start + LEAST > end) {
-            self.over = true;
-            return;
-        }
-        let mut complete = self.next.start + duration + self.next.delay;
-        while let Some((at, lasts, then)) = events.freezes.get(self.next.freezes) {
-            if self.inner(*at) > complete {
-                break;
-            }
-            self.next.freezes += 1;
-            if *then == Then::GoOn {
-                self.next.delay += *lasts;
-                complete += *lasts;
-            }
-        }
-        if let Some(restart) = events.restarts.get(self.next.restarts)
-            && self.inner(restart.at) < complete
-        {
-            self.restart(restart);
-            return;
-        }
-        let (item, is_late) = self.item(duration, complete);
-        self.next.late += usize::from(is_late);
-        self.next.start += duration;
-        self.next.nth += 1;
-        self.next.sequence += 1;
-        self.next.previous = Some(item.index);
-        self.next.discontinuity = false;
-        self.list(item);
-    }
-
-    /// Begins the clock again at a discontinuity.
-    fn begin_clock_where_due(&mut self) {
-        let discontinuities = &self.broadcast.events.discontinuities;
-        let Some(at) = discontinuities.get(self.next.discontinuities) else { return };
-        if self.inner(*at) <= self.next.start {
-            self.next.discontinuities += 1;
-            self.next.discontinuity = true;
-            self.next.number += 1;
-            self.next.nth = 0;
-            self.next.origin = self.next.start;
-        }
-    }
-
-    fn restart(&mut self, restart: &Restart) {
-        let start = self.inner(restart.at + restart.down);
-        let next = &mut self.next;
-        next.restarts += 1;
-        next.epoch += 1;
-        next.start = start.max(next.start);
-        next.delay = Duration::ZERO;
-        next.reuses_names = restart.reuses_names;
-        if !restart.keeps_clock {
-            next.nth = 0;
-            next.origin = next.start;
-        }
-        match restart.number {
-            Number::Next => {}
-            Number::Fresh(sequence) => {
-                next.sequence = sequence;
-                next.previous = None;
-                next.number = 0;
-            }
-            Number::Ahead(skipped) => {
-                next.sequence += skipped;
-                next.previous = None;
-            }
-            Number::Back(segments) => {
-                for _ in 0..segments {
-                    next.sequence = next.sequence.saturating_sub(1);
-                    next.previous = next.previous.and_then(|at| self.items[at].previous);
-                }
-                next.number = next.previous.map_or(0, |at| self.items[at].number);
-            }
-        }
-        if restart.discontinuity {
-            next.discontinuity = true;
-            next.number += 1;
-        }
-    }
-
-    /// The next segment, and whether it is one that is late.
-    fn item(&self, duration: Duration, complete: Duration) -> (Item, bool) {
-        let broadcast = &self.broadcast;
-        let events = &broadcast.events;
-        let next = &self.next;
-        let index = self.items.len();
-        let track = &broadcast.tracks[self.track];
-        let passed = |at: &Duration| self.inner(*at) <= next.start;
-        let map = events.maps.iter().filter(|change| passed(&change.at)).count();
-        let extension = track.content.extension();
-        let name = match next.epoch {
-            0 => format!("seg{:05}.{extension}", next.sequence),
-            _ if next.reuses_names => format!("seg{:05}.{extension}", next.sequence),
-            epoch => format!("seg{:05}-e{epoch}.{extension}", next.sequence),
-        };
-        let mut listed = self.listing(complete);
-        let late = events.late.get(next.late).filter(|(at, _)| self.inner(*at) <= listed).map(|(_, by)| *by);
-        listed += late.unwrap_or_default();
-        listed = listed.max(self.items.last().map_or(Duration::ZERO, |item| item.listed));
-        let seed = broadcast.seed ^ (self.track as u64) << 56 ^ (next.epoch as u64) << 48 ^ next.number << 40;
-        let item = Item {
-            index,
-            epoch: next.epoch,
-            sequence: next.sequence,
-            discontinuity: next.discontinuity,
-            number: next.number,
-            start: next.start,
-            cut: Cut {
-                seed,
-                nth: next.nth,
-                clock: next.start.saturating_sub(next.origin),
-                base: broadcast.tracks[0].content.base(),
-                duration,
-                pieces: 1,
-            },
-            map,
-            key: broadcast.rotate_every.map_or(0, |n| index / n),
-            is_gap: self.track == 0 && events.gaps.contains(&index),
-            name,
-            complete,
-            listed,
-            left: None,
-            expires: None,
-            previous: next.previous,
-            shown: 0,
-        };
-        (item, late.is_some())
+    /// The segment of which there are only parts at that time, and how many can be in a playlist.
+    pub(super) fn open(&self, newest: usize, now: Duration) -> Option<(&Item, usize)> {
+        let open = self.items.get(newest + 1).filter(|item| item.previous == Some(newest))?;
+        let listed = |part: &usize| self.listing(open.part_complete(*part)) <= now;
+        Some((open, (0..open.cut.pieces).take_while(listed).count()))
     }
 
     /// When what is complete at that time can appear in a playlist.
-    fn listing(&self, complete: Duration) -> Duration {
+    pub(super) fn listing(&self, complete: Duration) -> Duration {
         let jumps = self.broadcast.events.freezes.iter().filter(|(.., then)| *then == Then::Jump);
         jumps.fold(complete, |time, (at, lasts, _)| {
             let (from, to) = (self.inner(*at), self.inner(*at + *lasts));
@@ -316,7 +168,7 @@ impl Schedule {
     }
 
     /// Puts an item at the end of the playlist, and takes out what has to go.
-    fn list(&mut self, item: Item) {
+    pub(super) fn list(&mut self, item: Item) {
         let mut gone = Vec::new();
         while self.shown.back().copied() != item.previous {
             let Some(last) = self.shown.pop_back() else { break };
@@ -344,7 +196,7 @@ impl Schedule {
 
 impl Broadcast {
     /// How long the first `n` segments of the picture are.
-    fn span(&self, n: usize) -> Duration {
+    pub(super) fn span(&self, n: usize) -> Duration {
         let durations = &self.tracks[0].durations;
         let round: Duration = durations.iter().sum();
         let rest: Duration = durations.iter().take(n % durations.len()).sum();

@@ -281,3 +281,50 @@ fn tracks_share_a_timeline() {
         [(0, 900, 1.5), (0, 901, 4.0), (0, 902, 5.5), (0, 903, 8.0), (1, 0, 10.0)]
     );
 }
+
+#[test]
+fn parts_deltas_and_reports() {
+    let low = LowLatency::new(s(0.5)).deltas(s(12.0));
+    let broadcast =
+        noise().window(12).running(12).audio("en", &[s(1.5)], 70).low_latency(low).aes128([1; 16]);
+    let mut transmission = broadcast.start();
+    let mut lines = |query: &str| -> Vec<String> {
+        let answer = transmission.answer(&broadcast.playlist_path(0, 0), query, s(1.1));
+        std::str::from_utf8(&answer.body).unwrap().lines().map(str::to_owned).collect()
+    };
+    let whole = lines("");
+    assert_eq!(
+        whole[3..5],
+        [
+            "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.000,PART-HOLD-BACK=1.500",
+            "#EXT-X-PART-INF:PART-TARGET=0.500"
+        ]
+    );
+    let parts: Vec<_> =
+        whole.iter().filter_map(|line| line.split_once("URI=\"seg")).map(|(_, uri)| &uri[3..8]).collect();
+    // Those of three target durations, and of what is being made.
+    assert_eq!(parts.len(), 3 * 4 + 2 + 1);
+    assert_eq!(parts[..2], ["09.p0", "09.p1"]);
+    assert_eq!(
+        whole[whole.len() - 4..],
+        [
+            "#EXT-X-PART:DURATION=0.500,URI=\"seg00012.p0.ts\",INDEPENDENT=YES",
+            "#EXT-X-PART:DURATION=0.500,URI=\"seg00012.p1.ts\",INDEPENDENT=YES",
+            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"seg00012.p2.ts\"",
+            "#EXT-X-RENDITION-REPORT:URI=\"../en/index.m3u8\",LAST-MSN=86,LAST-PART=1",
+        ]
+    );
+    let delta = lines("_HLS_skip=YES");
+    // Six segments end within twelve seconds of the edge, one of them more than a part ago.
+    assert_eq!(delta[6], "#EXT-X-SKIP:SKIPPED-SEGMENTS=6");
+    assert_eq!(delta[5], "#EXT-X-MEDIA-SEQUENCE:0");
+    assert_eq!(delta[7..], whole[whole.len() - (delta.len() - 7)..]);
+    assert!(!delta.iter().any(|line| line.starts_with("#EXT-X-KEY")));
+
+    let mut ask = |name: &str, at: f64| transmission.answer(&format!("/live/a/video/{name}"), "", s(at));
+    assert_eq!((ask("seg00012.ts", 1.9).status, ask("seg00012.p4.ts", 1.9).status), (404, 404));
+    let hinted = ask("seg00012.p2.ts", 1.1);
+    assert_eq!((hinted.status, hinted.after), (200, s(0.4)));
+    let joined: Vec<u8> = (0..4).flat_map(|part| ask(&format!("seg00012.p{part}.ts"), 2.0).body).collect();
+    assert_eq!(joined, ask("seg00012.ts", 2.0).body);
+}

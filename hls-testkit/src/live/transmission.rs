@@ -8,11 +8,11 @@ use bytes::Bytes;
 
 use super::Broadcast;
 use super::answer::{Answer, Asked, Manner, Offer};
-use super::content::encrypt;
-use super::event::{How, Of};
+use super::event::How;
+use super::low_latency::{Directives, Wait};
+use super::media::{self, Place};
 use super::playlist::Writer;
-use super::schedule::{Item, Schedule};
-use crate::judge::sha256;
+use super::schedule::Schedule;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 
@@ -22,17 +22,10 @@ const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 /// where two edges answer in turn.
 #[derive(Clone, Debug)]
 pub struct Transmission {
-    broadcast: Arc<Broadcast>,
-    tracks: Vec<Schedule>,
-    times: HashMap<String, u32>,
+    pub(super) broadcast: Arc<Broadcast>,
+    pub(super) tracks: Vec<Schedule>,
+    pub(super) times: HashMap<String, u32>,
     log: Vec<Asked>,
-}
-
-/// What a path names.
-struct Place<'a> {
-    pathway: usize,
-    track: usize,
-    name: &'a str,
 }
 
 impl Transmission {
@@ -132,37 +125,80 @@ impl Transmission {
             Some(place) => (Some(place.pathway), Some(place.track)),
             None => (None, None),
         };
-        let of = kind(path);
-        if let Some(outage) = broadcast.events.outages.iter().find(|o| o.concerns(of, pathway, track, at)) {
-            return match outage.how {
+        let of = media::kind(path);
+        let fault = |at: Duration| {
+            let outage = broadcast.events.outages.iter().find(|o| o.concerns(of, pathway, track, at))?;
+            Some(match outage.how {
                 How::Status(status) => Answer::status(status),
                 How::Reset => Answer::none(Manner::Reset),
                 How::Silence => Answer::none(Manner::Silence),
-            };
+            })
+        };
+        if let Some(fault) = fault(at) {
+            return fault;
         }
+        let answer = self.answer_in_order(path, query, place, at);
+        // What waited for its answer may find that there is none by then.
+        match fault(at + answer.after).filter(|_| !answer.after.is_zero()) {
+            Some(fault) => fault.after(answer.after),
+            None => answer,
+        }
+    }
+
+    fn answer_in_order(&mut self, path: &str, query: &str, place: Option<Place<'_>>, at: Duration) -> Answer {
+        let broadcast = Arc::clone(&self.broadcast);
         match place {
             None if path == broadcast.master_path() => Answer::ok(broadcast.master(at), PLAYLIST),
             None if path == format!("{}/steering.json", broadcast.prefix) => broadcast
                 .steering(at)
                 .map_or(Answer::status(404), |json| Answer::ok(json, "application/json")),
             None => Answer::status(404),
-            Some(place) if place.name == "index.m3u8" => self.playlist(path, query, place.track, at),
+            Some(place) if place.name == "index.m3u8" => self.playlist(path, query, &place, at),
             Some(place) => self.media(path, &place, at),
         }
     }
 
-    fn playlist(&mut self, path: &str, query: &str, track: usize, at: Duration) -> Answer {
+    fn playlist(&mut self, path: &str, query: &str, place: &Place<'_>, at: Duration) -> Answer {
         if !self.broadcast.admits(query, at) {
             return Answer::status(403);
         }
         let behind = self.behind(path, at);
-        let schedule = &mut self.tracks[track];
+        let broadcast = Arc::clone(&self.broadcast);
+        let asks = Directives::of(query);
+        let schedule = &mut self.tracks[place.track];
         let now = schedule.inner(at);
         schedule.advance(now);
-        let newest = schedule.newest(now).and_then(|newest| newest.checked_sub(behind));
+        let due = match broadcast.wait(schedule, asks, now) {
+            Wait::Until(due) => due,
+            Wait::TooLong(end) => return Answer::status(503).after(end - now),
+            Wait::Never => return Answer::status(400),
+        };
+        schedule.advance(due);
+        let newest = schedule.newest(due).and_then(|newest| newest.checked_sub(behind));
         let Some(newest) = newest else { return Answer::status(404) };
-        let window = schedule.window(newest);
-        Answer::ok(Writer::new(&self.broadcast, track, schedule, now).write(&window), PLAYLIST)
+        let reports = self.reports(place.track, due);
+        let writer = Writer::new(&broadcast, place.track, &self.tracks[place.track], due);
+        Answer::ok(writer.write(newest, asks.skip, &reports), PLAYLIST).after(due - now)
+    }
+
+    /// How far the other tracks are, for a playlist of this one (rfc8216bis-22, section 4.4.5.4).
+    fn reports(&mut self, track: usize, now: Duration) -> Vec<String> {
+        if self.broadcast.low_latency.is_none() {
+            return Vec::new();
+        }
+        let mut reports = Vec::new();
+        for (other, schedule) in self.tracks.iter_mut().enumerate().filter(|(other, _)| *other != track) {
+            schedule.advance(now);
+            let Some(newest) = schedule.newest(now) else { continue };
+            let item = &schedule.items()[newest];
+            let (sequence, part) = match schedule.open(newest, now) {
+                Some((open, parts @ 1..)) => (open.sequence, parts - 1),
+                _ => (item.sequence, item.cut.pieces - 1),
+            };
+            let name = &self.broadcast.tracks[other].name;
+            reports.push(format!("URI=\"../{name}/index.m3u8\",LAST-MSN={sequence},LAST-PART={part}"));
+        }
+        reports
     }
 
     /// How many segments the edge that answers is behind.
@@ -175,97 +211,5 @@ impl Transmission {
         let times = self.times.entry(path.to_owned()).or_default();
         *times += 1;
         if (*times).is_multiple_of(2) { behind } else { 0 }
-    }
-
-    fn media(&mut self, path: &str, place: &Place<'_>, at: Duration) -> Answer {
-        let broadcast = Arc::clone(&self.broadcast);
-        let name = place.name;
-        if let Some(turn) = numbered(name, "k", ".key") {
-            return broadcast
-                .key_of(turn)
-                .map_or(Answer::status(404), |key| of_bytes(Bytes::copy_from_slice(&key), name));
-        }
-        if let Some(map) = numbered(name, "init", ".mp4") {
-            let known = map <= broadcast.events.maps.len();
-            let init = broadcast.init(place.track, map).filter(|_| known);
-            return init.map_or(Answer::status(404), |init| of_bytes(init, name));
-        }
-        let schedule = &mut self.tracks[place.track];
-        let now = schedule.inner(at);
-        schedule.advance(now);
-        let Some(item) = schedule.named(name, now).filter(|item| !item.is_gap) else {
-            return Answer::status(404);
-        };
-        let is_missing = broadcast.events.missing.iter().any(|(index, times, pathway)| {
-            let here = *index == item.index && place.track == 0 && pathway.is_none_or(|p| p == place.pathway);
-            here && times.is_none_or(|times| self.times.get(path).is_none_or(|so_far| *so_far < times))
-        });
-        if is_missing {
-            *self.times.entry(path.to_owned()).or_default() += 1;
-            return Answer::status(404);
-        }
-        of_bytes(broadcast.sealed(place.track, item), name)
-    }
-}
-
-/// What has this name, for as long as its bytes are the same.
-fn of_bytes(bytes: Bytes, name: &str) -> Answer {
-    let etag = format!("\"{}\"", &sha256(&bytes)[..16]);
-    let mut answer = Answer::ok(bytes, crate::origin::content_type_of(name));
-    answer.headers.push(("etag".to_owned(), etag));
-    answer
-}
-
-fn numbered(name: &str, before: &str, behind: &str) -> Option<usize> {
-    name.strip_prefix(before)?.strip_suffix(behind)?.parse().ok()
-}
-
-fn kind(path: &str) -> Of {
-    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "m3u8" => Of::Playlists,
-        "key" => Of::Keys,
-        "json" => Of::Everything,
-        _ => Of::Segments,
-    }
-}
-
-impl Broadcast {
-    fn place<'a>(&self, path: &'a str) -> Option<Place<'a>> {
-        let rest = path.strip_prefix(self.prefix.as_str())?.strip_prefix('/')?;
-        let (pathway, rest) = rest.split_once('/')?;
-        let (track, name) = rest.split_once('/')?;
-        let pathway = self.pathways.iter().position(|p| p.id == pathway)?;
-        let track = self.tracks.iter().position(|t| t.name == track)?;
-        // Segments have as many names as were given to them.
-        let name = match name.split_once('/') {
-            Some((folder, name)) if numbered(folder, "r", "").is_some() => name,
-            _ => name,
-        };
-        Some(Place { pathway, track, name })
-    }
-
-    /// Whether a query has a token that is still worth something.
-    fn admits(&self, query: &str, at: Duration) -> bool {
-        let Some(life) = self.token_life else { return true };
-        let token = query.split('&').find_map(|pair| pair.strip_prefix("token="));
-        let issued = token.and_then(|token| token.parse().ok()).map(Duration::from_millis);
-        issued.is_some_and(|issued| at < issued.saturating_add(life))
-    }
-
-    pub(super) fn init(&self, track: usize, map: usize) -> Option<Bytes> {
-        let is_other = self.events.maps.iter().take(map).filter(|change| change.is_other).count() % 2 == 1;
-        self.tracks[track].content.init(map, is_other)
-    }
-
-    /// The bytes as they are served.
-    fn sealed(&self, track: usize, item: &Item) -> Bytes {
-        let clear = self.tracks[track].content.segment(item.cut);
-        match self.key_of(item.key) {
-            None => clear,
-            Some(key) => {
-                let iv = self.iv_of(item).unwrap_or_else(|| u128::from(item.sequence).to_be_bytes());
-                encrypt(&clear, key, iv)
-            }
-        }
     }
 }
