@@ -13,6 +13,7 @@ mod download;
 mod fixture;
 mod fuzz;
 mod kill;
+mod origin;
 #[cfg(target_os = "linux")]
 mod power;
 mod sim;
@@ -47,6 +48,8 @@ cargo xtask COMMAND
   bench parse   speed and memory of reading playlists, beside m3u8-rs
   fuzz parse [--runs N] [--seconds S] [--seed X]
                 read mutated playlists: no panic, no hang, bounded memory
+  origin live [--content ts|fmp4|real-ts|real-fmp4|real-audio] [--segment 2s] [--window 6] [--fault FAULT]...
+                a live stream on this machine, with faults at times you say: docs/live-origin.md lists them
   sim [--seeds N]
                 the planner against networks in virtual time: how fast, how polite, beside every fixed -j
 ";
@@ -80,6 +83,7 @@ fn run(args: &[String]) -> Result<()> {
         ("fixture", rest) => fixture::run(rest),
         ("bench", [what]) if what == "parse" => bench::parse(),
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
+        ("origin", rest) => origin::run(rest),
         ("sim", rest) => sim::run(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

@@ -72,6 +72,11 @@ impl PublishedBroadcast {
         self.transmission().polls(track)
     }
 
+    /// Returns how often the media playlist of a track was asked for, as [`Transmission::most_polls`].
+    pub fn most_polls(&self, track: usize, within: Duration) -> usize {
+        self.transmission().most_polls(track, within)
+    }
+
     fn transmission(&self) -> MutexGuard<'_, Transmission> {
         locked(&self.transmission)
     }

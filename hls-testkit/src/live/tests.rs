@@ -182,6 +182,10 @@ fn offers_appear_leave_and_expire() {
     };
     assert_eq!([1.9, 2.0, 15.9, 16.0].map(|at| status(&mut transmission, at)), [404, 200, 200, 404]);
     assert_eq!(transmission.asked().len(), 4);
+    for at in [20.0, 20.5, 21.9, 22.0, 40.0] {
+        read(&mut transmission, at);
+    }
+    assert_eq!((transmission.most_polls(0, TWO), transmission.most_polls(0, s(2.1))), (3, 4));
 
     // What nobody could see is owed to nobody.
     let mut frozen = noise().window(3).running(3).freeze(s(1.0), s(9.0), Then::Jump).start();

@@ -48,6 +48,15 @@ impl Transmission {
         answer
     }
 
+    /// Returns how often the media playlist of a track was asked for within a time as long as that, at most; over all pathways.
+    pub fn most_polls(&self, track: usize, within: Duration) -> usize {
+        let polls = self.polls(track);
+        let from = polls.iter().enumerate();
+        from.map(|(n, begin)| polls[n..].iter().take_while(|at| **at < *begin + within).count())
+            .max()
+            .unwrap_or(0)
+    }
+
     /// Whether a path belongs to this broadcast.
     pub fn has(&self, path: &str) -> bool {
         path.strip_prefix(self.broadcast.prefix.as_str()).is_some_and(|rest| rest.starts_with('/'))
