@@ -9,6 +9,7 @@ mod formats;
 mod gaps;
 mod lies;
 mod network;
+mod on_air;
 mod outputs;
 mod resume;
 mod simulated;

@@ -1,0 +1,122 @@
+//! A broadcast of the test kit as a transport, in the time of the runtime: with paused time, hours pass in moments.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hls_fetch::{BoxBody, Chunks, Error, Fetch, FetchFuture, Kind, Request, Response};
+use hls_testkit::{Answer, Broadcast, Manner, Transmission};
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+/// What a client waits for the head of an answer.
+const HEAD_TIME: Duration = Duration::from_secs(15);
+
+/// Answers requests out of memory, whatever host they are for.
+#[derive(Clone, Debug)]
+pub(crate) struct OnAir {
+    transmission: Arc<Mutex<Transmission>>,
+    began: Instant,
+    latency: Duration,
+}
+
+impl OnAir {
+    /// The transmission begins now.
+    pub(crate) fn new(broadcast: &Broadcast) -> Self {
+        let transmission = Arc::new(Mutex::new(broadcast.start()));
+        Self { transmission, began: Instant::now(), latency: Duration::ZERO }
+    }
+
+    pub(crate) fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:1{path}")
+    }
+
+    pub(crate) fn transmission(&self) -> MutexGuard<'_, Transmission> {
+        self.transmission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn respond(&self, request: Request) -> Result<Response, Error> {
+        sleep(self.latency).await;
+        let url = &request.url;
+        let at = self.began.elapsed();
+        let answer = self.transmission().answer(url.path(), url.query().unwrap_or(""), at);
+        match answer.manner {
+            Manner::Reset => Err(Error::new(Kind::Reset).at(url)),
+            Manner::Silence => {
+                sleep(HEAD_TIME).await;
+                Err(Error::new(Kind::FirstByteTimeout { after: HEAD_TIME }).at(url))
+            }
+            Manner::Whole if answer.after > HEAD_TIME => {
+                sleep(HEAD_TIME).await;
+                Err(Error::new(Kind::FirstByteTimeout { after: HEAD_TIME }).at(url))
+            }
+            Manner::Whole => {
+                sleep(answer.after).await;
+                respond(&request, url, &answer)
+            }
+        }
+    }
+}
+
+impl Fetch for OnAir {
+    fn fetch(&self, request: Request) -> FetchFuture<'_> {
+        Box::pin(self.respond(request))
+    }
+}
+
+fn respond(request: &Request, url: &Url, answer: &Answer) -> Result<Response, Error> {
+    if answer.status != 200 {
+        return Err(Error::new(Kind::Status(answer.status)).at(url));
+    }
+    let header = |name: &str| answer.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    let etag = header("etag");
+    let total = answer.body.len() as u64;
+    // A range of what has changed since is answered with all of it.
+    let range = request.range.filter(|_| request.if_range.is_none() || request.if_range == etag);
+    let (status, body) = match range {
+        None => (200, answer.body.clone()),
+        Some(range) => {
+            let end = range.end.unwrap_or(total).min(total);
+            if range.start >= end {
+                return Err(Error::new(Kind::Status(416)).at(url));
+            }
+            (206, answer.body.slice(range.start as usize..end as usize))
+        }
+    };
+    if let Some(limit) = request.max_bytes.filter(|limit| *limit < body.len() as u64) {
+        return Err(Error::new(Kind::TooLarge { limit }).at(url));
+    }
+    let chunks: Chunks = body.chunks(64 << 10).map(Bytes::copy_from_slice).collect();
+    let mut response = Response::new(status, url.clone(), Some(body.len() as u64), BoxBody::new(chunks));
+    response.content_type = header("content-type");
+    response.strong_etag = etag;
+    response.total = range.map(|_| total);
+    Ok(response)
+}
+
+mod tests {
+    use hls_testkit::{Of, Outage};
+
+    use super::*;
+    use crate::support::{Folder, Outcome, job, same};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_has_ended_is_had_out_of_memory() -> Outcome {
+        let two = Duration::from_secs(2);
+        let outage = Outage::new(Of::Segments, Duration::ZERO, Duration::from_millis(20));
+        let broadcast = Broadcast::synthetic(two, 100_000).running(9).window(9).total(9).aes128([3; 16]);
+        let broadcast = broadcast.outage(outage.reset()).missing(4, Some(1), None);
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(10));
+        let folder = Folder::new()?;
+        let url = air.url(&broadcast.playlist_path(0, 0));
+        let done =
+            job(&url).fetch(Arc::new(air.clone())).output(folder.file("out.ts")).start().finish().await?;
+        assert_eq!(done.segments, 9);
+        same(&folder.file("out.ts"), &air.transmission().bytes(0, 0, 9))
+    }
+}
