@@ -22,6 +22,8 @@ use crate::signal::{Asked, Signals, die_by};
 /// How one job ended.
 pub(crate) enum End {
     Code(u8),
+    /// With this code; and nothing follows, as a signal has asked for the end.
+    Last(u8),
     Signal(i32),
 }
 
@@ -33,7 +35,7 @@ const GAVE_UP: u8 = 14;
 /// Downloads all inputs, one after the other.
 pub(crate) async fn run(args: Get) -> ExitCode {
     match all(&args).await {
-        Ok(End::Code(code)) => ExitCode::from(code),
+        Ok(End::Code(code) | End::Last(code)) => ExitCode::from(code),
         Ok(End::Signal(signal)) => die_by(signal),
         Err(usage) => plain(2, "usage", &usage),
     }
@@ -57,6 +59,10 @@ async fn all(args: &Get) -> Result<End, String> {
         let words = remember::words(args, argument)?;
         match one(args, &target, number, (input, words), &client, &mut signals).await? {
             End::Code(code) => codes.push(code),
+            End::Last(code) => {
+                codes.push(code);
+                break;
+            }
             End::Signal(signal) => return Ok(End::Signal(signal)),
         }
     }
@@ -205,11 +211,12 @@ fn tell_end(
             if !args.talk.json && !target.is_stdout() && !std::io::stdout().is_terminal() {
                 print_paths(&done);
             }
-            return End::Code(match done.stopped_by {
+            let code = match done.stopped_by {
                 Some(StoppedBy::GaveUp) => GAVE_UP,
                 _ if done.gaps.is_empty() => 0,
                 _ => FINISHED_WITH_GAPS,
-            });
+            };
+            return if ending.is_some() { End::Last(code) } else { End::Code(code) };
         }
         Err(error) => error,
     };

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: Jobs) -> ExitCode {
     };
     if args.resume {
         return match resume(&args, &jobs).await {
-            Ok(End::Code(code)) => ExitCode::from(code),
+            Ok(End::Code(code) | End::Last(code)) => ExitCode::from(code),
             Ok(End::Signal(signal)) => die_by(signal),
             Err(usage) => plain(2, "usage", &usage),
         };
@@ -55,6 +55,10 @@ async fn resume(args: &Jobs, jobs: &[Unfinished]) -> Result<End, String> {
         };
         match end {
             Ok(End::Code(code)) => codes.push(code),
+            Ok(End::Last(code)) => {
+                codes.push(code);
+                break;
+            }
             Ok(End::Signal(signal)) => return Ok(End::Signal(signal)),
             Err(usage) => {
                 plain(2, "usage", &format!("{}: {usage}", shown(&job.output)));

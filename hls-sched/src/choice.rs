@@ -39,6 +39,18 @@ impl Choice {
         choice
     }
 
+    /// Where else the variant is to be had: those that are described alike.
+    pub(crate) fn elsewhere(&self, playlist: &Multivariant, variant: &Variant) -> Vec<Url> {
+        let alike = playlist.variants.iter().filter(|v| self.fits(&variant_fields(v), &all_of(true)));
+        alike.map(|v| v.url.clone()).filter(|url| *url != variant.url).collect()
+    }
+
+    /// Where else its audio is to be had.
+    pub(crate) fn audio_elsewhere(&self, playlist: &Multivariant, taken: &Url) -> Vec<Url> {
+        let alike = playlist.renditions.iter().filter(|r| self.fits(&audio_fields(r), &AUDIO));
+        alike.filter_map(|r| r.url.clone()).filter(|url| url != taken).collect()
+    }
+
     pub(crate) fn into_fields(self) -> BTreeMap<String, String> {
         self.0
     }
@@ -55,7 +67,7 @@ impl Choice {
         };
         let ranked = |keys: &[&str]| {
             let all = alike(keys);
-            all.get(rank).or(all.first()).copied()
+            all.get(rank % all.len().max(1)).copied()
         };
         let only = |keys: &[&str]| Some(alike(keys)).filter(|all| all.len() == 1)?.first().copied();
         let found = ranked(&[&all_of(true)[..], &[PATH]].concat())

@@ -32,13 +32,13 @@ pub(crate) struct Chosen {
 /// The same; where a stream that has not begun is to be waited for, until it has.
 pub(crate) async fn choose_patiently(
     config: &Config,
-    prior: Option<Choice>,
+    (prior, goes_on): (Option<Choice>, bool),
     transport: &Transport,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<(Vec<Chosen>, Option<Choice>), Error> {
     let mut is_said = false;
     loop {
-        let error = match choose(config, prior.clone(), transport, events).await {
+        let error = match choose(config, (prior.clone(), goes_on), transport, events).await {
             Err(error) if config.live.wait && may_begin_later(&error) => error,
             result => return result,
         };
@@ -70,12 +70,28 @@ pub(crate) struct Source {
     pub(crate) parent: Option<Url>,
     /// Variables of the playlist that names it.
     pub(crate) import: Vec<(String, String)>,
+    /// Where else the same is to be had.
+    pub(crate) elsewhere: Vec<Url>,
 }
 
-/// Loads the playlists and chooses what to take: the main track first.
+impl Source {
+    /// Turns to the next place, where there is one.
+    pub(crate) fn turn(&mut self) -> bool {
+        if self.elsewhere.is_empty() {
+            return false;
+        }
+        let next = self.elsewhere.remove(0);
+        let last = std::mem::replace(&mut self.url, next);
+        self.elsewhere.push(last);
+        true
+    }
+}
+
+/// Loads the playlists and chooses what to take: the main track first. `goes_on`: a recording of it has begun, so that it is live
+/// even if it has ended meanwhile.
 pub(crate) async fn choose(
     config: &Config,
-    prior: Option<Choice>,
+    (prior, goes_on): (Option<Choice>, bool),
     transport: &Transport,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<(Vec<Chosen>, Option<Choice>), Error> {
@@ -94,8 +110,9 @@ pub(crate) async fn choose(
     let playlist = match parsed.playlist {
         Playlist::Media(media) => {
             let label = String::new();
-            let track = planned(label, media, None, config)?;
-            let source = Source { url: config.url().clone(), parent: None, import: Vec::new() };
+            let track = planned(label, media, None, config, goes_on)?;
+            let source =
+                Source { url: config.url().clone(), parent: None, import: Vec::new(), elsewhere: Vec::new() };
             let container = name::expected_container(&track.media());
             let (has_pictures, height, language) = (!config.audio_only, None, None);
             return Ok((vec![Chosen { track, source, container, has_pictures, height, language }], None));
@@ -115,6 +132,10 @@ pub(crate) async fn choose(
     };
     let choice = Choice::of(&playlist, variant, audio);
     let base = playlist.base();
+    let elsewhere = |url: &Url| match *url == variant.url {
+        true => choice.elsewhere(&playlist, variant),
+        false => choice.audio_elsewhere(&playlist, url),
+    };
     let chosen = |url: &Url, parsed: Parsed, label: String, bandwidth, has_pictures, height, language| {
         warn(&parsed, events);
         let Playlist::Media(media) = parsed.playlist else {
@@ -122,9 +143,10 @@ pub(crate) async fn choose(
                 Error::new(Kind::Playlist, "playlist.nested", "a variant leads to another list of variants");
             return Err(nested.at(hls_fetch::redacted(base)));
         };
-        let track = planned(label, media, bandwidth, config)?;
+        let track = planned(label, media, bandwidth, config, goes_on)?;
         let import = playlist.variables.clone();
-        let source = Source { url: url.clone(), parent: Some(base.clone()), import };
+        let source =
+            Source { url: url.clone(), parent: Some(base.clone()), import, elsewhere: elsewhere(url) };
         let container = name::expected_container(&track.media());
         Ok(Chosen { track, source, container, has_pictures, height, language })
     };
@@ -178,13 +200,19 @@ fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
 }
 
 /// The track of a playlist: as long as it says, or growing where it has no end.
-fn planned(label: String, media: Media, bandwidth: Option<u64>, config: &Config) -> Result<Track, Error> {
-    if media.ended {
+fn planned(
+    label: String,
+    media: Media,
+    bandwidth: Option<u64>,
+    config: &Config,
+    goes_on: bool,
+) -> Result<Track, Error> {
+    if media.ended && !goes_on {
         return Track::new(label, media, bandwidth, config.allow_gaps);
     }
     let place = hls_fetch::redacted(media.base());
     match &config.input {
-        Input::Text(..) if label.is_empty() => {
+        Input::Text(..) if label.is_empty() && !media.ended => {
             let error =
                 Error::new(Kind::Playlist, "playlist.live", "the playlist has no end (EXT-X-ENDLIST)");
             return Err(error
@@ -192,7 +220,7 @@ fn planned(label: String, media: Media, bandwidth: Option<u64>, config: &Config)
                 .why("more segments will come, and nobody can tell where")
                 .next("give its URL, so that it can be loaded again"));
         }
-        _ if media.segments().len() == 0 => {
+        _ if media.segments().len() == 0 && !goes_on => {
             let error = Error::new(Kind::Playlist, "playlist.empty", "the live stream has no segments yet");
             return Err(error.at(place).next("--wait waits for it to begin"));
         }
@@ -210,6 +238,11 @@ pub(crate) fn probe(config: &Config) -> Result<(), Error> {
         probe_manifest(config, &path)?;
     }
     Ok(())
+}
+
+/// Whether a recording has begun that this job goes on with.
+pub(crate) fn goes_on(config: &Config) -> bool {
+    !config.restart && candidates(config).iter().any(|path| recorded::has_begun(path, config.force))
 }
 
 /// What the main output may be called, as far as that can be told before the stream is known.

@@ -32,7 +32,7 @@ pub(crate) fn next_part(output: &Path, replaces: bool) -> NextPart {
         let path = name::numbered(output, number);
         let goes_on = Position::of(&next.path).is_some();
         // Of several parts only the last one says that it is one.
-        if !goes_on && std::fs::symlink_metadata(&path).is_err() && !has_begun(&path) {
+        if !goes_on && std::fs::symlink_metadata(&path).is_err() && !is_unfinished(&path) {
             if next.number > 1 {
                 // The stream has ended with this part.
                 return NextPart { path: output.to_owned(), number: 1, behind: None };
@@ -45,8 +45,14 @@ pub(crate) fn next_part(output: &Path, replaces: bool) -> NextPart {
 }
 
 /// A part that is not finished.
-fn has_begun(path: &Path) -> bool {
+fn is_unfinished(path: &Path) -> bool {
     hls_state::unfinished(path).is_some()
+}
+
+/// Whether there is a recording to go on with: in a part that is not finished, or behind one that is.
+pub(crate) fn has_begun(output: &Path, replaces: bool) -> bool {
+    let next = next_part(output, replaces);
+    next.behind.is_some() || !hls_state::notes_of(&next.path).is_empty()
 }
 
 /// What stays behind a part: for each track how often its numbers had begun anew, which is next, and when the last one ended.

@@ -69,7 +69,7 @@ pub use memo::{Ended, Expected, Memo};
 pub use options::{Durability, Options};
 pub use outputs::probe;
 pub use position::Position;
-pub use recover::{Aside, Partial, Recovered};
+pub use recover::{Aside, Partial, Recovered, notes_of};
 pub use store::{Checked, Mark, Placed, ResumeStore, Unit};
 pub use survey::{Condition, Unfinished, survey, unfinished};
 pub use sys::free_space;

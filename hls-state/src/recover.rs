@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Context as _;
+use crate::log::Log;
 use crate::record::Record;
 use crate::segment::{PIECE, Waiting};
-use crate::{Error, Fingerprint, Hasher, Mark, Placed, Unit, sys};
+use crate::{Error, Fingerprint, Hasher, Layout, Mark, Placed, Unit, sys};
 
 /// What is there already.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +103,13 @@ impl Recovered {
         let is_whole = read(&mut file, len, |piece| bytes.extend_from_slice(piece)).is_ok_and(|whole| whole);
         (is_whole && Fingerprint::of(&bytes) == hash).then_some(bytes)
     }
+}
+
+/// What the runs so far of a job have noted, without taking hold of it; see [`ResumeStore::annotate`](crate::ResumeStore::annotate).
+#[must_use]
+pub fn notes_of(output: &Path) -> Vec<Arc<[u8]>> {
+    let Some(layout) = Layout::new(vec![output.to_owned()]) else { return Vec::new() };
+    Log::read(&layout.log()).map(|log| notes(&log.records).collect()).unwrap_or_default()
 }
 
 /// What the log says in words of the engine.

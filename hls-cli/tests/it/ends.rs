@@ -108,10 +108,11 @@ fn a_page_in_place_of_a_playlist() -> Outcome {
 }
 
 #[test]
-fn a_stream_that_is_live() -> Outcome {
-    let origin = Origin::start();
-    let stream = Vod::from_media(Media::Ts).without_end().publish(&origin);
-    fails(&stream.url, FEW_TRIES, 7, "playlist.live")?;
+fn a_live_playlist_in_a_file() -> Outcome {
+    let folder = Folder::new()?;
+    std::fs::write(folder.file("live.m3u8"), "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n")?;
+    let run = folder.run(&["get", "live.m3u8", "-o", "out.ts"])?;
+    run.fails(7, "playlist.live").has("next", &["give its URL"]);
     Ok(())
 }
 

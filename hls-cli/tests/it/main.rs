@@ -8,6 +8,7 @@ mod headers;
 mod info;
 mod jobs;
 mod leftovers;
+mod live;
 mod local;
 mod names;
 mod reading;

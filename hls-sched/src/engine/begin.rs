@@ -88,7 +88,8 @@ impl Part {
     ) -> Result<(Finished, Option<Self>), Error> {
         let started = self.started;
         let prior = prepare::earlier_choice(config);
-        let prepared = prepare::choose_patiently(config, prior, transport, events);
+        let goes_on = self.number.is_some() || prepare::goes_on(config);
+        let prepared = prepare::choose_patiently(config, (prior, goes_on), transport, events);
         let (chosen, choice) = tokio::select! {
             chosen = prepared => chosen?,
             () = asked_to_end(orders) => return Err(Error::stopped()),

@@ -86,7 +86,7 @@ impl Engine {
         let (config, choice) = (Arc::clone(&self.link.config), self.link.choice.clone());
         let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
         self.running.spawn(async move {
-            let chosen = prepare::choose(&config, choice, &transport, &events).await;
+            let chosen = prepare::choose(&config, (choice, false), &transport, &events).await;
             Ended::Renewed(chosen.map(|(chosen, _)| chosen.into_iter().map(|chosen| chosen.track).collect()))
         });
         Ok(())

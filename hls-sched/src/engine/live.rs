@@ -23,8 +23,10 @@ use crate::{load, prepare};
 
 /// A playlist that has not come by then has failed.
 const LOAD_TIME: Duration = Duration::from_secs(10);
-/// After so many failures in a row the playlist is looked for from the top, every second time.
-const FAILURES_TO_TOP: u32 = 2;
+/// After so many failures in a row, and so many more, the playlist is looked for from the top.
+const FAILURES_TO_TOP: u32 = 3;
+/// After so many failures in a row it is loaded from the next place where the stream is to be had.
+const FAILURES_TO_TURN: u32 = 2;
 /// How long a segment that its playlist lists is asked for although it is not there, in target durations.
 const TARGETS_TO_WAIT: u32 = 3;
 /// How long one that is there is asked for although it can't be had.
@@ -37,6 +39,8 @@ pub(super) struct Live {
     pub(super) tracks: Vec<Following>,
     from: From,
     bounds: Bounds,
+    /// Where the first track begins: its date, and how far from the edge that is.
+    beside: Option<(Option<DateTime>, Duration)>,
     give_up_after: Option<Duration>,
     /// Why it ends, once it does.
     pub(super) ends: Option<Ends>,
@@ -51,6 +55,8 @@ pub(super) struct Live {
     /// The playlists are loaded from the top next time: links may have expired.
     from_top: bool,
     topped: Option<Instant>,
+    /// When another place was turned to for a segment that could not be had.
+    turned: Instant,
 }
 
 /// Why a part of a recording ends.
@@ -77,6 +83,7 @@ impl Live {
             tracks,
             from,
             bounds,
+            beside: None,
             give_up_after,
             ends: None,
             until: None,
@@ -86,6 +93,7 @@ impl Live {
             has_ten_seconds: false,
             from_top: false,
             topped: None,
+            turned: Instant::now(),
         }
     }
 
@@ -125,12 +133,29 @@ impl Engine {
     pub(super) fn begin_live(&mut self) -> Result<(), Error> {
         let tracks = self.live.as_ref().map_or(0, |live| live.tracks.len());
         for n in (0..=u8::MAX).take(tracks) {
+            if n == 1 {
+                self.align();
+            }
             let Some(media) = self.shared.tracks.0.get(usize::from(n)).map(|track| track.media()) else {
                 continue;
             };
             self.follow(n, Media::clone(&media))?;
         }
         Ok(())
+    }
+
+    /// Has the other tracks begin where the first one does: at its date, or as far from the edge.
+    fn align(&mut self) {
+        let Some(track) = self.shared.tracks.0.first() else { return };
+        let first =
+            (0..track.units()).filter_map(|n| track.unit(n)).find(|unit| !unit.is_init && !unit.is_gap);
+        let Some((live, first)) = self.live.as_mut().zip(first) else { return };
+        let back: Duration = (track.media().segments())
+            .filter(|segment| segment.media_sequence() >= first.sequence)
+            .map(|segment| segment.duration())
+            .sum();
+        let date = first.live.and_then(|live| live.at).map(DateTime::from_unix_micros);
+        live.beside = Some((date, back));
     }
 
     /// Begins the loads that are due.
@@ -141,13 +166,14 @@ impl Engine {
         let due = |track: &Following| !track.is_loading && !track.is_closed && track.clock.due() <= at;
         let has_failed = |track: &Following| {
             let failures = track.clock.failures();
-            failures >= FAILURES_TO_TOP && failures % 2 == 0
+            failures > 0 && failures.is_multiple_of(FAILURES_TO_TOP)
         };
         let from_top = live.tracks.iter().any(|track| due(track) && (live.from_top || has_failed(track)));
         let target = live.target();
         if from_top && is_renewable && live.topped.is_none_or(|topped| now - topped >= target) {
             live.from_top = false;
             live.topped = Some(now);
+
             for track in &mut live.tracks {
                 track.is_loading = true;
                 track.clock.begin(at);
@@ -155,7 +181,7 @@ impl Engine {
             let (config, choice) = (Arc::clone(&live.config), live.choice.clone());
             let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
             self.running.spawn(async move {
-                let chosen = prepare::choose(&config, choice, &transport, &events);
+                let chosen = prepare::choose(&config, (choice, true), &transport, &events);
                 let chosen = tokio::time::timeout(LOAD_TIME, chosen).await;
                 Ended::Followed(chosen.unwrap_or_else(|_| Err(too_slow())).map(|(chosen, _)| chosen))
             });
@@ -167,6 +193,9 @@ impl Engine {
             }
             track.is_loading = true;
             track.clock.begin(at);
+            if track.clock.failures() >= FAILURES_TO_TURN {
+                track.moved |= track.source.turn();
+            }
             let (source, fetch) = (track.source.clone(), Arc::clone(&self.shared.transport.fetch));
             self.running.spawn(async move {
                 let load = load::once(&*fetch, &source.url, source.parent.as_ref(), &source.import);
@@ -221,6 +250,7 @@ impl Engine {
             Ok(chosen) if chosen.len() == live.tracks.len() => {
                 let media: Vec<_> = chosen.iter().map(|chosen| chosen.track.media()).collect();
                 for (track, chosen) in live.tracks.iter_mut().zip(chosen) {
+                    track.moved |= track.source.url.path() != chosen.source.url.path();
                     track.source = chosen.source;
                 }
                 for (n, media) in (0..).zip(media) {
@@ -250,7 +280,13 @@ impl Engine {
         let shared = Arc::clone(&self.shared);
         let Some(track) = shared.tracks.0.get(usize::from(n)) else { return Ok(()) };
         let Some(following) = live.tracks.get_mut(usize::from(n)) else { return Ok(()) };
-        let followed = following.follow(track, &media, live.from, &live.bounds, (now.into_std(), wall()));
+        let is_dated = media.segments().any(|segment| segment.date_time().is_some());
+        let from = match live.beside {
+            Some((Some(date), _)) if is_dated => From::At(date),
+            Some((_, back)) => From::Back(back),
+            None => live.from,
+        };
+        let followed = following.follow(track, &media, from, &live.bounds, (now.into_std(), wall()));
         track.listed(media);
         if followed.changed {
             live.heard = now;
@@ -365,6 +401,12 @@ impl Engine {
             Kind::Refused => target * TARGETS_TO_WAIT,
             _ => LONGEST_WAIT,
         };
+        // It may be there in another place.
+        if now - live.turned >= target
+            && live.tracks.get_mut(usize::from(place.track)).is_some_and(Following::turn)
+        {
+            live.turned = now;
+        }
         let again = is_listed && now - since < most && live.until.is_none();
         if again {
             self.planner.lost(place, (now + target / 2).into_std());

@@ -78,9 +78,9 @@ impl Clock {
         self.due = (self.began + wait).max(now + retry_after.unwrap_or_default());
     }
 
-    /// Nobody was there to look: it is done now.
-    pub fn woke(&mut self, now: Instant) {
-        self.due = self.due.min((self.began + self.shortest()).max(now));
+    /// The next load begins as soon as it may.
+    pub fn hasten(&mut self) {
+        self.due = self.due.min(self.began + self.shortest());
     }
 
     /// How many loads in a row have failed.

@@ -25,6 +25,8 @@ pub(crate) struct Following {
     pub(crate) is_loading: bool,
     /// No more units come: the stream has ended, or the recording.
     pub(crate) is_closed: bool,
+    /// The stream comes from another place than the units so far.
+    pub(crate) moved: bool,
     /// The first media sequence number that the playlist has now.
     pub(crate) listed_from: u64,
     /// The initialization section of the last unit.
@@ -87,7 +89,26 @@ impl Bounds {
 impl Following {
     pub(crate) fn new(source: Source, window: Option<Window>, now: Instant) -> Self {
         let clock = Clock::new(now);
-        Self { source, clock, window, is_loading: false, is_closed: false, listed_from: 0, map: None }
+        Self {
+            source,
+            clock,
+            window,
+            is_loading: false,
+            is_closed: false,
+            moved: false,
+            listed_from: 0,
+            map: None,
+        }
+    }
+
+    /// Turns to the next place where the stream is to be had, soon. `false`: there is none.
+    pub(crate) fn turn(&mut self) -> bool {
+        let turned = !self.is_closed && self.source.turn();
+        if turned {
+            self.moved = true;
+            self.clock.hasten();
+        }
+        turned
     }
 
     /// Takes what a playlist has that is new. `from` says where a recording begins that has not begun; `wall` is the time.
@@ -115,6 +136,7 @@ impl Following {
         if reading != Reading::Older {
             self.listed_from = media.media_sequence;
             self.refresh(track, media, &followed);
+            self.moved = false;
         }
         let load = Reloaded {
             changed: followed.changed || begins,
@@ -178,8 +200,8 @@ impl Following {
                 known.sequence.checked_sub(media.media_sequence).and_then(|n| usize::try_from(n).ok());
             let Some(segment) = place.and_then(|place| media.segment(place)) else { continue };
             if let Some(fresh) = Unit::of(&segment, known.is_init, known.live)
-                && fresh.url.path() == known.url.path()
                 && fresh.url != known.url
+                && (fresh.url.path() == known.url.path() || self.moved && fresh.duration == known.duration)
             {
                 track.relocate(index, &fresh);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hls_sched::Kind;
+use hls_sched::{Durability, Job, Kind};
 use hls_testkit::{Gate, Origin, Published, Reply, Step, Vod};
 
 use crate::support::{KEY, Outcome, exact, fails, job};
@@ -125,11 +125,13 @@ async fn what_is_no_playlist() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_playlist_that_is_live() -> Outcome {
+async fn a_live_playlist_of_which_nobody_knows_where_it_is() -> Outcome {
     let origin = Origin::start();
     let vod = Vod::synthetic(12, 60_000).without_end().publish(&origin);
-    fails(job(&vod.url), Kind::Playlist, "playlist.live").await?;
-    assert_eq!(origin.requests().len(), 1);
+    let text = vod.playlist.clone().into_bytes();
+    let job = Job::get_playlist(text, vod.url.parse()?).durability(Durability::Fast);
+    fails(job, Kind::Playlist, "playlist.live").await?;
+    assert!(origin.requests().is_empty());
     Ok(())
 }
 

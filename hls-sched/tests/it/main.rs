@@ -8,6 +8,7 @@ mod faults;
 mod formats;
 mod gaps;
 mod lies;
+mod live;
 mod network;
 mod on_air;
 mod outputs;

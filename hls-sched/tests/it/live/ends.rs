@@ -1,0 +1,106 @@
+//! Recordings that are stopped, killed, and gone on with.
+
+use super::*;
+
+async fn stop_after(
+    folder: &Folder,
+    air: &OnAir,
+    path: &str,
+    time: Duration,
+) -> Result<Finished, Box<dyn Error>> {
+    let mut job = job(air, path).output(folder.file("out.ts")).start();
+    let handle = job.handle();
+    let stopping = async {
+        tokio::time::sleep(time).await;
+        handle.stop();
+    };
+    let listening = async { while job.next().await.is_some() {} };
+    tokio::join!(stopping, listening);
+    Ok(job.finish().await?)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_stopped_is_whole_and_goes_on_in_another_file() -> Outcome {
+    let broadcast = noise(90).window(8);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let first = stop_after(&folder, &air, &path, SECOND * 21).await?;
+    assert_eq!((first.stopped_by, first.gaps.len()), (Some(StoppedBy::Stop), 0));
+    let n = first.segments as usize;
+    assert!((15..=18).contains(&n), "{n}");
+    has(&air, &folder.file("out.ts"), &(0..n).collect::<Vec<_>>())?;
+    // At once: the playlist still has what comes next.
+    let second = stop_after(&folder, &air, &path, SECOND * 20).await?;
+    assert_eq!(second.outputs, [folder.file("out.2.ts")]);
+    assert!(second.gaps.is_empty(), "{:?}", second.gaps);
+    let m = n + second.segments as usize;
+    has(&air, &folder.file("out.2.ts"), &(n..m).collect::<Vec<_>>())?;
+    // Later: what has left it is named.
+    tokio::time::sleep(SECOND * 40).await;
+    let third = stop_after(&folder, &air, &path, SECOND * 9).await?;
+    let [gap] = &third.gaps[..] else { panic!("{:?}", third.gaps) };
+    assert_eq!(gap.sequence as usize, m);
+    let from = m + gap.count as usize;
+    has(&air, &folder.file("out.3.ts"), &(from..from + third.segments as usize - 1).collect::<Vec<_>>())?;
+    let names = folder.names();
+    assert_eq!(names, ["out.2.ts", "out.3.ts", "out.3.ts.gaps.json", "out.3.ts.hls", "out.ts"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_process_dies_goes_on_where_it_was() -> Outcome {
+    for (name, broadcast) in [
+        ("plain", noise(60).window(10)),
+        ("dated", noise(60).window(10).dated(1_772_323_190_000)),
+        ("sealed", noise(60).window(10).aes128([6; 16]).rotate_every(7)),
+    ] {
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+        for time in [13, 17, 12] {
+            let mut job = job(&air, &path).output(folder.file("out.ts")).start();
+            let until = tokio::time::Instant::now() + SECOND * time;
+            while let Ok(Some(_)) = tokio::time::timeout_at(until, job.next()).await {}
+            // Dropped in the middle of whatever it does.
+            drop(job);
+            unlocked(&folder).await;
+        }
+        let (done, _) = record_into(&folder, &air, &path, |job| job).await?;
+        assert!(done.gaps.is_empty(), "{name}: {:?}", done.gaps);
+        has(&air, &folder.file("out.ts"), &(0..60).collect::<Vec<_>>())
+            .map_err(|e| format!("{name}: {e}"))?;
+        assert_eq!(folder.names(), ["out.ts"], "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_left_the_window_while_nobody_recorded_is_named() -> Outcome {
+    let broadcast = noise(60);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let mut job = job(&air, &path).output(folder.file("out.ts")).start();
+    let until = tokio::time::Instant::now() + SECOND * 21;
+    while let Ok(Some(_)) = tokio::time::timeout_at(until, job.next()).await {}
+    drop(job);
+    unlocked(&folder).await;
+    tokio::time::sleep(SECOND * 30).await;
+    let (done, _) = record_into(&folder, &air, &path, |job| job).await?;
+    let lost: u64 = done.gaps.iter().map(|gap| gap.count).sum();
+    assert!((9..=11).contains(&lost), "{:?}", done.gaps);
+    let first = done.gaps[0].sequence as usize;
+    let rest: Vec<_> = (0..60).filter(|n| !(first..first + lost as usize).contains(n)).collect();
+    has(&air, &folder.file("out.ts"), &rest)?;
+    Ok(())
+}
+
+/// Waits until the thread that writes has let go of the job.
+async fn unlocked(folder: &Folder) {
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        std::thread::sleep(Duration::from_millis(2));
+        let job = hls_state::unfinished(&folder.file("out.ts"));
+        if !job.is_some_and(|job| matches!(job.condition, hls_state::Condition::Running { .. })) {
+            return;
+        }
+    }
+}
