@@ -27,6 +27,8 @@ const LOAD_TIME: Duration = Duration::from_secs(10);
 const FAILURES_TO_TOP: u32 = 3;
 /// After so many failures in a row it is loaded from the next place where the stream is to be had.
 const FAILURES_TO_TURN: u32 = 2;
+/// A recording that does not come on for so many target durations turns to the next place where the stream is to be had.
+const TARGETS_TO_TURN: u32 = 2;
 /// How long a segment that its playlist lists is asked for although it is not there, in target durations.
 const TARGETS_TO_WAIT: u32 = 3;
 /// How long one that is there is asked for although it can't be had.
@@ -283,7 +285,7 @@ impl Engine {
         let is_dated = media.segments().any(|segment| segment.date_time().is_some());
         let from = match live.beside {
             Some((Some(date), _)) if is_dated => From::At(date),
-            Some((_, back)) => From::Back(back),
+            Some((_, back)) => From::Near(back),
             None => live.from,
         };
         let followed = following.follow(track, &media, from, &live.bounds, (now.into_std(), wall()));
@@ -425,6 +427,16 @@ impl Engine {
             if let Some(output) = &self.output {
                 let part = hls_state::Layout::new(vec![output.clone()]).map(|layout| layout.part(0));
                 part.into_iter().for_each(|part| drop(self.shared.events.send(Event::Watchable(part))));
+            }
+        }
+        let target = live.target();
+        for ((n, following), track) in (0..=u8::MAX).zip(&mut live.tracks).zip(&self.shared.tracks.0) {
+            let head = self.shared.assemble(|assembler| assembler.head(n));
+            let (last, since) = following.head;
+            if head != last || head >= track.units() {
+                following.head = (head, now.into_std());
+            } else if now.into_std() - since > target * TARGETS_TO_TURN && following.turn() {
+                following.head.1 = now.into_std();
             }
         }
         let silent = now - live.heard;

@@ -27,6 +27,8 @@ pub(crate) struct Following {
     pub(crate) is_closed: bool,
     /// The stream comes from another place than the units so far.
     pub(crate) moved: bool,
+    /// Which unit is next, and since when it is.
+    pub(crate) head: (u64, Instant),
     /// The first media sequence number that the playlist has now.
     pub(crate) listed_from: u64,
     /// The initialization section of the last unit.
@@ -96,6 +98,7 @@ impl Following {
             is_loading: false,
             is_closed: false,
             moved: false,
+            head: (0, now),
             listed_from: 0,
             map: None,
         }

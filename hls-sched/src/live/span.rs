@@ -15,6 +15,8 @@ pub enum From {
     Live,
     /// So much of what has been already.
     Back(Duration),
+    /// The same, to the segment that begins nearest to it.
+    Near(Duration),
     /// At a time of the stream's own clock (EXT-X-PROGRAM-DATE-TIME), or, where it has none, of this machine's, counted from
     /// the edge.
     At(DateTime),
@@ -32,6 +34,7 @@ impl From {
                 None => media.hold_back().unwrap_or_default(),
             },
             Self::Back(back) => back,
+            Self::Near(back) => return nearest(media, back),
             Self::At(time) => {
                 let is_dated = media.segments().any(|segment| segment.date_time().is_some());
                 if is_dated {
@@ -75,6 +78,15 @@ impl From {
         }
         media.media_sequence
     }
+}
+
+fn nearest(media: &Media, back: Duration) -> u64 {
+    let mut left = Duration::ZERO;
+    let begins = media.segments().rev().map(|segment| {
+        left += segment.duration();
+        (left.abs_diff(back), segment.media_sequence())
+    });
+    begins.min().map_or(media.media_sequence, |(_, sequence)| sequence)
 }
 
 /// How many segments it is until then, in microseconds.

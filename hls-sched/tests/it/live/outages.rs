@@ -72,7 +72,7 @@ async fn a_segment_that_is_never_there_is_a_gap_and_one_that_comes_late_is_none(
 
 #[tokio::test(start_paused = true)]
 async fn another_place_has_what_the_first_one_has_not() -> Outcome {
-    let two = || noise(60).pathway("b", "");
+    let two = || noise(60).pathway("b", "http://127.0.0.1:2");
     for (name, broadcast) in [
         ("all of it", two().outage(Outage::new(Of::Everything, SECOND * 20, SECOND * 60).on_pathway(0))),
         ("its playlist", two().outage(Outage::new(Of::Playlists, SECOND * 20, SECOND * 60).on_pathway(0))),
