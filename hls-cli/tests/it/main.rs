@@ -19,3 +19,4 @@ mod signals;
 mod support;
 mod talk;
 mod verify;
+mod watch;
