@@ -1,3 +1,5 @@
+//! What playlists come to that are loaded one after the other.
+
 use super::*;
 
 const BASE: i64 = 1_700_000_000;
