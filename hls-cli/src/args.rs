@@ -294,6 +294,14 @@ pub(crate) struct Info {
     /// List every rule of the HLS specification that the playlist itself breaks; exit 7 where there is one
     #[arg(long, conflicts_with = "reading", group = "itself")]
     pub(crate) check: bool,
+    /// Load a live playlist as often as a player does, and tell what comes, what is late and what is missing; Ctrl-C ends it
+    ///
+    /// No segment is fetched. With --json, one object for each load, and one at the end.
+    #[arg(long, conflicts_with = "itself")]
+    pub(crate) watch: bool,
+    /// With --watch: end after this long
+    #[arg(long, value_name = "DUR", value_parser = quantity::duration, requires = "watch")]
+    pub(crate) duration: Option<Duration>,
     /// With --reading or --check: the multivariant playlist, for the variables that a media playlist imports
     #[arg(long, value_name = "FILE", hide_short_help = true, requires = "itself")]
     pub(crate) master: Option<PathBuf>,

@@ -7,6 +7,7 @@ mod json;
 mod reading;
 mod reference;
 mod symbol;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -77,6 +78,9 @@ pub(crate) async fn run(args: Info) -> ExitCode {
             },
             Err(failure) => failed(failure),
         };
+    }
+    if args.watch {
+        return watch::run(&args).await.unwrap_or_else(failed);
     }
     match look(&args).await {
         Ok(found) => print(&if args.json { json::line(&found) } else { human::page(&found) }),

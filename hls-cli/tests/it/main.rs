@@ -20,3 +20,4 @@ mod signals;
 mod support;
 mod talk;
 mod verify;
+mod watch;

@@ -45,7 +45,17 @@ impl TransferBody {
         limit: u64,
         stall: Duration,
     ) -> Self {
-        Self { body, url, received: 0, want, limit, watch: StallWatch::new(stall), timer: None, end: None, _seat: seat }
+        Self {
+            body,
+            url,
+            received: 0,
+            want,
+            limit,
+            watch: StallWatch::new(stall),
+            timer: None,
+            end: None,
+            _seat: seat,
+        }
     }
 
     fn error(&self, kind: Kind) -> Error {

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 const SHORTEST_TARGET: Duration = Duration::from_secs(1);
 /// Longer waits than this miss what a short window holds, whatever the target duration says.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// A load that failed is made again at the latest after this.
-const LONGEST_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// What a load has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +71,8 @@ impl Clock {
     /// A load has failed; `retry_after` is what the server asked for.
     pub fn failed(&mut self, retry_after: Option<Duration>, now: Instant) {
         self.failures += 1;
-        let wait = self.shortest() * self.failures.min(4);
-        let wait = wait.min(LONGEST_AFTER_FAILURE.max(self.shortest()));
-        self.due = (self.began + wait).max(now + retry_after.unwrap_or_default());
+        // Not later each time: what the window holds when the server is back leaves it as fast as ever.
+        self.due = (self.began + self.shortest()).max(now + retry_after.unwrap_or_default());
     }
 
     /// The next load begins as soon as it may.
@@ -152,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_patient_and_recover() {
+    fn after_a_failure_the_window_does_not_wait() {
         let start = Instant::now();
         let mut clock = Clock::new(start);
         clock.loaded(load(true, 4000, 4000, 6), start);
@@ -164,7 +161,7 @@ mod tests {
                 (clock.due() - now).as_millis()
             })
             .collect();
-        assert_eq!(waits, [2000, 4000, 5000, 5000]);
+        assert_eq!(waits, [2000; 4]);
         let now = clock.due();
         clock.begin(now);
         clock.failed(Some(ms(9000)), now + ms(100));

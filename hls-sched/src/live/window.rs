@@ -116,8 +116,11 @@ pub struct Window {
     epoch: u32,
     /// The media sequence number of the segment that is next.
     next: Option<u64>,
-    /// When the last load came that was of use.
+    /// When the last load came that was of use, and that in which something was new.
     read: Option<Instant>,
+    grown: Option<Instant>,
+    /// How many segments that one had.
+    length: usize,
     /// Since when only copies come that look older, and how many.
     older: Option<(Instant, u32)>,
     /// When the last segment of an earlier recording ended.
@@ -135,6 +138,8 @@ impl Window {
             epoch: 0,
             next: Some(next),
             read: Some(now),
+            grown: Some(now),
+            length: media.segments().len(),
             older: None,
             end: None,
         }
@@ -142,12 +147,12 @@ impl Window {
 
     /// Goes on behind a recording that has ended; `end` is when its last segment did, in microseconds since 1970.
     pub(crate) fn behind(epoch: u32, next: u64, end: Option<i64>) -> Self {
-        Self { epochs: vec![BTreeMap::new()], epoch, next: Some(next), read: None, older: None, end }
+        Self { epochs: vec![BTreeMap::new()], epoch, next: Some(next), end, ..Self::default() }
     }
 
     /// Goes on where an earlier run was, which is when nobody knows how long ago.
     pub(crate) fn resumed(epoch: u32, next: u64, seen: BTreeMap<u64, Seen>) -> Self {
-        Self { epochs: vec![seen], epoch, next: Some(next), read: None, older: None, end: None }
+        Self { epochs: vec![seen], epoch, next: Some(next), ..Self::default() }
     }
 
     /// How often the numbers have begun anew.
@@ -171,9 +176,10 @@ impl Window {
                 *loads += 1;
             }
             Reading::Unchanged => self.read = Some(now),
-            Reading::News(_) => (self.older, self.read) = (None, Some(now)),
+            Reading::News(_) => (self.older, self.read, self.grown) = (None, Some(now), Some(now)),
         }
         if let Reading::News(news) = reading {
+            self.length = media.segments().len();
             self.take(media, news);
         }
         reading
@@ -259,15 +265,17 @@ impl Window {
                 false => self.anew(media, now),
             };
         }
-        // Without dates only the numbers are left. What goes on where the last one ended goes on, under other names.
+        // Without dates only the numbers are left. What goes on where the last one ended goes on, under other names; but a list
+        // that has just begun is that of an encoder that has, whatever its numbers come near to.
         let (first, end) = (media.media_sequence, media.end_sequence());
-        match end > next && first <= next && self.goes_on(media) {
+        let goes_on = media.segments().len() >= self.length && self.goes_on(media);
+        match end > next && first <= next && goes_on {
             true => Reading::News(News {
                 from: usize::try_from(next - first).unwrap_or(0),
                 lost: None,
                 restarted: false,
             }),
-            false if end == next && self.goes_on(media) => Reading::Unchanged,
+            false if end == next && goes_on => Reading::Unchanged,
             false if self.has_agreed(media, AGREED_TARGETS, now) => self.anew(media, now),
             false => Reading::Older,
         }
@@ -356,10 +364,11 @@ impl Window {
         self.older.is_some_and(|(since, loads)| loads + 1 >= AGREED_LOADS && lasts(since))
     }
 
-    /// So many segments can have come and gone since the last load.
+    /// So many segments can have come and gone since there was something new; a playlist that does not change says nothing of
+    /// what its makers do.
     fn is_plausible(&self, media: &Media, next: u64, now: Instant) -> bool {
-        let Some(read) = self.read else { return true };
-        let elapsed = now.saturating_duration_since(read) + media.duration();
+        let Some(grown) = self.grown else { return true };
+        let elapsed = now.saturating_duration_since(grown) + media.duration();
         let typical = typical(media).max(Duration::from_millis(10));
         let most = elapsed.as_secs_f64() / typical.as_secs_f64() * 3.0 + 10.0;
         (media.media_sequence - next) as f64 <= most

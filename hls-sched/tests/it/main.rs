@@ -5,6 +5,7 @@ mod broadcast;
 mod control;
 mod ends;
 mod faults;
+mod following;
 mod formats;
 mod gaps;
 mod lies;

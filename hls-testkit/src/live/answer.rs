@@ -105,7 +105,7 @@ pub struct Offer {
     pub start: Duration,
     /// How long it plays.
     pub duration: Duration,
-    /// When it could first be read in a playlist; `None`: it was in none.
+    /// When it could first be read in a playlist; `None`: it is in none from the beginning on.
     pub appeared: Option<Duration>,
     /// When it was in the playlist no more, if ever so far.
     pub left: Option<Duration>,

@@ -187,7 +187,12 @@ fn offers_appear_leave_and_expire() {
     }
     assert_eq!((transmission.most_polls(0, TWO), transmission.most_polls(0, s(2.1))), (3, 4));
 
-    // What nobody could see is owed to nobody.
+    // What nobody could see is owed to nobody: what had left before the beginning, and what came and went between.
+    let offers = noise().window(3).running(5).start().offered(0, s(0.0));
+    assert_eq!(
+        offers.iter().map(|o| o.appeared.is_some()).collect::<Vec<_>>(),
+        [false, false, true, true, true]
+    );
     let mut frozen = noise().window(3).running(3).freeze(s(1.0), s(9.0), Then::Jump).start();
     let seen: Vec<_> =
         frozen.offered(0, s(12.0)).iter().filter(|o| o.appeared.is_some()).map(|o| o.index).collect();

@@ -12,7 +12,7 @@ use super::event::How;
 use super::low_latency::{Directives, Wait};
 use super::media::{self, Place};
 use super::playlist::Writer;
-use super::schedule::Schedule;
+use super::schedule::{Item, Schedule};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 
@@ -106,6 +106,7 @@ impl Transmission {
         let head = self.broadcast.head();
         let outer = |time: Duration| time.saturating_sub(head);
         let so_far = |time: &Duration| *time <= now;
+        let was_gone = |item: &Item| item.left.is_some_and(|left| left <= head);
         let items = schedule.items().iter().filter(|item| item.complete <= now);
         items
             .map(|item| Offer {
@@ -118,7 +119,8 @@ impl Transmission {
                 path: format!("{}/{}", self.broadcast.folder(track, 0), item.name),
                 start: item.start,
                 duration: item.duration(),
-                appeared: (item.appeared() && item.listed <= now).then(|| outer(item.listed)),
+                appeared: (item.appeared() && item.listed <= now && !was_gone(item))
+                    .then(|| outer(item.listed)),
                 left: item.left.filter(so_far).map(outer),
                 expired: item.expires.filter(so_far).map(outer),
                 broadcast: Arc::clone(&self.broadcast),

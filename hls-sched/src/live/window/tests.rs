@@ -1,3 +1,5 @@
+//! What playlists come to that are loaded one after the other.
+
 use super::*;
 
 const BASE: i64 = 1_700_000_000;
@@ -94,6 +96,12 @@ fn a_recording_that_begins_later_knows_older_copies_too() {
 }
 
 #[test]
+fn what_was_frozen_for_long_has_lost_that_much_and_is_no_other_stream() {
+    let frozen: Vec<_> = (0..100).map(|_| plain(10, 6)).chain([plain(60, 6)]).collect();
+    assert_eq!(run(&plain(10, 6), &frozen).last(), Some(&lost(16, 44)));
+}
+
+#[test]
 fn copies_from_two_edges_in_turns_are_older_and_never_doubled() {
     for copies in [
         vec![plain(11, 6), plain(9, 6), plain(12, 6), plain(10, 6), plain(13, 6), plain(11, 6)],
@@ -127,6 +135,12 @@ fn an_encoder_that_begins_at_a_lower_number_inside_the_window() {
     assert_eq!(
         run(&plain(100, 6), &[other(101, 2), other(101, 3), other(101, 4), other(101, 5)]),
         [older, older, anew(0), news(4)]
+    );
+    // So close below the next one that it has passed it before there is no doubt any more.
+    let near = |first, count| playlist(first, count, |n| format!("near{n}.ts"), |_| None);
+    assert_eq!(
+        run(&plain(100, 6), &[near(105, 1), near(105, 1), near(105, 2), near(105, 2), near(105, 3)]),
+        [older, older, anew(0), Reading::Unchanged, news(2)]
     );
     let again = |count| playlist(101, count, |n| format!("x{n}.ts"), |n| Some(BASE + 1000 + 2 * n as i64));
     assert_eq!(run(&dated(100, 6, BASE), &[again(2), again(3)]), [anew(0), news(2)]);
