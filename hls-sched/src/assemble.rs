@@ -216,12 +216,6 @@ impl Assembler {
             .sum()
     }
 
-    /// Places that were skipped.
-    #[must_use]
-    pub fn gaps(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.gaps).sum()
-    }
-
     /// An attempt for a unit begins; `attempt` is a number that no other attempt has.
     pub fn begin(&mut self, place: Place, identity: u128, attempt: u64, now: Instant) {
         let takes_unverified = self.takes_unverified;

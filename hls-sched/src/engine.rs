@@ -5,6 +5,7 @@ mod begin;
 mod link;
 mod live;
 mod outside;
+mod reload;
 mod setback;
 
 use std::collections::HashMap;

@@ -11,6 +11,12 @@ impl Assembler {
         }
     }
 
+    /// Places that were skipped.
+    #[must_use]
+    pub fn gaps(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.gaps).sum()
+    }
+
     /// How many units a track has.
     #[must_use]
     pub fn end(&self, track: u8) -> u64 {

@@ -5,28 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hls_fetch::Class;
-use hls_parse::{DateTime, Media, Playlist};
+use hls_parse::{DateTime, Media};
 use hls_state::Recovered;
 use tokio::time::Instant;
 
-use super::{Ended, Engine};
+use super::Engine;
 use crate::assemble::Place;
 use crate::choice::Choice;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
-use crate::job::{Config, DRAIN, Input, Split};
+use crate::job::{Config, DRAIN, Split};
 use crate::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::plan::{Tracks, Unit};
-use crate::prepare::Chosen;
-use crate::{load, prepare};
 
-/// A playlist that has not come by then has failed.
-const LOAD_TIME: Duration = Duration::from_secs(10);
-/// After so many failures in a row, and so many more, the playlist is looked for from the top.
-const FAILURES_TO_TOP: u32 = 3;
-/// After so many failures in a row it is loaded from the next place where the stream is to be had.
-const FAILURES_TO_TURN: u32 = 2;
 /// A recording that does not come on for so many target durations turns to the next place where the stream is to be had.
 const TARGETS_TO_TURN: u32 = 2;
 /// How long a segment that its playlist lists is asked for although it is not there, in target durations.
@@ -36,8 +28,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// The recording of a live stream.
 pub(super) struct Live {
-    config: Arc<Config>,
-    choice: Option<Choice>,
+    pub(super) config: Arc<Config>,
+    pub(super) choice: Option<Choice>,
     pub(super) tracks: Vec<Following>,
     from: From,
     bounds: Bounds,
@@ -55,8 +47,8 @@ pub(super) struct Live {
     said_stale: bool,
     has_ten_seconds: bool,
     /// The playlists are loaded from the top next time: links may have expired.
-    from_top: bool,
-    topped: Option<Instant>,
+    pub(super) from_top: bool,
+    pub(super) topped: Option<Instant>,
     /// When another place was turned to for a segment that could not be had.
     turned: Instant,
 }
@@ -120,7 +112,7 @@ impl Live {
         self.tracks.iter().filter_map(|track| track.window.clone()).collect()
     }
 
-    fn target(&self) -> Duration {
+    pub(super) fn target(&self) -> Duration {
         self.tracks.iter().map(|track| track.clock.target()).max().unwrap_or(Duration::from_secs(1))
     }
 }
@@ -160,117 +152,7 @@ impl Engine {
         live.beside = Some((date, back));
     }
 
-    /// Begins the loads that are due.
-    pub(super) fn look_for_news(&mut self, now: Instant) {
-        let Some(live) = &mut self.live else { return };
-        let at = now.into_std();
-        let is_renewable = matches!(live.config.input, Input::Url(_)) && live.choice.is_some();
-        let due = |track: &Following| !track.is_loading && !track.is_closed && track.clock.due() <= at;
-        let has_failed = |track: &Following| {
-            let failures = track.clock.failures();
-            failures > 0 && failures.is_multiple_of(FAILURES_TO_TOP)
-        };
-        let from_top = live.tracks.iter().any(|track| due(track) && (live.from_top || has_failed(track)));
-        let target = live.target();
-        if from_top && is_renewable && live.topped.is_none_or(|topped| now - topped >= target) {
-            live.from_top = false;
-            live.topped = Some(now);
-
-            for track in &mut live.tracks {
-                track.is_loading = true;
-                track.clock.begin(at);
-            }
-            let (config, choice) = (Arc::clone(&live.config), live.choice.clone());
-            let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
-            self.running.spawn(async move {
-                let chosen = prepare::choose(&config, (choice, true), &transport, &events);
-                let chosen = tokio::time::timeout(LOAD_TIME, chosen).await;
-                Ended::Followed(chosen.unwrap_or_else(|_| Err(too_slow())).map(|(chosen, _)| chosen))
-            });
-            return;
-        }
-        for (n, track) in (0..=u8::MAX).zip(&mut live.tracks) {
-            if !due(track) {
-                continue;
-            }
-            track.is_loading = true;
-            track.clock.begin(at);
-            if track.clock.failures() >= FAILURES_TO_TURN {
-                track.moved |= track.source.turn();
-            }
-            let (source, fetch) = (track.source.clone(), Arc::clone(&self.shared.transport.fetch));
-            self.running.spawn(async move {
-                let load = load::once(&*fetch, &source.url, source.parent.as_ref(), &source.import);
-                let loaded = match tokio::time::timeout(LOAD_TIME, load).await {
-                    Ok(Ok(parsed)) => match parsed.playlist {
-                        Playlist::Media(media) => Ok(media),
-                        Playlist::Multivariant(_) => Err(Error::new(
-                            Kind::Playlist,
-                            "playlist.nested",
-                            "a list of variants in place of segments",
-                        )),
-                    },
-                    Ok(Err(error)) => Err(error),
-                    Err(_) => Err(too_slow()),
-                };
-                Ended::Loaded(n, loaded.map(Box::new))
-            });
-        }
-    }
-
-    /// A playlist was loaded, or not.
-    pub(super) fn loaded(&mut self, n: u8, result: Result<Box<Media>, Error>) -> Result<(), Error> {
-        let Some(live) = &mut self.live else { return Ok(()) };
-        let Some(track) = live.tracks.get_mut(usize::from(n)) else { return Ok(()) };
-        track.is_loading = false;
-        if track.is_closed {
-            return Ok(());
-        }
-        match result {
-            Ok(media) => self.follow(n, *media),
-            Err(error) => {
-                let now = Instant::now().into_std();
-                track.clock.failed(error.retry_after(), now);
-                // The link may have expired.
-                live.from_top |= error.class() == Class::Auth;
-                let (attempt, wait) =
-                    (track.clock.failures(), track.clock.due().saturating_duration_since(now));
-                let place = hls_fetch::redacted(&track.source.url);
-                let (class, message) = (error.class(), error.to_string());
-                self.shared.report(crate::event::Retry { place, class, message, attempt, wait });
-                Ok(())
-            }
-        }
-    }
-
-    /// The playlists were loaded from the top.
-    pub(super) fn followed(&mut self, result: Result<Vec<Chosen>, Error>) -> Result<(), Error> {
-        let Some(live) = &mut self.live else { return Ok(()) };
-        live.tracks.iter_mut().for_each(|track| track.is_loading = false);
-        let now = Instant::now().into_std();
-        match result {
-            Ok(chosen) if chosen.len() == live.tracks.len() => {
-                let media: Vec<_> = chosen.iter().map(|chosen| chosen.track.media()).collect();
-                for (track, chosen) in live.tracks.iter_mut().zip(chosen) {
-                    track.moved |= track.source.url.path() != chosen.source.url.path();
-                    track.source = chosen.source;
-                }
-                for (n, media) in (0..).zip(media) {
-                    if !self.is_closed(n) {
-                        self.follow(n, Media::clone(&media))?;
-                    }
-                }
-                Ok(())
-            }
-            other => {
-                let wait = other.err().and_then(|error| error.retry_after());
-                live.tracks.iter_mut().for_each(|track| track.clock.failed(wait, now));
-                Ok(())
-            }
-        }
-    }
-
-    fn is_closed(&self, n: u8) -> bool {
+    pub(super) fn is_closed(&self, n: u8) -> bool {
         let tracks = self.live.as_ref().map(|live| &live.tracks);
         tracks.and_then(|tracks| tracks.get(usize::from(n))).is_none_or(|track| track.is_closed)
     }
@@ -583,12 +465,4 @@ pub(crate) fn missing(unit: &Unit) -> (&'static str, &'static str) {
         true => ("live.lost", "it had left the playlist before it could be had"),
         false => ("segment.gap", "the playlist says that it is missing (EXT-X-GAP)"),
     }
-}
-
-fn too_slow() -> Error {
-    Error::new(
-        Kind::Temporary,
-        "net.timeout",
-        format!("the playlist took longer than {} s", LOAD_TIME.as_secs()),
-    )
 }

@@ -46,6 +46,12 @@ impl Clock {
         self.due
     }
 
+    /// When the load that runs began, or the last one.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     /// A load begins.
     pub fn begin(&mut self, now: Instant) {
         self.began = now;
@@ -73,6 +79,16 @@ impl Clock {
         self.failures += 1;
         // Not later each time: what the window holds when the server is back leaves it as fast as ever.
         self.due = (self.began + self.shortest()).max(now + retry_after.unwrap_or_default());
+    }
+
+    /// The last load was one too many.
+    pub fn make_up(&mut self) {
+        self.due = self.due.max(self.began + self.target.min(LONGEST_WAIT));
+    }
+
+    /// The next load begins now: it waits at the server.
+    pub fn ask_now(&mut self, now: Instant) {
+        self.due = now;
     }
 
     /// The next load begins as soon as it may.

@@ -8,6 +8,7 @@ use hls_parse::{DateTime, Media, Segment};
 use hls_state::Recovered;
 
 use super::note::{self, Noted, Written};
+use super::reload::Asking;
 use super::window::{Lost, News, Reading, Seen, Window};
 use super::{Clock, From, Reloaded};
 use crate::error::{Error, Kind};
@@ -20,6 +21,7 @@ use crate::prepare::Source;
 pub(crate) struct Following {
     pub(crate) source: Source,
     pub(crate) clock: Clock,
+    pub(crate) asking: Asking,
     /// `None` until its first playlist has been read.
     pub(crate) window: Option<Window>,
     pub(crate) is_loading: bool,
@@ -94,6 +96,7 @@ impl Following {
         Self {
             source,
             clock,
+            asking: Asking::default(),
             window,
             is_loading: false,
             is_closed: false,
@@ -147,7 +150,15 @@ impl Following {
             last_segment: media.segments().next_back().map(|segment| segment.duration()),
             window: media.duration(),
         };
+        let waited = self.asking.waits;
+        self.asking.read(media, now);
         self.clock.loaded(load, now);
+        if waited && !followed.changed && now - self.clock.began() < self.clock.target() / 2 {
+            self.asking.did_not_wait();
+            self.clock.make_up();
+        } else if self.asking.is_blocking() && (!waited || followed.changed) {
+            self.clock.ask_now(now);
+        }
         followed
     }
 

@@ -3,6 +3,7 @@
 mod clock;
 mod follow;
 mod note;
+mod reload;
 mod span;
 mod window;
 

@@ -31,7 +31,13 @@ impl From {
             Self::Start => return media.media_sequence,
             Self::Live => match media.start_offset() {
                 Some(offset) => media.duration().saturating_sub(offset),
-                None => media.hold_back().unwrap_or_default(),
+                None => {
+                    let parts = media
+                        .server_control
+                        .and_then(|c| c.part_hold_back)
+                        .filter(|_| media.part_target.is_some());
+                    parts.or(media.hold_back()).unwrap_or_default()
+                }
             },
             Self::Back(back) => back,
             Self::Near(back) => return nearest(media, back),

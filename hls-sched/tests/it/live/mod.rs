@@ -79,18 +79,28 @@ impl Recorded {
 
     /// The file has all that was ever in the playlist, and nothing is missing.
     pub(crate) fn has_all(&self) -> Outcome {
+        self.is_polite();
+        self.has_all_of_it()
+    }
+
+    /// The same, of a server that is asked before there is news, and waits for it.
+    pub(crate) fn has_all_of_it(&self) -> Outcome {
         let offered = self.air.transmission().offered(0, Duration::from_secs(1 << 20));
         let listed = offered.iter().filter(|offer| offer.appeared.is_some());
-        self.has(&listed.map(|offer| offer.index).collect::<Vec<_>>(), &[])
+        self.has_segments(&listed.map(|offer| offer.index).collect::<Vec<_>>(), &[])
     }
 
     /// The file has these segments of the production, and lacks so many others in so many places.
     pub(crate) fn has(&self, segments: &[usize], gaps: &[u64]) -> Outcome {
+        self.is_polite();
+        self.has_segments(segments, gaps)
+    }
+
+    fn has_segments(&self, segments: &[usize], gaps: &[u64]) -> Outcome {
         let file = self.done.outputs.first().ok_or("no output")?;
         has(&self.air, file, segments)?;
         let missing: Vec<_> = self.done.gaps.iter().map(|gap| gap.count).collect();
         assert_eq!(missing, gaps, "{:?}", self.done.gaps);
-        self.is_polite();
         Ok(())
     }
 

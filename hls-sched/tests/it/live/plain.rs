@@ -87,13 +87,87 @@ async fn what_playlists_do_on_good_days() -> Outcome {
         ("discontinuity", noise(30).discontinuity(SECOND * 15)),
         ("keys", noise(30).aes128([9; 16]).rotate_every(4)),
         ("vectors", noise(30).aes128([9; 16]).explicit_iv()),
-        ("parts", noise(30).low_latency(LowLatency::new(SECOND / 2).deltas(SECOND * 12))),
         ("large numbers", noise(30).first_sequence(u64::from(u32::MAX) - 3)),
         ("dated", noise(30).dated(1_772_323_190_000).clock_step(SECOND * 20, 3_600_000)),
     ] {
         let recorded = record(&broadcast, Duration::from_millis(40), |job| job).await?;
         recorded.has_all().map_err(|error| format!("{name}: {error}"))?;
     }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_waits_for_news_is_asked_once_for_each() -> Outcome {
+    let low = || LowLatency::new(SECOND / 2).deltas(SECOND * 12);
+    let latency = Duration::from_millis(40);
+    for (name, kind, most) in [
+        ("blocking", low(), 34),
+        ("without deltas", LowLatency::new(SECOND / 2), 34),
+        // Asked as any other server, but for one load.
+        ("not blocking", low().without_blocking(), 70),
+        ("saying that it blocks", low().that_does_not_block(), 70),
+    ] {
+        let broadcast = noise(36).low_latency(kind);
+        let recorded = record(&broadcast, latency, |job| job).await?;
+        recorded.has_all_of_it().map_err(|error| format!("{name}: {error}"))?;
+        let polls = recorded.air.transmission().polls(0).len();
+        assert!(polls <= most, "{name}: {polls} for 30 segments");
+        // Each segment is here soon after it was whole.
+        let late = lag(&recorded);
+        let bound = if name == "blocking" { SECOND / 4 } else { SECOND * 2 + SECOND / 4 };
+        assert!(late <= bound, "{name}: {late:?}");
+    }
+    // Outages do not put it off.
+    let outage = hls_testkit::Outage::new(hls_testkit::Of::Playlists, SECOND * 20, SECOND * 8);
+    let recorded =
+        record(&noise(36).window(12).low_latency(low()).outage(outage), latency, |job| job).await?;
+    recorded.has_all_of_it()
+}
+
+/// The longest time from when a segment could be had to when it was asked for.
+fn lag(recorded: &Recorded) -> Duration {
+    let mut transmission = recorded.air.transmission();
+    let offered = transmission.offered(0, SECOND * 1000);
+    let asked = transmission.asked().to_vec();
+    let late = offered.iter().filter_map(|offer| {
+        let asked = asked.iter().find(|asked| asked.path == offer.path)?;
+        Some(asked.at.saturating_sub(offer.appeared?))
+    });
+    late.max().unwrap_or_default()
+}
+
+// In real time: a reader is not part of the paused one.
+#[tokio::test]
+async fn a_reader_of_low_latency_is_less_than_two_target_durations_behind() -> Outcome {
+    let low = LowLatency::new(SECOND / 4).deltas(SECOND * 12);
+    let broadcast = Broadcast::synthetic(SECOND, 3000).total(14).low_latency(low);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let mut reader = job(&air, &broadcast.playlist_path(0, 0)).into_reader();
+    let began = tokio::time::Instant::now();
+    let (mut bytes, mut first, mut worst) = (0, None, Duration::ZERO);
+    while let Some(chunk) = reader.next().await {
+        let offered = air.transmission().offered(0, SECOND * 1000);
+        let first = *first.get_or_insert_with(|| {
+            offered.iter().find(|o| o.bytes().starts_with(&chunk)).map_or(0, |o| o.index)
+        });
+        bytes += chunk.len();
+        // How much of the stream is here, and where its encoder is.
+        let mut whole = 0;
+        let here = offered[first..].iter().take_while(|o| {
+            whole += o.bytes().len();
+            whole <= bytes
+        });
+        let begins = offered[6].start;
+        let end = here.last().map_or(offered[first].start, |o| o.start + o.duration);
+        let behind = (begins + began.elapsed()).saturating_sub(end);
+        // What was there when it began comes at once.
+        if began.elapsed() > SECOND {
+            worst = worst.max(behind);
+        }
+    }
+    reader.finish().await?;
+    assert!(worst < SECOND * 2, "{worst:?}");
+    assert!(bytes > 20_000, "{bytes}");
     Ok(())
 }
 

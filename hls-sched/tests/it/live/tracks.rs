@@ -69,15 +69,16 @@ async fn sound_begins_and_ends_with_the_picture() -> Outcome {
 async fn a_section_that_is_the_same_goes_into_the_file_and_another_one_into_the_next() -> Outcome {
     let fragments = || Broadcast::synthetic_fmp4(SECOND * 2, 3000).total(30);
     for (name, broadcast, parts) in [
-        ("the same", fragments().map(SECOND * 21), vec![0..30]),
-        ("another", fragments().other_map(SECOND * 21), vec![0..17, 17..30]),
+        ("the same", fragments().map(SECOND * 21), [0..30, 30..30]),
+        ("another", fragments().other_map(SECOND * 21), [0..17, 17..30]),
     ] {
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
         let folder = Folder::new()?;
         let path = broadcast.playlist_path(0, 0);
         let done = job(&air, &path).output(folder.file("out.mp4")).start().finish().await?;
         let offered = air.transmission().offered(0, SECOND * 900);
-        assert_eq!(done.outputs.len(), parts.len(), "{name}: {:?}", done.outputs);
+        let filled = parts.iter().filter(|part| !part.is_empty()).count();
+        assert_eq!(done.outputs.len(), filled, "{name}: {:?}", done.outputs);
         assert!(done.gaps.is_empty(), "{name}: {:?}", done.gaps);
         for (file, segments) in done.outputs.iter().zip(parts) {
             let mut expected = Vec::new();
