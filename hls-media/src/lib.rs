@@ -38,6 +38,7 @@ mod continuity;
 mod error;
 mod fmp4;
 mod fragment;
+pub mod remux;
 mod timestamps;
 mod ts;
 mod verifier;

@@ -1,0 +1,369 @@
+//! Fragmented MP4: samples of fragments, one after another.
+
+use super::{
+    error::RemuxError,
+    init::{self, Defaults, InitTrack, Words, find, named},
+    sample::{LARGEST_SAMPLE, Sample, Sink, TrackInfo},
+};
+use crate::{MediaError, fmp4::children};
+
+/// Initialization sections and fragments are held whole; real ones have some kilobytes.
+const LARGEST_BOX: u64 = 8 << 20;
+/// More samples in a fragment than any real one has.
+const MOST_SAMPLES: usize = 250_000;
+const MOST_TRACKS: usize = 32;
+/// Times beyond that, in ticks, are no times.
+const LATEST: u64 = 1 << 60;
+
+/// Takes fragmented MP4 apart.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fragmented {
+    unit: u32,
+    offset: u64,
+    begin: u64,
+    header: Vec<u8>,
+    /// Of the box that is being passed.
+    name: [u8; 4],
+    remaining: u64,
+    to_end: bool,
+    /// The body of a box that is held whole.
+    body: Option<Vec<u8>>,
+    tracks: Vec<TrackInfo>,
+    init: Vec<Binding>,
+    /// The samples of the fragment, by where they are, and how far that is done.
+    samples: Vec<Located>,
+    next: usize,
+    done: u32,
+    fragment: (u64, u32),
+}
+
+/// What a track of the present initialization section is.
+#[derive(Debug, Clone)]
+struct Binding {
+    id: u32,
+    track: usize,
+    defaults: Defaults,
+    /// The number of each of its sample entries.
+    entries: Vec<u8>,
+    /// What an edit list makes different from the first section's.
+    shift: i64,
+    /// When the next sample is decoded.
+    dts: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Located {
+    at: u64,
+    dts: i64,
+    offset: i32,
+    duration: u32,
+    size: u32,
+    track: u8,
+    entry: u8,
+    is_sync: bool,
+}
+
+impl Fragmented {
+    pub(crate) fn tracks(&self) -> &[TrackInfo] {
+        &self.tracks
+    }
+
+    /// Begins a unit with what is pushed next.
+    pub(crate) fn begin_unit(&mut self, unit: u32) {
+        self.unit = unit;
+    }
+
+    pub(crate) fn push<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Result<(), RemuxError> {
+        let mut input = input;
+        while !input.is_empty() {
+            if self.remaining > 0 || self.to_end {
+                let most = if self.to_end { u64::MAX } else { self.remaining };
+                let (part, rest) = input.split_at(usize::try_from(most).unwrap_or(usize::MAX).min(input.len()));
+                input = rest;
+                if let Some(body) = &mut self.body {
+                    body.extend_from_slice(part);
+                } else if &self.name == b"mdat" {
+                    self.data(part, sink)?;
+                }
+                self.offset += part.len() as u64;
+                self.remaining = self.remaining.saturating_sub(part.len() as u64);
+                if self.remaining == 0 && !self.to_end {
+                    self.end_box()?;
+                }
+                continue;
+            }
+            if self.header.is_empty() {
+                self.begin = self.offset;
+            }
+            let wanted = if self.header.len() < 8 { 8 } else { 16 } - self.header.len();
+            let (part, rest) = input.split_at(wanted.min(input.len()));
+            self.header.extend_from_slice(part);
+            self.offset += part.len() as u64;
+            input = rest;
+            if matches!(self.header.len(), 8 | 16) {
+                self.begin_box()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<(), RemuxError> {
+        if self.remaining > 0 || !self.header.is_empty() {
+            let name = self.name.escape_ascii().to_string();
+            return Err(MediaError::BoxTruncated { offset: self.begin, name, missing: self.remaining.max(1) }.into());
+        }
+        self.end_fragment()
+    }
+
+    fn begin_box(&mut self) -> Result<(), RemuxError> {
+        let mut words = Words(&self.header);
+        let (Some(size), Some(name)) = (words.next(), words.next()) else { return Ok(()) };
+        self.name = name.to_be_bytes();
+        let (size, len) = match (size, words.next(), words.next()) {
+            (1, Some(high), Some(low)) => (u64::from(high) << 32 | u64::from(low), 16),
+            (1, ..) => return Ok(()),
+            (size, ..) => (u64::from(size), 8),
+        };
+        let bad = |why| MediaError::BadBox { offset: self.begin, why };
+        self.to_end = size == 0;
+        if !self.to_end {
+            self.remaining = size.checked_sub(len).ok_or(bad("is smaller than its header"))?;
+        }
+        self.header.clear();
+        if matches!(&self.name, b"moov" | b"moof") {
+            if self.remaining > LARGEST_BOX || self.to_end {
+                return Err(RemuxError::TooLarge { offset: self.begin, what: "box" });
+            }
+            self.body = Some(Vec::new());
+        }
+        if self.remaining == 0 && !self.to_end { self.end_box() } else { Ok(()) }
+    }
+
+    fn end_box(&mut self) -> Result<(), RemuxError> {
+        let Some(body) = self.body.take() else { return Ok(()) };
+        match &self.name {
+            b"moov" => {
+                let tracks = init::tracks(&body)?;
+                self.bind(tracks)
+            }
+            _ => self.fragment(&body),
+        }
+    }
+
+    /// Takes the tracks of an initialization section: those of a later one go on with those of the first.
+    fn bind(&mut self, found: Vec<InitTrack>) -> Result<(), RemuxError> {
+        let offset = self.begin;
+        let mut bindings: Vec<Binding> = Vec::new();
+        for InitTrack { id, info, defaults } in found {
+            let taken = |track: usize| bindings.iter().any(|binding| binding.track == track);
+            let place = self.tracks.iter().enumerate().find(|(n, known)| known.handler == info.handler && !taken(*n));
+            let track = match place {
+                Some((track, _)) => track,
+                None if self.tracks.len() < MOST_TRACKS => {
+                    self.tracks.push(TrackInfo { entries: Vec::new(), ..info.clone() });
+                    self.tracks.len() - 1
+                }
+                None => return Err(RemuxError::TooMany { what: "tracks" }),
+            };
+            let Some(known) = self.tracks.get_mut(track) else { continue };
+            if known.timescale != info.timescale {
+                let (from, to) = (known.timescale.to_string(), info.timescale.to_string());
+                return Err(RemuxError::Changes { offset, what: "time scale", from, to });
+            }
+            let format = |entry: Option<&Vec<u8>>| {
+                entry.and_then(|entry| entry.get(4..8)).unwrap_or(&[]).escape_ascii().to_string()
+            };
+            let mut entries = Vec::new();
+            for entry in info.entries {
+                let (from, to) = (format(known.entries.first()), format(Some(&entry)));
+                if !known.entries.is_empty() && from != to {
+                    return Err(RemuxError::Changes { offset, what: "codec", from, to });
+                }
+                entries.push(known.entry(entry)?);
+            }
+            let earlier = self.init.iter().find(|binding| binding.track == track);
+            let (shift, dts) = (info.shift.saturating_sub(known.shift), earlier.map_or(0, |earlier| earlier.dts));
+            bindings.push(Binding { id, track, defaults, entries, shift, dts });
+        }
+        self.init = bindings;
+        Ok(())
+    }
+
+    fn end_fragment(&mut self) -> Result<(), RemuxError> {
+        if self.next < self.samples.len() {
+            return Err(RemuxError::MissingData { offset: self.fragment.0 });
+        }
+        self.samples.clear();
+        (self.next, self.done) = (0, 0);
+        Ok(())
+    }
+
+    fn fragment(&mut self, moof: &[u8]) -> Result<(), RemuxError> {
+        self.end_fragment()?;
+        if self.init.is_empty() && self.tracks.is_empty() {
+            return Err(MediaError::MissingBox { name: "moov" }.into());
+        }
+        self.fragment = (self.begin, self.unit);
+        // Where the data of the track before ends, and what an absolute offset is to be taken from.
+        let (mut end, mut first_base) = (self.begin, None);
+        for child in children(moof) {
+            if let (b"traf", traf) = named(&child?) {
+                let read = TrackFragment::read(traf, self.begin, &mut first_base, end)?;
+                let Some(read) = read else { continue };
+                end = self.runs(traf, &read)?.unwrap_or(end);
+            }
+        }
+        self.samples.sort_by_key(|sample| sample.at);
+        let overlaps = self.samples.windows(2).any(|pair| match pair {
+            [a, b] => a.at + u64::from(a.size) > b.at,
+            _ => false,
+        });
+        if overlaps {
+            return Err(RemuxError::MissingData { offset: self.begin });
+        }
+        Ok(())
+    }
+
+    /// Reads the runs of a track, and returns where the last one ends.
+    fn runs(&mut self, traf: &[u8], fragment: &TrackFragment) -> Result<Option<u64>, RemuxError> {
+        let offset = self.begin;
+        let bad = || RemuxError::BadTimestamp { offset };
+        let Some(binding) = self.init.iter_mut().find(|binding| binding.id == fragment.id) else { return Ok(None) };
+        let is_video = self.tracks.get(binding.track).is_some_and(|info| &info.handler == b"vide");
+        let defaults = fragment.defaults(&binding.defaults);
+        let description = usize::try_from(defaults.description.saturating_sub(1)).unwrap_or(usize::MAX);
+        let Some(&entry) = binding.entries.get(description) else {
+            return Err(MediaError::BadBox { offset, why: "names a sample entry that is not there" }.into());
+        };
+        if let Some(time) = find(traf, *b"tfdt")?.and_then(decode_time) {
+            if time > LATEST {
+                return Err(bad());
+            }
+            binding.dts = i64::try_from(time).map_err(|_| bad())?.checked_add(binding.shift).ok_or_else(bad)?;
+        }
+        let (mut at, mut is_any) = (fragment.base, false);
+        for child in children(traf) {
+            let child = child?;
+            let (b"trun", trun) = named(&child) else { continue };
+            let missing = || MediaError::BadBox { offset, why: "has a run that is too short" };
+            let mut words = Words(trun);
+            let (flags, count) = (words.next().ok_or_else(missing)?, words.next().ok_or_else(missing)?);
+            if flags & 1 != 0 {
+                let ahead = words.next().ok_or_else(missing)? as i32;
+                at = fragment.base.checked_add_signed(i64::from(ahead)).ok_or(RemuxError::MissingData { offset })?;
+            }
+            let mut first = if flags & 4 != 0 { Some(words.next().ok_or_else(missing)?) } else { None };
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            if count > MOST_SAMPLES.saturating_sub(self.samples.len()) {
+                return Err(RemuxError::TooMany { what: "samples in a fragment" });
+            }
+            for _ in 0..count {
+                let mut field = |bit: u32, default: u32| {
+                    if flags & bit != 0 { words.next().ok_or_else(missing) } else { Ok(default) }
+                };
+                let (duration, size) = (field(0x100, defaults.duration)?, field(0x200, defaults.size)?);
+                let own = field(0x400, first.take().unwrap_or(defaults.flags))?;
+                // In version 0 it is unsigned, which nobody needs and some get wrong.
+                let ahead = field(0x800, 0)? as i32;
+                if size as usize > LARGEST_SAMPLE {
+                    return Err(RemuxError::TooLarge { offset, what: "sample" });
+                }
+                self.samples.push(Located {
+                    at,
+                    dts: binding.dts,
+                    offset: ahead,
+                    duration,
+                    size,
+                    track: u8::try_from(binding.track).unwrap_or(u8::MAX),
+                    entry,
+                    is_sync: !is_video || own & 0x1_0000 == 0,
+                });
+                at = at.checked_add(u64::from(size)).ok_or(RemuxError::MissingData { offset })?;
+                binding.dts = binding.dts.checked_add(i64::from(duration)).filter(|dts| *dts >> 61 == 0 || *dts < 0).ok_or_else(bad)?;
+            }
+            is_any = true;
+        }
+        Ok(is_any.then_some(at))
+    }
+
+    /// Passes data of a `mdat` box.
+    fn data<S: Sink>(&mut self, part: &[u8], sink: &mut S) -> Result<(), RemuxError> {
+        let (mut at, mut part) = (self.offset, part);
+        while let Some(sample) = self.samples.get(self.next) {
+            let begin = sample.at + u64::from(self.done);
+            if begin < at {
+                return Err(RemuxError::MissingData { offset: self.fragment.0 });
+            }
+            let gap = usize::try_from(begin - at).unwrap_or(usize::MAX);
+            let Some(rest) = part.get(gap..) else { break };
+            let (bytes, rest) = rest.split_at(rest.len().min((sample.size - self.done) as usize));
+            let track = usize::from(sample.track);
+            if !bytes.is_empty() {
+                sink.data(track, bytes);
+            }
+            self.done += bytes.len() as u32;
+            (at, part) = (begin + bytes.len() as u64, rest);
+            if self.done < sample.size {
+                break;
+            }
+            let &Located { dts, offset, duration, size, entry, is_sync, .. } = sample;
+            let (begin, unit) = self.fragment;
+            let pts = dts.saturating_add(i64::from(offset));
+            let Some(info) = self.tracks.get(track) else { break };
+            sink.sample(track, info, Sample { offset: begin, unit, dts, pts, duration, size, is_sync, entry })?;
+            self.next += 1;
+            self.done = 0;
+        }
+        Ok(())
+    }
+}
+
+/// The header of the fragment of a track.
+struct TrackFragment {
+    id: u32,
+    base: u64,
+    description: Option<u32>,
+    duration: Option<u32>,
+    size: Option<u32>,
+    flags: Option<u32>,
+}
+
+impl TrackFragment {
+    /// Absolute offsets count from a file that is not there any more; the first of a fragment is taken for its begin,
+    /// as it is in all that encoders write.
+    fn read(traf: &[u8], begin: u64, first_base: &mut Option<u64>, end: u64) -> Result<Option<Self>, RemuxError> {
+        let Some(tfhd) = find(traf, *b"tfhd")? else { return Ok(None) };
+        let mut words = Words(tfhd);
+        let read = || {
+            let (flags, id) = (words.next()? & 0xff_ffff, words.next()?);
+            let base = if flags & 1 != 0 {
+                let absolute = u64::from(words.next()?) << 32 | u64::from(words.next()?);
+                begin.saturating_add(absolute.saturating_sub(*first_base.get_or_insert(absolute)))
+            } else if flags & 0x2_0000 != 0 {
+                begin
+            } else {
+                end
+            };
+            let mut field = |bit: u32| if flags & bit != 0 { words.next().map(Some) } else { Some(None) };
+            let (description, duration) = (field(2)?, field(8)?);
+            Some(Self { id, base, description, duration, size: field(0x10)?, flags: field(0x20)? })
+        };
+        let mut read = read;
+        Ok(Some(read().ok_or(MediaError::BadBox { offset: begin, why: "has a tfhd that is too short" })?))
+    }
+
+    fn defaults(&self, track: &Defaults) -> Defaults {
+        Defaults {
+            description: self.description.unwrap_or(track.description),
+            duration: self.duration.unwrap_or(track.duration),
+            size: self.size.unwrap_or(track.size),
+            flags: self.flags.unwrap_or(track.flags),
+        }
+    }
+}
+
+fn decode_time(tfdt: &[u8]) -> Option<u64> {
+    let mut words = Words(tfdt);
+    let (head, high) = (words.next()?, words.next()?);
+    Some(if head >> 24 == 1 { u64::from(high) << 32 | u64::from(words.next()?) } else { u64::from(high) })
+}

@@ -1,0 +1,360 @@
+//! The first pass: where the samples of an input are, and when.
+
+use std::time::Duration;
+
+use super::{
+    clock::{FLICKS, flicks},
+    demuxer::Demuxer,
+    error::RemuxError,
+    input::{Input, Unit},
+    report::{Irregularity, Noted, Notes},
+    sample::{Sample, Sink, TrackInfo},
+    table::Table,
+};
+
+/// A round ends when one of its tracks has that much time, or all of them together have that many bytes.
+const ROUND: i64 = FLICKS / 2;
+const ROUND_BYTES: u64 = 2 << 20;
+/// What is off by less is no hole and no overlap: timestamps are rounded in many places.
+const NOTICED: i64 = FLICKS / 100;
+/// Media that goes back by more from one unit to the next, or ahead, has another clock that nobody told of.
+const BACK: i64 = FLICKS / 2;
+const AHEAD: i64 = FLICKS * 10;
+
+/// Indexes one input: takes all its bytes, and keeps some bytes for each sample.
+///
+/// See the [module](crate::remux) for what to do with it.
+#[derive(Debug)]
+pub struct Index {
+    input: Input,
+    demuxer: Demuxer,
+    recorder: Recorder,
+}
+
+impl Index {
+    /// Begins with an input.
+    pub fn new(input: Input) -> Self {
+        let recorder = Recorder::new(&input.units);
+        Self { demuxer: Demuxer::new(&input), input, recorder }
+    }
+
+    /// Takes more bytes of the input, from its begin.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are damaged, or hold what can't be put into an MP4. Nothing can be pushed after that.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), RemuxError> {
+        self.demuxer.push(bytes, &self.input.units, &mut self.recorder)
+    }
+
+    /// Ends the input.
+    ///
+    /// # Errors
+    ///
+    /// Where the end is missing, or where there is nothing in it.
+    pub fn finish(mut self) -> Result<Indexed, RemuxError> {
+        self.demuxer.finish(&mut self.recorder)?;
+        self.recorder.end_round();
+        let infos = self.demuxer.tracks();
+        let Recorder { epochs, tracks, rounds, chunks, notes, begins, .. } = self.recorder;
+        let tracks = infos.iter().cloned().zip(tracks).map(|(info, recorded)| IndexedTrack { info, recorded });
+        let tracks = tracks.collect::<Vec<_>>();
+        if tracks.iter().all(|track| track.recorded.spans.is_empty()) {
+            return Err(RemuxError::Empty);
+        }
+        Ok(Indexed { input: self.input, tracks, epochs, rounds, chunks, notes, begins })
+    }
+}
+
+/// What the first pass has found in an input.
+#[derive(Debug)]
+pub struct Indexed {
+    pub(crate) input: Input,
+    pub(crate) tracks: Vec<IndexedTrack>,
+    pub(crate) epochs: Vec<Epoch>,
+    pub(crate) rounds: Vec<Round>,
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) notes: Notes,
+    /// When each unit begins, in flicks of its epoch, and whether video says so.
+    pub(crate) begins: Vec<Option<(i64, bool)>>,
+}
+
+impl Indexed {
+    /// Returns the memory that the table of samples takes, in bytes.
+    pub fn footprint(&self) -> usize {
+        let tables = self.tracks.iter().map(|track| track.recorded.table.footprint()).sum::<usize>();
+        tables + self.rounds.len() * size_of::<Round>() + self.chunks.len() * size_of::<Chunk>()
+    }
+
+    /// Returns the number of samples in all tracks.
+    pub fn samples(&self) -> u64 {
+        self.tracks.iter().map(|track| track.recorded.table.len()).sum()
+    }
+
+    /// The epoch that a unit belongs to.
+    pub(crate) fn epoch_of(&self, unit: u32) -> usize {
+        self.epochs.partition_point(|epoch| epoch.unit <= unit).saturating_sub(1)
+    }
+}
+
+/// A track of an input.
+#[derive(Debug)]
+pub(crate) struct IndexedTrack {
+    pub(crate) info: TrackInfo,
+    pub(crate) recorded: Recorded,
+}
+
+/// The samples of a track.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    pub(crate) table: Table,
+    pub(crate) spans: Vec<Span>,
+    entry: Option<u8>,
+}
+
+/// The samples of a track in one epoch; times in ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) epoch: usize,
+    /// The number of its first sample.
+    pub(crate) first: u64,
+    pub(crate) first_dts: i64,
+    pub(crate) min_pts: i64,
+    pub(crate) end: i64,
+    pub(crate) last_dts: i64,
+    /// Of the last sample, as far as it is known or can be guessed from those before.
+    pub(crate) last_duration: u32,
+}
+
+/// Units that share a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Epoch {
+    /// The first unit.
+    pub(crate) unit: u32,
+    pub(crate) timeline: u64,
+    /// Nobody told of it, but timestamps jump.
+    pub(crate) is_implied: bool,
+    /// Time that is missing before its first unit.
+    pub(crate) gap: Duration,
+}
+
+/// Samples that stand together in the output, those of each track in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round {
+    pub(crate) epoch: usize,
+    /// When its first sample is presented, in flicks.
+    pub(crate) begin: i64,
+    /// The number of chunks.
+    pub(crate) chunks: u32,
+    pub(crate) samples: u32,
+    /// A checksum of the sizes.
+    pub(crate) check: u32,
+}
+
+/// Samples of one track in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) track: u8,
+    pub(crate) entry: u8,
+    pub(crate) samples: u32,
+    pub(crate) bytes: u32,
+}
+
+/// Takes a sample into the checksum of a round.
+pub(crate) fn checked(check: u32, track: usize, size: u32) -> u32 {
+    (check.rotate_left(5) ^ size ^ (track as u32) << 28).wrapping_mul(0x9e37_79b1)
+}
+
+#[derive(Debug, Default)]
+struct Recorder {
+    epochs: Vec<Epoch>,
+    tracks: Vec<Recorded>,
+    rounds: Vec<Round>,
+    chunks: Vec<Chunk>,
+    /// The round that is under way: its chunks, and when each track began.
+    round: Option<Round>,
+    open: Vec<(Chunk, i64)>,
+    open_bytes: u64,
+    notes: Notes,
+    begins: Vec<Option<(i64, bool)>>,
+    /// The unit of the sample that is furthest.
+    latest: u32,
+    /// For each unit, the time that is missing directly before it.
+    gaps: Vec<Duration>,
+}
+
+impl Recorder {
+    fn new(units: &[Unit]) -> Self {
+        let mut recorder = Self { begins: vec![None; units.len().max(1)], ..Self::default() };
+        let mut gap = Duration::ZERO;
+        for (unit, number) in units.iter().zip(0..) {
+            recorder.gaps.push(gap);
+            if unit.is_gap {
+                gap = gap.saturating_add(unit.duration);
+                continue;
+            }
+            if recorder.epochs.last().is_none_or(|epoch| epoch.timeline != unit.timeline) {
+                let timeline = unit.timeline;
+                recorder.epochs.push(Epoch { unit: number, timeline, is_implied: false, gap });
+            }
+            gap = Duration::ZERO;
+        }
+        if let Some(first) = recorder.epochs.first_mut() {
+            // What is missing before the very first sample is no part of the file.
+            (first.unit, first.gap) = (0, Duration::ZERO);
+        } else {
+            let timeline = units.first().map_or(0, |unit| unit.timeline);
+            recorder.epochs.push(Epoch { unit: 0, timeline, is_implied: false, gap: Duration::ZERO });
+        }
+        recorder
+    }
+
+    /// The epoch of a sample. Where timestamps jump with the first sample of a unit, it begins one.
+    fn epoch(&mut self, track: usize, timescale: u32, sample: &Sample) -> usize {
+        let found = self.epochs.partition_point(|epoch| epoch.unit <= sample.unit).saturating_sub(1);
+        let is_first = sample.unit > self.latest;
+        self.latest = self.latest.max(sample.unit);
+        let last = self.tracks.get(track).and_then(|recorded| recorded.spans.last());
+        let Some(last) = last else { return found };
+        if !is_first || last.epoch != found {
+            return found.max(last.epoch);
+        }
+        let missing = self.gaps.get(sample.unit as usize).copied().unwrap_or_default();
+        let expected = last.last_dts.saturating_add(i64::from(last.last_duration));
+        let ahead = flicks(sample.dts.saturating_sub(expected), timescale);
+        if (-BACK..=AHEAD.saturating_add(in_flicks(missing))).contains(&ahead) {
+            return found;
+        }
+        let timeline = self.epochs.get(found).map_or(0, |epoch| epoch.timeline);
+        self.epochs.insert(found + 1, Epoch { unit: sample.unit, timeline, is_implied: true, gap: missing });
+        self.notes.add(Noted {
+            track,
+            unit: sample.unit,
+            epoch: found + 1,
+            at: flicks(sample.pts, timescale),
+            what: Irregularity::Jump { by_micros: ahead / (FLICKS / 1_000_000) },
+        });
+        found + 1
+    }
+
+    fn note(&mut self, track: usize, info: &TrackInfo, sample: &Sample, off: i64) {
+        let off = flicks(off, info.timescale);
+        if off.abs() < NOTICED {
+            return;
+        }
+        let lasts = Duration::from_nanos((off.unsigned_abs() as u128 * 1_000_000_000 / FLICKS as u128) as u64);
+        let what = if off > 0 { Irregularity::Hole { lasts } } else { Irregularity::Overlap { lasts } };
+        let at = flicks(sample.pts.saturating_add(info.shift), info.timescale);
+        let epoch = self.tracks.get(track).and_then(|t| t.spans.last()).map_or(0, |span| span.epoch);
+        self.notes.add(Noted { track, unit: sample.unit, epoch, at, what });
+    }
+
+    fn begin_round(&mut self, epoch: usize, begin: i64) {
+        self.round.get_or_insert(Round { epoch, begin, chunks: 0, samples: 0, check: 0 });
+    }
+
+    fn end_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.open.sort_by_key(|(chunk, _)| chunk.track);
+            self.rounds.push(Round { chunks: self.open.len() as u32, ..round });
+            self.chunks.extend(self.open.drain(..).map(|(chunk, _)| chunk));
+        }
+        self.open_bytes = 0;
+    }
+
+    fn add_to_round(&mut self, track: usize, info: &TrackInfo, sample: &Sample, epoch: usize) {
+        let number = track as u8;
+        let of = |open: &mut Vec<(Chunk, i64)>| open.iter().position(|(chunk, _)| chunk.track == number);
+        // A chunk has one sample entry.
+        let place = of(&mut self.open);
+        if place.and_then(|place| self.open.get(place)).is_some_and(|(chunk, _)| chunk.entry != sample.entry) {
+            self.end_round();
+        }
+        let begin = flicks(sample.pts.saturating_add(info.shift), info.timescale);
+        self.begin_round(epoch, begin);
+        let place = of(&mut self.open).unwrap_or_else(|| {
+            self.open.push((Chunk { track: number, entry: sample.entry, samples: 0, bytes: 0 }, sample.dts));
+            self.open.len() - 1
+        });
+        let (Some((chunk, first)), Some(round)) = (self.open.get_mut(place), &mut self.round) else { return };
+        chunk.samples += 1;
+        chunk.bytes = chunk.bytes.saturating_add(sample.size);
+        round.samples += 1;
+        round.check = checked(round.check, track, sample.size);
+        self.open_bytes += u64::from(sample.size);
+        let end = sample.dts.saturating_add(i64::from(sample.duration));
+        let lasts = flicks(end.saturating_sub(*first), info.timescale);
+        if !(-ROUND..ROUND).contains(&lasts) || self.open_bytes >= ROUND_BYTES {
+            self.end_round();
+        }
+    }
+}
+
+impl Sink for Recorder {
+    fn data(&mut self, _: usize, _: &[u8]) {}
+
+    fn sample(&mut self, track: usize, info: &TrackInfo, sample: Sample) -> Result<(), RemuxError> {
+        if self.tracks.len() <= track {
+            self.tracks.resize_with(track + 1, Recorded::default);
+        }
+        let epoch = self.epoch(track, info.timescale, &sample);
+        let Some(recorded) = self.tracks.get_mut(track) else { return Ok(()) };
+        let number = recorded.table.len();
+        recorded.entry = Some(sample.entry);
+        recorded.table.push(&sample);
+        let presented = flicks(sample.pts.saturating_add(info.shift), info.timescale);
+        let is_video = &info.handler == b"vide";
+        if let Some(begin) = self.begins.get_mut(sample.unit as usize) {
+            if begin.is_none_or(|(_, by_video)| is_video && !by_video) {
+                *begin = Some((presented, is_video));
+            }
+        }
+        let guess = if sample.duration > 0 { sample.duration } else { info.timescale / 25 };
+        let mut off = None;
+        match recorded.spans.last_mut().filter(|span| span.epoch == epoch) {
+            None => recorded.spans.push(Span {
+                epoch,
+                first: number,
+                first_dts: sample.dts,
+                min_pts: sample.pts,
+                end: sample.pts.saturating_add(i64::from(guess)),
+                last_dts: sample.dts,
+                last_duration: guess,
+            }),
+            Some(span) => {
+                let step = sample.dts.saturating_sub(span.last_dts);
+                let usual = i64::from(span.last_duration);
+                let is_usual = step > 0 && step <= (usual * 4).max(i64::from(info.timescale) / 4);
+                // Without durations, time between pictures may be anything that is not too long.
+                if sample.duration > 0 || !is_usual {
+                    off = Some(step - usual);
+                }
+                span.last_duration = match sample.duration {
+                    0 if is_usual => u32::try_from(step).unwrap_or(guess),
+                    0 => span.last_duration,
+                    duration => duration,
+                };
+                span.last_dts = sample.dts;
+                span.min_pts = span.min_pts.min(sample.pts);
+                span.end = span.end.max(sample.pts.saturating_add(i64::from(span.last_duration)));
+            }
+        }
+        if let Some(off) = off {
+            self.note(track, info, &sample, off);
+        }
+        self.add_to_round(track, info, &sample, epoch);
+        Ok(())
+    }
+
+    fn skipped(&mut self, track: usize, _offset: u64, bytes: u64) {
+        let (unit, epoch) = (self.latest, self.epochs.len() - 1);
+        let at = self.tracks.get(track).and_then(|t| t.spans.last()).map_or(0, |span| span.last_dts);
+        self.notes.add(Noted { track, unit, epoch, at, what: Irregularity::Skipped { bytes } });
+    }
+}
+
+/// Makes flicks of a duration.
+pub(crate) fn in_flicks(duration: Duration) -> i64 {
+    let whole = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_mul(FLICKS);
+    whole.saturating_add(i64::from(duration.subsec_nanos()) * 7056 / 10_000)
+}

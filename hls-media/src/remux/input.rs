@@ -1,0 +1,34 @@
+//! What the caller knows of an input.
+
+use std::time::Duration;
+
+/// One input: the finished bytes of one track, all its units one behind the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Input {
+    /// The units in order, by their offset. May be empty: then all of it is one unit of unknown length.
+    pub units: Vec<Unit>,
+    /// The language of its audio (BCP 47: `en`, `pt-BR`); `None`: what the media says itself.
+    pub language: Option<String>,
+    /// A name to show for its audio, as `NAME` in the playlist.
+    pub name: Option<String>,
+    /// Whether its audio is the one to play unless another is asked for.
+    pub is_default: bool,
+    /// The `CODECS` of the playlist. Transport streams do not say whether AAC is HE-AAC; this does.
+    pub codecs: Option<String>,
+}
+
+/// A segment in an input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// Where it begins, in bytes from the begin of the input. An initialization section belongs to the unit behind it.
+    pub offset: u64,
+    /// How long it is by the playlist (`EXTINF`).
+    pub duration: Duration,
+    /// The discontinuity sequence number of the playlist. Units of the same number share a clock, in all inputs of a
+    /// job; each number has a clock of its own, and the media of each is put behind that of the number before.
+    pub timeline: u64,
+    /// It is missing: it has no bytes, and its time stays empty.
+    pub is_gap: bool,
+    /// A chapter that begins here.
+    pub chapter: Option<String>,
+}

@@ -1,0 +1,77 @@
+//! One MP4 of transport streams, fragmented MP4 and packed audio.
+//!
+//! It takes two passes over the inputs. In the first, an [`Index`] takes all bytes of an input and keeps some bytes for
+//! each sample. What comes of it makes a [`Remuxer`], which knows the whole `moov` box then and writes it first; in the
+//! second pass it takes the same bytes again and gives out the data. Memory does not grow with the size of the media,
+//! but for the index.
+//!
+//! ```
+//! use hls_media::remux::{Index, Input, Remuxer, Step};
+//!
+//! # fn frame(number: u8) -> [u8; 16] {
+//! #     [0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc, number, 1, 2, 3, 4, 5, 6, 7, 8]
+//! # }
+//! # let audio = (0..100).flat_map(frame).collect::<Vec<u8>>();
+//! let mut index = Index::new(Input { language: Some("en".to_owned()), ..Input::default() });
+//! for chunk in audio.chunks(1000) {
+//!     index.push(chunk)?;
+//! }
+//! let mut remuxer = Remuxer::new(vec![index.finish()?], &[])?;
+//!
+//! let (mut chunks, mut mp4) = (audio.chunks(1000), Vec::new());
+//! loop {
+//!     match remuxer.step()? {
+//!         Step::Write(bytes) => mp4.extend_from_slice(bytes),
+//!         Step::Read(input) => match chunks.next() {
+//!             Some(chunk) => remuxer.push(input, chunk)?,
+//!             None => remuxer.end(input)?,
+//!         },
+//!         Step::Done => break,
+//!     }
+//! }
+//! assert_eq!(&mp4[4..8], b"ftyp");
+//! assert_eq!(mp4.len() as u64, remuxer.len());
+//! # Ok::<(), hls_media::remux::RemuxError>(())
+//! ```
+//!
+//! # Time
+//!
+//! The first picture or sound is at 0. What shares a clock keeps its distance, to the tick: timestamps are not touched,
+//! but for audio that is within 2 ms of what the count of its samples says. Each timeline of the playlist is put behind
+//! the one before. Holes stay holes, and all that is odd is in the [`Report`].
+
+mod avc;
+mod bits;
+mod boxes;
+mod clock;
+mod demuxer;
+mod error;
+mod fragmented;
+mod frames;
+mod hevc;
+mod index;
+mod init;
+mod input;
+mod language;
+mod moov;
+mod nal;
+mod packed;
+mod pictures;
+mod plan;
+mod program;
+mod remuxer;
+mod report;
+mod sample;
+mod sound;
+mod table;
+mod text;
+mod timeline;
+mod transport;
+
+pub use error::RemuxError;
+pub use index::{Index, Indexed};
+pub use input::{Input, Unit};
+pub use remuxer::{Remuxer, Step};
+pub use report::{Finding, Irregularity, Report};
+pub use text::{TextCue, TextTrack};
+pub use timeline::Timeline;

@@ -1,0 +1,98 @@
+//! What demuxers find: tracks and samples, and whoever takes them.
+
+use super::error::RemuxError;
+
+/// The largest sample that is believed, in bytes.
+pub(crate) const LARGEST_SAMPLE: usize = 16 << 20;
+/// More sample entries in one track than any real stream has.
+const MOST_ENTRIES: usize = 200;
+
+/// A track as its media describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TrackInfo {
+    /// `vide`, `soun` and so on.
+    pub(crate) handler: [u8; 4],
+    /// Ticks in a second; 0 as long as it is not known.
+    pub(crate) timescale: u32,
+    /// ISO 639-2.
+    pub(crate) language: Option<[u8; 3]>,
+    /// Sample entries: whole boxes.
+    pub(crate) entries: Vec<Vec<u8>>,
+    /// The media header (`vmhd`, `smhd`, `nmhd`, `sthd`): a whole box.
+    pub(crate) header: Vec<u8>,
+    /// Columns and rows to show, of the first sample entry.
+    pub(crate) size: (u32, u32),
+    /// Timestamps have 33 bits, so that they say nothing of multiples of 26 hours.
+    pub(crate) wraps: bool,
+    /// No timestamp says when it begins: with the others, then.
+    pub(crate) floats: bool,
+    /// What the edit list says, in ticks: presentation time is media time and this much.
+    pub(crate) shift: i64,
+    /// In ticks: what is presented before this presentation time is there for decoding only.
+    pub(crate) opens_at: Option<i64>,
+}
+
+impl TrackInfo {
+    pub(crate) fn video() -> Self {
+        // Flags of 1: from the specification, section 12.1.2.
+        Self::new(*b"vide", 90_000, b"\0\0\0\x14vmhd\0\0\0\x01\0\0\0\0\0\0\0\0")
+    }
+
+    pub(crate) fn sound() -> Self {
+        Self::new(*b"soun", 0, b"\0\0\0\x10smhd\0\0\0\0\0\0\0\0")
+    }
+
+    fn new(handler: [u8; 4], timescale: u32, header: &[u8]) -> Self {
+        Self {
+            handler,
+            timescale,
+            language: None,
+            entries: Vec::new(),
+            header: header.to_vec(),
+            size: (0, 0),
+            wraps: true,
+            floats: false,
+            shift: 0,
+            opens_at: None,
+        }
+    }
+
+    /// Returns the number of a sample entry, which is added where it is new.
+    pub(crate) fn entry(&mut self, entry: Vec<u8>) -> Result<u8, RemuxError> {
+        let number = match self.entries.iter().position(|known| *known == entry) {
+            Some(number) => number,
+            None if self.entries.len() < MOST_ENTRIES => {
+                self.entries.push(entry);
+                self.entries.len() - 1
+            }
+            None => return Err(RemuxError::TooMany { what: "codec configurations" }),
+        };
+        Ok(u8::try_from(number).unwrap_or(u8::MAX))
+    }
+}
+
+/// One sample, in ticks of its track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// Where it begins in its input, or at least where that is known from.
+    pub(crate) offset: u64,
+    /// The number of the unit that it began in.
+    pub(crate) unit: u32,
+    pub(crate) dts: i64,
+    pub(crate) pts: i64,
+    /// 0: not known.
+    pub(crate) duration: u32,
+    pub(crate) size: u32,
+    pub(crate) is_sync: bool,
+    pub(crate) entry: u8,
+}
+
+/// Takes what a demuxer finds, in the order of the input.
+pub(crate) trait Sink {
+    /// Takes bytes of the sample that [`Sink::sample`] ends.
+    fn data(&mut self, track: usize, bytes: &[u8]);
+    /// Takes a sample whose bytes have all been given.
+    fn sample(&mut self, track: usize, info: &TrackInfo, sample: Sample) -> Result<(), RemuxError>;
+    /// Hears of bytes that belong to no sample.
+    fn skipped(&mut self, track: usize, offset: u64, bytes: u64);
+}
