@@ -79,7 +79,8 @@ impl Avc {
         if self.picture.is_empty() {
             return None;
         }
-        let mut config = vec![1, profile, compatibility, level, 0xff, 0xe0 | (self.sequence.len() & 0x1f) as u8];
+        let mut config =
+            vec![1, profile, compatibility, level, 0xff, 0xe0 | (self.sequence.len() & 0x1f) as u8];
         self.sequence.write(&mut config);
         config.push((self.picture.len() & 0xff) as u8);
         self.picture.write(&mut config);
@@ -205,11 +206,11 @@ mod tests {
     use super::*;
 
     /// High profile, 160x90 (96 rows, 6 cut off), as x264 writes it.
-    const SPS: [u8; 25] = [
-        0x67, 0x64, 0x00, 0x0a, 0xac, 0xd9, 0x42, 0x8d, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00,
-        0x03, 0x00, 0x32, 0x0f, 0x12, 0x25, 0x96,
+    const SPS: [u8; 26] = [
+        0x67, 0x64, 0x00, 0x0c, 0xac, 0x4c, 0x22, 0x14, 0x6f, 0xc9, 0x80, 0x88, 0x00, 0x00, 0x03, 0x00, 0x08,
+        0x00, 0x00, 0x03, 0x01, 0x90, 0x78, 0xa1, 0x50, 0x8c,
     ];
-    const PPS: [u8; 6] = [0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+    const PPS: [u8; 7] = [0x68, 0xe8, 0x43, 0x02, 0x12, 0xc8, 0xb0];
 
     #[test]
     fn an_entry_needs_both_sets() {
@@ -224,7 +225,8 @@ mod tests {
         let geometry = avc.geometry;
         assert_eq!((geometry.width, geometry.height, geometry.chroma), (160, 90, 1));
         let entry = avc.entry().expect("an entry");
-        let config = [&[1, 0x64, 0, 0x0a, 0xff, 0xe1, 0, 25][..], &SPS, &[1, 0, 6], &PPS, &[0xfd, 0xf8, 0xf8, 0]];
+        let config =
+            [&[1, 0x64, 0, 0x0c, 0xff, 0xe1, 0, 26][..], &SPS, &[1, 0, 7], &PPS, &[0xfd, 0xf8, 0xf8, 0]];
         assert!(entry.ends_with(&boxed(b"avcC", &config.concat())), "{entry:x?}");
     }
 

@@ -45,7 +45,12 @@ impl Demuxer {
         }
     }
 
-    pub(crate) fn push<S: Sink>(&mut self, input: &[u8], units: &[Unit], sink: &mut S) -> Result<(), RemuxError> {
+    pub(crate) fn push<S: Sink>(
+        &mut self,
+        input: &[u8],
+        units: &[Unit],
+        sink: &mut S,
+    ) -> Result<(), RemuxError> {
         let mut input = input;
         while !input.is_empty() {
             while let Some(unit) = units.get(self.next).filter(|unit| unit.offset <= self.offset) {

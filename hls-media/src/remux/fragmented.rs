@@ -78,7 +78,8 @@ impl Fragmented {
         while !input.is_empty() {
             if self.remaining > 0 || self.to_end {
                 let most = if self.to_end { u64::MAX } else { self.remaining };
-                let (part, rest) = input.split_at(usize::try_from(most).unwrap_or(usize::MAX).min(input.len()));
+                let (part, rest) =
+                    input.split_at(usize::try_from(most).unwrap_or(usize::MAX).min(input.len()));
                 input = rest;
                 if let Some(body) = &mut self.body {
                     body.extend_from_slice(part);
@@ -110,7 +111,12 @@ impl Fragmented {
     pub(crate) fn finish(&mut self) -> Result<(), RemuxError> {
         if self.remaining > 0 || !self.header.is_empty() {
             let name = self.name.escape_ascii().to_string();
-            return Err(MediaError::BoxTruncated { offset: self.begin, name, missing: self.remaining.max(1) }.into());
+            return Err(MediaError::BoxTruncated {
+                offset: self.begin,
+                name,
+                missing: self.remaining.max(1),
+            }
+            .into());
         }
         self.end_fragment()
     }
@@ -156,7 +162,8 @@ impl Fragmented {
         let mut bindings: Vec<Binding> = Vec::new();
         for InitTrack { id, info, defaults } in found {
             let taken = |track: usize| bindings.iter().any(|binding| binding.track == track);
-            let place = self.tracks.iter().enumerate().find(|(n, known)| known.handler == info.handler && !taken(*n));
+            let place =
+                self.tracks.iter().enumerate().find(|(n, known)| known.handler == info.handler && !taken(*n));
             let track = match place {
                 Some((track, _)) => track,
                 None if self.tracks.len() < MOST_TRACKS => {
@@ -182,7 +189,8 @@ impl Fragmented {
                 entries.push(known.entry(entry)?);
             }
             let earlier = self.init.iter().find(|binding| binding.track == track);
-            let (shift, dts) = (info.shift.saturating_sub(known.shift), earlier.map_or(0, |earlier| earlier.dts));
+            let (shift, dts) =
+                (info.shift.saturating_sub(known.shift), earlier.map_or(0, |earlier| earlier.dts));
             bindings.push(Binding { id, track, defaults, entries, shift, dts });
         }
         self.init = bindings;
@@ -228,7 +236,9 @@ impl Fragmented {
     fn runs(&mut self, traf: &[u8], fragment: &TrackFragment) -> Result<Option<u64>, RemuxError> {
         let offset = self.begin;
         let bad = || RemuxError::BadTimestamp { offset };
-        let Some(binding) = self.init.iter_mut().find(|binding| binding.id == fragment.id) else { return Ok(None) };
+        let Some(binding) = self.init.iter_mut().find(|binding| binding.id == fragment.id) else {
+            return Ok(None);
+        };
         let is_video = self.tracks.get(binding.track).is_some_and(|info| &info.handler == b"vide");
         let defaults = fragment.defaults(&binding.defaults);
         let description = usize::try_from(defaults.description.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -239,7 +249,8 @@ impl Fragmented {
             if time > LATEST {
                 return Err(bad());
             }
-            binding.dts = i64::try_from(time).map_err(|_| bad())?.checked_add(binding.shift).ok_or_else(bad)?;
+            binding.dts =
+                i64::try_from(time).map_err(|_| bad())?.checked_add(binding.shift).ok_or_else(bad)?;
         }
         let (mut at, mut is_any) = (fragment.base, false);
         for child in children(traf) {
@@ -250,7 +261,10 @@ impl Fragmented {
             let (flags, count) = (words.next().ok_or_else(missing)?, words.next().ok_or_else(missing)?);
             if flags & 1 != 0 {
                 let ahead = words.next().ok_or_else(missing)? as i32;
-                at = fragment.base.checked_add_signed(i64::from(ahead)).ok_or(RemuxError::MissingData { offset })?;
+                at = fragment
+                    .base
+                    .checked_add_signed(i64::from(ahead))
+                    .ok_or(RemuxError::MissingData { offset })?;
             }
             let mut first = if flags & 4 != 0 { Some(words.next().ok_or_else(missing)?) } else { None };
             let count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -279,7 +293,11 @@ impl Fragmented {
                     is_sync: !is_video || own & 0x1_0000 == 0,
                 });
                 at = at.checked_add(u64::from(size)).ok_or(RemuxError::MissingData { offset })?;
-                binding.dts = binding.dts.checked_add(i64::from(duration)).filter(|dts| *dts >> 61 == 0 || *dts < 0).ok_or_else(bad)?;
+                binding.dts = binding
+                    .dts
+                    .checked_add(i64::from(duration))
+                    .filter(|dts| *dts >> 61 == 0 || *dts < 0)
+                    .ok_or_else(bad)?;
             }
             is_any = true;
         }
@@ -310,7 +328,11 @@ impl Fragmented {
             let (begin, unit) = self.fragment;
             let pts = dts.saturating_add(i64::from(offset));
             let Some(info) = self.tracks.get(track) else { break };
-            sink.sample(track, info, Sample { offset: begin, unit, dts, pts, duration, size, is_sync, entry })?;
+            sink.sample(
+                track,
+                info,
+                Sample { offset: begin, unit, dts, pts, duration, size, is_sync, entry },
+            )?;
             self.next += 1;
             self.done = 0;
         }
@@ -331,7 +353,12 @@ struct TrackFragment {
 impl TrackFragment {
     /// Absolute offsets count from a file that is not there any more; the first of a fragment is taken for its begin,
     /// as it is in all that encoders write.
-    fn read(traf: &[u8], begin: u64, first_base: &mut Option<u64>, end: u64) -> Result<Option<Self>, RemuxError> {
+    fn read(
+        traf: &[u8],
+        begin: u64,
+        first_base: &mut Option<u64>,
+        end: u64,
+    ) -> Result<Option<Self>, RemuxError> {
         let Some(tfhd) = find(traf, *b"tfhd")? else { return Ok(None) };
         let mut words = Words(tfhd);
         let read = || {

@@ -124,7 +124,8 @@ impl Frames {
     /// Lets time pass that has no bytes, where no timestamp tells of it.
     pub(crate) fn pass(&mut self, duration: Duration, info: &TrackInfo) {
         if info.floats {
-            let samples = duration.as_secs_f64() * f64::from(self.sound.as_ref().map_or(0, |(sound, _)| sound.rate));
+            let samples =
+                duration.as_secs_f64() * f64::from(self.sound.as_ref().map_or(0, |(sound, _)| sound.rate));
             self.clock.frame(samples as u32);
         }
     }
@@ -184,7 +185,9 @@ impl Frames {
         }
         let len = match frame(head.get(..HEADER).unwrap_or(head)) {
             Frame::Tag { len } => return Next::Tag(len),
-            Frame::Header { container, len: Some(len), .. } if self.container.is_none_or(|known| known == container) => {
+            Frame::Header { container, len: Some(len), .. }
+                if self.container.is_none_or(|known| known == container) =>
+            {
                 len as usize
             }
             _ => return Next::Nothing,
@@ -216,7 +219,9 @@ impl Frames {
             if head.len() < HEADER {
                 return if at_end && len > 0 { Next::Frame(len) } else { Next::Wait };
             }
-            match Syncframe::of(head).filter(|_| matches!(frame(head), Frame::Header { container: Container::Eac3, .. })) {
+            match Syncframe::of(head)
+                .filter(|_| matches!(frame(head), Frame::Header { container: Container::Eac3, .. }))
+            {
                 Some(next) if next.leads && blocks >= BLOCKS => return Next::Frame(len),
                 Some(next) => {
                     blocks += if next.leads { next.blocks } else { 0 };

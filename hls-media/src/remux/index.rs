@@ -57,7 +57,8 @@ impl Index {
         self.recorder.end_round();
         let infos = self.demuxer.tracks();
         let Recorder { epochs, tracks, rounds, chunks, notes, begins, .. } = self.recorder;
-        let tracks = infos.iter().cloned().zip(tracks).map(|(info, recorded)| IndexedTrack { info, recorded });
+        let tracks =
+            infos.iter().cloned().zip(tracks).map(|(info, recorded)| IndexedTrack { info, recorded });
         let tracks = tracks.collect::<Vec<_>>();
         if tracks.iter().all(|track| track.recorded.spans.is_empty()) {
             return Err(RemuxError::Empty);
@@ -242,7 +243,8 @@ impl Recorder {
         if off.abs() < NOTICED {
             return;
         }
-        let lasts = Duration::from_nanos((off.unsigned_abs() as u128 * 1_000_000_000 / FLICKS as u128) as u64);
+        let lasts =
+            Duration::from_nanos((off.unsigned_abs() as u128 * 1_000_000_000 / FLICKS as u128) as u64);
         let what = if off > 0 { Irregularity::Hole { lasts } } else { Irregularity::Overlap { lasts } };
         let at = flicks(sample.pts.saturating_add(info.shift), info.timescale);
         let epoch = self.tracks.get(track).and_then(|t| t.spans.last()).map_or(0, |span| span.epoch);
@@ -267,7 +269,8 @@ impl Recorder {
         let of = |open: &mut Vec<(Chunk, i64)>| open.iter().position(|(chunk, _)| chunk.track == number);
         // A chunk has one sample entry.
         let place = of(&mut self.open);
-        if place.and_then(|place| self.open.get(place)).is_some_and(|(chunk, _)| chunk.entry != sample.entry) {
+        if place.and_then(|place| self.open.get(place)).is_some_and(|(chunk, _)| chunk.entry != sample.entry)
+        {
             self.end_round();
         }
         let begin = flicks(sample.pts.saturating_add(info.shift), info.timescale);

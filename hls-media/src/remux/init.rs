@@ -23,7 +23,7 @@ pub(crate) struct Defaults {
 
 /// Reads the body of a `moov` box.
 pub(crate) fn tracks(moov: &[u8]) -> Result<Vec<InitTrack>, RemuxError> {
-    let movie_scale = find(moov, *b"mvhd")?.and_then(|mvhd| time_scale(mvhd)).unwrap_or(0);
+    let movie_scale = find(moov, *b"mvhd")?.and_then(time_scale).unwrap_or(0);
     let mut tracks = Vec::new();
     for child in children(moov) {
         if let (b"trak", trak) = named(&child?) {
@@ -69,7 +69,8 @@ fn track(trak: &[u8], movie_scale: u32) -> Result<Option<InitTrack>, RemuxError>
         return Err(RemuxError::NotFragmented);
     }
     let timescale = time_scale(mdhd).filter(|scale| *scale > 0).ok_or(bad("mdhd has no time scale"))?;
-    let language = mdhd.get(if mdhd.first() == Some(&1) { 32.. } else { 20.. }).and_then(<[u8]>::first_chunk::<2>);
+    let language =
+        mdhd.get(if mdhd.first() == Some(&1) { 32.. } else { 20.. }).and_then(<[u8]>::first_chunk::<2>);
     let mut entries = Vec::new();
     for entry in children(stsd.get(8..).unwrap_or(&[])) {
         let (format, body) = entry?;
@@ -89,7 +90,9 @@ fn track(trak: &[u8], movie_scale: u32) -> Result<Option<InitTrack>, RemuxError>
             header = boxed(&name, body);
         }
     }
-    let side = |from: usize| tkhd.get(tkhd.len().checked_sub(from)?..).and_then(|rest| word(rest, 0)).map(|w| w >> 16);
+    let side = |from: usize| {
+        tkhd.get(tkhd.len().checked_sub(from)?..).and_then(|rest| word(rest, 0)).map(|w| w >> 16)
+    };
     let info = TrackInfo {
         handler,
         timescale,
@@ -118,7 +121,8 @@ fn edited(info: TrackInfo, elst: Option<&[u8]>, movie_scale: u32) -> TrackInfo {
         let mut words = Words(edit);
         let mut number = || {
             let high = words.next()?;
-            let number = if is_long { u64::from(high) << 32 | u64::from(words.next()?) } else { u64::from(high) };
+            let number =
+                if is_long { u64::from(high) << 32 | u64::from(words.next()?) } else { u64::from(high) };
             Some((number, is_long))
         };
         let (Some((duration, _)), Some((media, _))) = (number(), number()) else { break };

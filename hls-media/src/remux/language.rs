@@ -20,7 +20,9 @@ pub(crate) fn iso_639_2(tag: &str) -> Option<[u8; 3]> {
     }
     match primary.len() {
         3 => primary.as_bytes().first_chunk().copied(),
-        2 => CODES.split_ascii_whitespace().find_map(|code| code.strip_prefix(&primary)?.as_bytes().first_chunk().copied()),
+        2 => CODES
+            .split_ascii_whitespace()
+            .find_map(|code| code.strip_prefix(&primary)?.as_bytes().first_chunk().copied()),
         _ => None,
     }
 }
@@ -47,6 +49,5 @@ mod tests {
         check("", None);
         assert_eq!(packed(*b"und"), 0x55c4);
         assert!(CODES.split_ascii_whitespace().all(|code| code.len() == 5));
-        assert_eq!(CODES.split_ascii_whitespace().count(), 183);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     boxes::{boxed, full, nest, words},
-    clock::{MPEG, scaled, FLICKS},
+    clock::{FLICKS, MPEG, scaled},
     language,
     plan::{MOVIE, Plan, PlannedTrack, Source, Walk},
 };
@@ -85,7 +85,10 @@ impl Front {
                         self.table = Some(Writing {
                             track,
                             kind,
-                            walk: Walk::default(),
+                            walk: plan
+                                .tracks
+                                .get(track)
+                                .map_or(Walk::default(), |track| Walk::new(&track.info)),
                             number: 0,
                             run: None,
                             last_dts: None,
@@ -156,13 +159,17 @@ fn trak(plan: &Plan, number: usize, is_large: bool) -> Vec<Piece> {
     let mut inner = vec![Piece::Bytes(tkhd(track, number))];
     inner.push(Piece::Bytes(nest(b"edts", &[elst(track)])));
     // The chapters belong to the first track.
-    let chapters = plan.tracks.iter().position(|track| &track.info.handler == b"text" && track.source_is_text());
+    let chapters =
+        plan.tracks.iter().position(|track| &track.info.handler == b"text" && track.source_is_text());
     if let (0, Some(chapters)) = (number, chapters) {
         inner.push(Piece::Bytes(nest(b"tref", &[boxed(b"chap", &(chapters as u32 + 1).to_be_bytes())])));
     }
     let mut minf = vec![Piece::Bytes(track.info.header.clone())];
     // The data is in this file.
-    minf.push(Piece::Bytes(nest(b"dinf", &[full(b"dref", 0, 0, &[words([1]), full(b"url ", 0, 1, &[])].concat())])));
+    minf.push(Piece::Bytes(nest(
+        b"dinf",
+        &[full(b"dref", 0, 0, &[words([1]), full(b"url ", 0, 1, &[])].concat())],
+    )));
     let mut stsd = (track.info.entries.len() as u32).to_be_bytes().to_vec();
     stsd.extend(track.info.entries.concat());
     let mut stbl = vec![Piece::Bytes(full(b"stsd", 0, 0, &stsd))];
@@ -220,9 +227,8 @@ fn tkhd(track: &PlannedTrack, number: usize) -> Vec<u8> {
 }
 
 fn elst(track: &PlannedTrack) -> Vec<u8> {
-    let edit = |lasts: u64, media: i64| {
-        [&lasts.to_be_bytes()[..], &media.to_be_bytes(), &[0, 1, 0, 0]].concat()
-    };
+    let edit =
+        |lasts: u64, media: i64| [&lasts.to_be_bytes()[..], &media.to_be_bytes(), &[0, 1, 0, 0]].concat();
     // A tick more or less at the begin would move the picture against the sound.
     let begin = scaled(track.begin, i64::from(MOVIE), FLICKS);
     let lasts = movie_ticks(track.end().saturating_sub(track.begin));
@@ -260,7 +266,8 @@ fn hdlr(track: &PlannedTrack) -> Vec<u8> {
 
 /// Chapters as Nero has them, for players that do not look for a track.
 fn udta(plan: &Plan) -> Option<Vec<u8>> {
-    let chapters = plan.chapters.get(..plan.chapters.len().min(255)).filter(|chapters| !chapters.is_empty())?;
+    let chapters =
+        plan.chapters.get(..plan.chapters.len().min(255)).filter(|chapters| !chapters.is_empty())?;
     let mut body = vec![0, 0, 0, 0, chapters.len() as u8];
     for (at, title) in chapters {
         let mut len = title.len().min(255);
@@ -293,7 +300,13 @@ fn entry_len(kind: Kind, is_large: bool) -> u64 {
         Kind::Durations | Kind::Offsets => 8,
         Kind::Syncs | Kind::Sizes => 4,
         Kind::ChunkRuns => 12,
-        Kind::Chunks => if is_large { 8 } else { 4 },
+        Kind::Chunks => {
+            if is_large {
+                8
+            } else {
+                4
+            }
+        }
     }
 }
 
@@ -310,7 +323,13 @@ fn table_head(plan: &Plan, number: usize, kind: Kind, is_large: bool) -> Vec<u8>
         Kind::Syncs => b"stss",
         Kind::Sizes => b"stsz",
         Kind::ChunkRuns => b"stsc",
-        Kind::Chunks => if is_large { b"co64" } else { b"stco" },
+        Kind::Chunks => {
+            if is_large {
+                b"co64"
+            } else {
+                b"stco"
+            }
+        }
     };
     // Sizes of their own for all samples.
     let sizes: &[u8] = if kind == Kind::Sizes { &[0; 4] } else { &[] };

@@ -83,6 +83,7 @@ pub(crate) struct Walk {
     span: usize,
     nominal: i64,
     last: Option<i64>,
+    is_video: bool,
 }
 
 /// A sample on the timeline of the output.
@@ -96,6 +97,10 @@ pub(crate) struct Timed {
 }
 
 impl Walk {
+    pub(crate) fn new(info: &TrackInfo) -> Self {
+        Self { is_video: &info.handler == b"vide", ..Self::default() }
+    }
+
     pub(crate) fn next(&mut self, table: &Table, spans: &[(u64, i64)]) -> Option<Timed> {
         let mut rows = table.rows_from(self.cursor);
         let row = rows.next()?;
@@ -108,25 +113,33 @@ impl Walk {
             _ => self.nominal = self.nominal.saturating_add(row.step),
         }
         self.number += 1;
-        // Decoding never goes back. Presentation stays where it is.
+        // Decoding never goes back. Pictures are presented when they should be all the same; sounds, where they overlap,
+        // come a moment later, since hardly a player expects audio to have offsets.
         let dts = self.last.map_or(self.nominal, |last| self.nominal.max(last.saturating_add(1)));
         self.last = Some(dts);
-        let offset = self.nominal.saturating_add(row.offset).saturating_sub(dts);
+        let moved = if self.is_video { dts.saturating_sub(self.nominal) } else { 0 };
+        let offset = row.offset.saturating_sub(moved);
         Some(Timed { dts, offset, size: row.size, is_sync: row.is_sync })
     }
 }
 
 impl Totals {
-    fn of(table: &Table, spans: &[(u64, i64)], last_duration: u32) -> Result<Self, RemuxError> {
+    fn of(
+        info: &TrackInfo,
+        table: &Table,
+        spans: &[(u64, i64)],
+        last_duration: u32,
+    ) -> Result<Self, RemuxError> {
         let mut totals = Self { last_duration: last_duration.max(1), ..Self::default() };
-        let (mut walk, mut before, mut run, mut offsets) = (Walk::default(), None::<Timed>, None, None);
+        let (mut walk, mut before, mut run, mut offsets) = (Walk::new(info), None::<Timed>, None, None);
         let (mut lowest, mut highest) = (0_i64, 0_i64);
         let bad = || RemuxError::BadTimestamp { offset: 0 };
         while let Some(sample) = walk.next(table, spans) {
             if let Some(before) = before {
                 let lasts = u32::try_from(sample.dts.saturating_sub(before.dts)).map_err(|_| bad())?;
                 totals.add_duration(lasts, &mut run);
-                totals.end = totals.end.max(before.dts.saturating_add(before.offset).saturating_add(i64::from(lasts)));
+                totals.end =
+                    totals.end.max(before.dts.saturating_add(before.offset).saturating_add(i64::from(lasts)));
             }
             if offsets != Some(sample.offset) {
                 totals.offset_runs += 1;
@@ -145,7 +158,9 @@ impl Totals {
         }
         totals.lift = -lowest;
         totals.has_offsets = (lowest, highest) != (0, 0);
-        if highest.saturating_sub(lowest) > i64::from(i32::MAX) || totals.end.saturating_add(totals.lift) > i64::MAX / 4 {
+        if highest.saturating_sub(lowest) > i64::from(i32::MAX)
+            || totals.end.saturating_add(totals.lift) > i64::MAX / 4
+        {
             return Err(bad());
         }
         if totals.samples > u64::from(u32::MAX) {
@@ -191,7 +206,8 @@ impl Plan {
         let report = report(&inputs, &tracks, &timeline);
         let chapters = chapters(&inputs, &timeline);
         let end = tracks.iter().map(PlannedTrack::end).max().and_then(duration).unwrap_or_default();
-        let mut plan = Self { order: order(&inputs, &timeline), inputs, texts: Vec::new(), tracks, chapters, report };
+        let mut plan =
+            Self { order: order(&inputs, &timeline), inputs, texts: Vec::new(), tracks, chapters, report };
         for track in texts {
             let text = Text::subtitles(track);
             plan.add_text(text, track.language.clone(), track.name.clone(), track.is_default, 2)?;
@@ -214,7 +230,7 @@ impl Plan {
             return Ok(());
         }
         let spans = vec![(0, 0)];
-        let totals = Totals::of(&text.table, &spans, text.last_duration)?;
+        let totals = Totals::of(&text.info, &text.table, &spans, text.last_duration)?;
         self.tracks.push(PlannedTrack {
             source: Source::Text(self.texts.len()),
             info: text.info.clone(),
@@ -233,7 +249,9 @@ impl Plan {
 
     pub(crate) fn table(&self, track: &PlannedTrack) -> Option<&Table> {
         match track.source {
-            Source::Input { input, track } => Some(&self.inputs.get(input)?.tracks.get(track)?.recorded.table),
+            Source::Input { input, track } => {
+                Some(&self.inputs.get(input)?.tracks.get(track)?.recorded.table)
+            }
             Source::Text(number) => Some(&self.texts.get(number)?.table),
         }
     }
@@ -270,7 +288,8 @@ fn of_input(number: usize, input: &Indexed, timeline: &Timeline) -> Result<Vec<P
         let (info, recorded) = (&indexed.info, &indexed.recorded);
         let (Some(first), Some(last)) = (recorded.spans.first(), recorded.spans.last()) else { continue };
         let placed = |ticks: i64, epoch| {
-            flicks(ticks.saturating_add(info.shift), info.timescale).saturating_add(timeline.shift(number, epoch))
+            flicks(ticks.saturating_add(info.shift), info.timescale)
+                .saturating_add(timeline.shift(number, epoch))
         };
         let origin = placed(first.first_dts, first.epoch);
         let spans = recorded.spans.iter().map(|span| {
@@ -278,7 +297,7 @@ fn of_input(number: usize, input: &Indexed, timeline: &Timeline) -> Result<Vec<P
             (span.first, if span.first == 0 { 0 } else { ticks(ahead, info.timescale) })
         });
         let spans = spans.collect::<Vec<_>>();
-        let totals = Totals::of(&recorded.table, &spans, last.last_duration)?;
+        let totals = Totals::of(info, &recorded.table, &spans, last.last_duration)?;
         let opens = opening(indexed, first);
         let is_sound = &info.handler == b"soun";
         tracks.push(PlannedTrack {
@@ -333,7 +352,11 @@ fn order(inputs: &[Indexed], timeline: &Timeline) -> Vec<u16> {
 }
 
 /// When each unit of an input begins in the output, where that is known.
-fn begins<'a>(number: usize, input: &'a Indexed, timeline: &'a Timeline) -> impl Iterator<Item = (usize, Option<i64>)> {
+fn begins<'a>(
+    number: usize,
+    input: &'a Indexed,
+    timeline: &'a Timeline,
+) -> impl Iterator<Item = (usize, Option<i64>)> {
     input.begins.iter().enumerate().map(move |(unit, begin)| {
         let epoch = input.epoch_of(u32::try_from(unit).unwrap_or(u32::MAX));
         (unit, begin.map(|(at, _)| at.saturating_add(timeline.shift(number, epoch))))
@@ -355,11 +378,19 @@ fn chapters(inputs: &[Indexed], timeline: &Timeline) -> Vec<(Duration, String)> 
             }
         }
         // Behind the last picture: there.
-        let end = units.iter().rev().find_map(|((_, begin), unit)| Some(begin.as_ref()?.saturating_add(in_flicks(unit.duration))));
-        let placed = last.into_iter().rev().filter_map(|(at, title)| Some((duration(at.or(end)?.max(0))?, title)));
+        let end = units
+            .iter()
+            .rev()
+            .find_map(|((_, begin), unit)| Some(begin.as_ref()?.saturating_add(in_flicks(unit.duration))));
+        let placed =
+            last.into_iter().rev().filter_map(|(at, title)| Some((duration(at.or(end)?.max(0))?, title)));
         chapters.extend(placed);
     }
-    chapters.sort_by_key(|(at, _)| *at);
+    chapters.sort_by_key(|(at, _): &(Duration, _)| *at);
+    // The first picture may be a little later than the first sound.
+    if let Some((at, _)) = chapters.first_mut().filter(|(at, _)| *at < APART) {
+        *at = Duration::ZERO;
+    }
     chapters.dedup_by(|a, b| a == b);
     chapters
 }
@@ -382,13 +413,22 @@ fn report(inputs: &[Indexed], tracks: &[PlannedTrack], timeline: &Timeline) -> R
         report.findings.extend(drift(number, input, timeline));
         for (track, planned) in tracks.iter().enumerate() {
             let Source::Input { input: of, .. } = planned.source else { continue };
-            let ends = [(true, planned.begin, planned.begin), (false, last.saturating_sub(planned.end()), planned.end())];
+            let ends = [
+                (true, planned.begin, planned.begin),
+                (false, last.saturating_sub(planned.end()), planned.end()),
+            ];
             for (at_begin, off, at) in ends.into_iter().filter(|_| of == number) {
                 let Some(by) = duration(off).filter(|by| *by >= APART) else { continue };
                 let unit = if at_begin { 0 } else { input.begins.len().saturating_sub(1) };
                 let track = u32::try_from(track + 1).ok();
                 let at = duration(at.max(0)).unwrap_or_default();
-                report.findings.push(Finding { input: number, unit, track, at, what: Irregularity::Apart { at_begin, by } });
+                report.findings.push(Finding {
+                    input: number,
+                    unit,
+                    track,
+                    at,
+                    what: Irregularity::Apart { at_begin, by },
+                });
             }
         }
     }

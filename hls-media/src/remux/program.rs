@@ -88,7 +88,7 @@ pub(crate) fn streams(section: &[u8]) -> Result<Option<Vec<Elementary>>, RemuxEr
             streams.push(Elementary { pid: pid(&[*a, *b]), codec, language: language(descriptors) });
         }
     }
-    Ok(Some(streams))
+    Ok(rest.is_empty().then_some(streams))
 }
 
 /// Stream types: table 2-34, ATSC A/52 annex A, SCTE 57. What is neither audio nor video is `None`.
@@ -178,7 +178,10 @@ mod tests {
         let expect = [(0x101, Some(*b"deu")), (0x1ffe, None)];
         assert_eq!(found.iter().map(|s| (s.pid, s.language)).collect::<Vec<_>>(), expect);
         assert_eq!(streams(&section[..20]), Ok(None));
-        assert_eq!(map_pid(&[0, 0xb0, 17, 0, 1, 0xc1, 0, 0, 0, 0, 0xe0, 0x10, 0, 1, 0xf0, 0, 1, 2, 3, 4]), Some(0x1000));
+        assert_eq!(
+            map_pid(&[0, 0xb0, 17, 0, 1, 0xc1, 0, 0, 0, 0, 0xe0, 0x10, 0, 1, 0xf0, 0, 1, 2, 3, 4]),
+            Some(0x1000)
+        );
         let mut sections = Sections::default();
         let mut long = section.clone();
         long[2] = (section.len() - 3) as u8;

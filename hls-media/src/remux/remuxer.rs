@@ -126,7 +126,11 @@ impl Remuxer {
             };
             let Some(feed) = self.feeds.get_mut(input) else { return Err(RemuxError::Differs { input }) };
             let Some(tracks) = feed.collector.ready.front_mut() else {
-                return if feed.is_ended { Err(RemuxError::Differs { input }) } else { Ok(Step::Read(input)) };
+                return if feed.is_ended {
+                    Err(RemuxError::Differs { input })
+                } else {
+                    Ok(Step::Read(input))
+                };
             };
             // Swapped and not copied; the vector goes back when the next one comes.
             if let Some(mut track) = tracks.pop() {

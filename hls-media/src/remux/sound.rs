@@ -79,7 +79,8 @@ impl Sound {
 
     /// Whether both can share a sample entry; the bit rate, which is only told for information, may differ.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let (Kind::Eac3 { substreams: ours }, Kind::Eac3 { substreams: theirs }) = (&self.kind, &other.kind) else {
+        let (Kind::Eac3 { substreams: ours }, Kind::Eac3 { substreams: theirs }) = (&self.kind, &other.kind)
+        else {
             return self == other;
         };
         let mut pairs = ours.iter().zip(theirs);
@@ -92,7 +93,11 @@ impl Sound {
     pub(crate) fn entry(&self, extension: Extension) -> Vec<u8> {
         match &self.kind {
             Kind::Aac { object, rate_code, channels } => {
-                let shown = if extension == Extension::Ps { 2 } else { *AAC_CHANNELS.get(*channels as usize).unwrap_or(&2) };
+                let shown = if extension == Extension::Ps {
+                    2
+                } else {
+                    *AAC_CHANNELS.get(*channels as usize).unwrap_or(&2)
+                };
                 let config = aac_config(*object, *rate_code, *channels, extension);
                 self.audio_entry(*b"mp4a", shown, &descriptors(0x40, Some(&config)))
             }
@@ -138,7 +143,8 @@ fn aac(frame: &[u8]) -> Result<Option<Sound>, RemuxError> {
 fn aac_config(object: u32, rate_code: u32, channels: u32, extension: Extension) -> Vec<u8> {
     let config = BitWriter::default().put(object, 5).put(rate_code, 4).put(channels, 4).put(0, 3);
     // Where the rate can be doubled. The extension stands behind, so that what does not know it plays the rest.
-    let doubled = ADTS_RATES.iter().position(|rate| ADTS_RATES.get(rate_code as usize).map(|r| r * 2) == Some(*rate));
+    let doubled =
+        ADTS_RATES.iter().position(|rate| ADTS_RATES.get(rate_code as usize).map(|r| r * 2) == Some(*rate));
     match (extension, doubled) {
         (Extension::Unknown, _) | (_, None) => config,
         (Extension::Sbr, Some(doubled)) => config.put(0x2b7, 11).put(5, 5).put(1, 1).put(doubled as u32, 4),
@@ -253,8 +259,12 @@ fn eac3(unit: &[u8]) -> Option<Sound> {
         }
         rest = rest.get(frame.len..).unwrap_or(&[]);
     }
-    (!substreams.is_empty() && rate > 0 && blocks > 0)
-        .then_some(Sound { rate, samples: 1536, header: 0, kind: Kind::Eac3 { substreams } })
+    (!substreams.is_empty() && rate > 0 && blocks > 0).then_some(Sound {
+        rate,
+        samples: 1536,
+        header: 0,
+        kind: Kind::Eac3 { substreams },
+    })
 }
 
 /// Makes the body of `dec3` (ETSI TS 102 366, section F.6).
@@ -263,7 +273,8 @@ fn eac3_config(substreams: &[Substream]) -> Vec<u8> {
     let count = (substreams.len() as u32).saturating_sub(1);
     let mut config = BitWriter::default().put(kilobits, 13).put(count, 3);
     for Substream { rate_code, id, mode, low, dependent, .. } in substreams.iter().take(8) {
-        config = config.put(*rate_code, 2).put(*id, 5).put(0, 1).put(0, 1).put(0, 3).put(*mode, 3).put(*low, 1);
+        config =
+            config.put(*rate_code, 2).put(*id, 5).put(0, 1).put(0, 1).put(0, 3).put(*mode, 3).put(*low, 1);
         config = config.put(0, 3).put((*dependent).min(15), 4).put(0, if *dependent > 0 { 9 } else { 1 });
     }
     config.bytes()

@@ -68,6 +68,7 @@ impl Table {
         self.len += 1;
     }
 
+    #[cfg(test)]
     pub(crate) fn rows(&self) -> Rows<'_> {
         self.rows_from(Cursor::default())
     }

@@ -53,7 +53,11 @@ impl Text {
     /// Makes samples of cues: one for each time in which the same text is shown, and empty ones between.
     pub(crate) fn subtitles(track: &TextTrack) -> Self {
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2);
-        let mut cues = track.cues.iter().map(|cue| (millis(cue.begin), millis(cue.end), &cue.text[..])).collect::<Vec<_>>();
+        let mut cues = track
+            .cues
+            .iter()
+            .map(|cue| (millis(cue.begin), millis(cue.end), &cue.text[..]))
+            .collect::<Vec<_>>();
         cues.retain(|(begin, end, text)| begin < end && !text.is_empty());
         cues.sort_by_key(|(begin, ..)| *begin);
         let mut times = cues.iter().flat_map(|(begin, end, _)| [*begin, *end]).collect::<Vec<_>>();
@@ -92,13 +96,8 @@ impl Text {
     }
 
     fn new(handler: [u8; 4], entry: Vec<u8>, header: Vec<u8>) -> Self {
-        let info = TrackInfo {
-            handler,
-            timescale: TIMESCALE,
-            entries: vec![entry],
-            header,
-            ..TrackInfo::sound()
-        };
+        let info =
+            TrackInfo { handler, timescale: TIMESCALE, entries: vec![entry], header, ..TrackInfo::sound() };
         Self { info, table: Table::default(), data: Vec::new(), end: 0, last_duration: 0 }
     }
 
@@ -133,14 +132,15 @@ fn tx3g() -> Vec<u8> {
     // No flags; centred, at the bottom; no background; a box as the player likes it.
     body.extend([0, 0, 0, 0, 1, 0xff, 0, 0, 0, 0]);
     body.extend([0; 8]);
-    // All characters in font 1, 18 points, white.
-    body.extend([0, 0, 0, 0, 0, 1, 0, 18, 0xff, 0xff, 0xff, 0xff]);
-    body.extend(boxed(b"ftab", b"\0\x01\0\x01\x0aSans-Serif"));
+    // All characters in font 1, 16 points, white.
+    body.extend([0, 0, 0, 0, 0, 1, 0, 16, 0xff, 0xff, 0xff, 0xff]);
+    body.extend(boxed(b"ftab", b"\0\x01\0\x01\x05Arial"));
     boxed(b"tx3g", &body)
 }
 
 /// The description of QuickTime text, for chapters: nothing of it is ever drawn.
-const CHAPTER_ENTRY: [u8; 56] = *b"\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\
+const CHAPTER_ENTRY: [u8; 56] =
+    *b"\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\
 \0\0\0\x0dftab\0\x01\0\x01\0\0\0\0\0\0";
 
 fn chapter_header() -> Vec<u8> {
@@ -160,7 +160,8 @@ mod tests {
             end: Duration::from_millis(*end),
             text: (*text).to_owned(),
         };
-        let text = Text::subtitles(&TextTrack { cues: cues.iter().map(cue).collect(), ..TextTrack::default() });
+        let text =
+            Text::subtitles(&TextTrack { cues: cues.iter().map(cue).collect(), ..TextTrack::default() });
         let (mut at, mut time) = (0, 0);
         let samples = text.table.rows().map(|row| {
             time += row.step;

@@ -35,8 +35,10 @@ impl Timeline {
             let announced = announced.collect::<Vec<_>>();
             let position = ends.iter().copied().max().unwrap_or(0);
             // What has no clock of its own comes last, when it is known where the others begin.
-            let floats = |n: usize| inputs.get(n).is_some_and(|input| input.tracks.iter().any(|t| t.info.floats));
-            let wraps = |n: usize| inputs.get(n).is_some_and(|input| input.tracks.iter().any(|t| t.info.wraps));
+            let floats =
+                |n: usize| inputs.get(n).is_some_and(|input| input.tracks.iter().any(|t| t.info.floats));
+            let wraps =
+                |n: usize| inputs.get(n).is_some_and(|input| input.tracks.iter().any(|t| t.info.wraps));
             let clocked = || announced.iter().enumerate().filter(|(n, _)| !floats(*n));
             let reference = clocked().find_map(|(_, found)| found.map(|(_, first)| first));
             let mut bases = vec![0_i64; inputs.len()];
@@ -47,12 +49,14 @@ impl Timeline {
                     }
                 }
             }
-            let firsts = clocked().filter_map(|(n, found)| Some(found.as_ref()?.1.saturating_add(*bases.get(n)?)));
+            let firsts =
+                clocked().filter_map(|(n, found)| Some(found.as_ref()?.1.saturating_add(*bases.get(n)?)));
             let earliest = firsts.min();
             // Time that is missing before this timeline, by the playlist.
-            let gap = inputs.iter().zip(&announced).filter_map(|(input, found)| {
-                Some(in_flicks(input.epochs.get(found.as_ref()?.0)?.gap))
-            });
+            let gap = inputs
+                .iter()
+                .zip(&announced)
+                .filter_map(|(input, found)| Some(in_flicks(input.epochs.get(found.as_ref()?.0)?.gap)));
             let position = if turn == 0 { 0 } else { position.saturating_add(gap.max().unwrap_or(0)) };
             let shared = position.saturating_sub(earliest.unwrap_or(0));
             clocks.push((number, earliest.unwrap_or(0), shared));
@@ -60,14 +64,17 @@ impl Timeline {
                 let (Some(shifts), Some(end)) = (shifts.get_mut(n), ends.get_mut(n)) else { continue };
                 if let Some((epoch, first)) = found {
                     let base = bases.get(n).copied().unwrap_or(0);
-                    let shift = if floats(n) { position.saturating_sub(*first) } else { shared.saturating_add(base) };
+                    let shift =
+                        if floats(n) { position.saturating_sub(*first) } else { shared.saturating_add(base) };
                     if let Some(slot) = shifts.get_mut(*epoch) {
                         *slot = shift;
                     }
                     *end = (*end).max(last(input, *epoch).saturating_add(shift));
                 }
                 // Jumps that nobody told of are each input's own.
-                for (epoch, jump) in input.epochs.iter().enumerate().filter(|(_, e)| e.timeline == number && e.is_implied) {
+                for (epoch, jump) in
+                    input.epochs.iter().enumerate().filter(|(_, e)| e.timeline == number && e.is_implied)
+                {
                     let Some(first) = first(input, epoch) else { continue };
                     let shift = end.saturating_add(in_flicks(jump.gap)).saturating_sub(first);
                     if let Some(slot) = shifts.get_mut(epoch) {

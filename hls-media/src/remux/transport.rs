@@ -301,7 +301,9 @@ impl Stream {
                         self.body(bytes.get(header.len..).unwrap_or(&[]), tracks, sink)?;
                     }
                     Some(Err(encrypted)) if encrypted => {
-                        return Err(RemuxError::Encrypted { what: "a scrambled elementary stream".to_owned() });
+                        return Err(RemuxError::Encrypted {
+                            what: "a scrambled elementary stream".to_owned(),
+                        });
                     }
                     Some(Err(_)) => self.state = State::Idle,
                     None if bytes.len() > LONGEST_HEADER => self.state = State::Idle,

@@ -1,4 +1,5 @@
 //! Tests of the public interface, on small units made here.
 
 mod init;
+mod remux;
 mod units;

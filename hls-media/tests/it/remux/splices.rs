@@ -1,0 +1,215 @@
+//! Several clocks and several inputs: one timeline, and all of it is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hls_media::remux::{Input, Irregularity, TextCue, TextTrack, Unit};
+
+use super::decoded::Decoded;
+use super::made::{AVC, folder, has_ffmpeg, made, source};
+use super::{Output, remux};
+
+const AAC: &str = "-c:a aac -b:a 64k";
+
+fn part(size: &str, offset: u32) -> PathBuf {
+    let source = source(size, "25", 48_000);
+    made("ts", &format!("{source} {AVC} {AAC} -output_ts_offset {offset} -f mpegts"))
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).expect("the file is there")
+}
+
+fn written(name: &str, output: &Output) -> PathBuf {
+    let path = folder().join(format!("{name}.out.mp4"));
+    fs::write(&path, &output.mp4).expect("it can be written");
+    path
+}
+
+fn unit(offset: usize, timeline: u64) -> Unit {
+    Unit { offset: offset as u64, duration: Duration::from_secs(4), timeline, ..Unit::default() }
+}
+
+/// Joins two parts, and compares the pictures with those of both, one after the other.
+fn joined(name: &str, first: &Path, second: &Path, timeline: u64) -> (Output, Decoded) {
+    let (a, b) = (read(first), read(second));
+    let input = Input { units: vec![unit(0, 0), unit(a.len(), timeline)], ..Input::default() };
+    let output = remux(&[(input, &[a, b].concat())], &[]).expect("it can be remuxed");
+    let after = Decoded::of(&written(name, &output), true, 1);
+    let (mut before, second) = (Decoded::of(first, true, 1), Decoded::of(second, true, 1));
+    assert_eq!(after.complaints, "", "{name}");
+    before.pictures.extend(second.pictures.clone());
+    assert_eq!(after.pictures.len(), 200, "{name}");
+    assert!(before.pictures == after.pictures, "{name}: pictures differ");
+    // Both parts as they were, the second one as a whole behind the first.
+    let (from, to) = (second.begin(), after.video_times[100] - (second.video_times[0] - second.begin()));
+    for (before, after) in second.video_times.iter().zip(&after.video_times[100..]) {
+        assert!((after - to - (before - from)).abs() < 0.000_013, "{name}");
+    }
+    let frames = before.audio_times[0].len();
+    for (before, after) in second.audio_times[0].iter().zip(&after.audio_times[0][frames..]) {
+        let off = after - to - (before - from);
+        assert!(off.abs() < 0.000_035, "{name}: audio is {off} s off at {after}");
+    }
+    let seam = after.video_times[100] - after.video_times[99];
+    assert!((0.0399..0.09).contains(&seam), "{name}: {seam} s between the parts");
+    (output, after)
+}
+
+#[test]
+fn a_discontinuity() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let (output, _) = joined("discontinuity", &part("160x90", 0), &part("160x90", 70_000), 1);
+    assert_eq!(output.report.findings, []);
+    let (output, _) = joined("back", &part("160x90", 70_000), &part("160x90", 0), 1);
+    assert_eq!(output.report.findings, []);
+}
+
+#[test]
+fn a_jump_that_nobody_told_of() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let (output, _) = joined("jump", &part("160x90", 500), &part("160x90", 0), 0);
+    let jumps = output.report.findings.iter().filter(|f| matches!(f.what, Irregularity::Jump { .. })).count();
+    assert_eq!((jumps, output.report.findings.len()), (1, 1), "{:?}", output.report);
+}
+
+#[test]
+fn other_parameter_sets() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let (first, second) = (part("160x90", 0), part("128x96", 0));
+    let (a, b) = (read(&first), read(&second));
+    let input = Input { units: vec![unit(0, 0), unit(a.len(), 1)], ..Input::default() };
+    let output = remux(&[(input, &[a, b].concat())], &[]).expect("it can be remuxed");
+    let path = written("sps", &output);
+    // Decoded without anything that would scale the second part to the size of the first.
+    let run = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-v", "warning", "-i"])
+        .arg(&path)
+        .args(["-map", "0:v", "-fps_mode", "passthrough", "-autoscale", "0", "-f", "framemd5", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    let found = String::from_utf8_lossy(&run.stdout);
+    let found =
+        found.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit(',').next());
+    let found = found.map(|hash| hash.trim().to_owned()).collect::<Vec<_>>();
+    let mut expect = Decoded::of(&first, true, 1).pictures;
+    expect.extend(Decoded::of(&second, true, 1).pictures);
+    assert_eq!(found.len(), 200);
+    assert_eq!(found, expect);
+    assert_eq!(output.mp4.windows(4).filter(|four| four == b"avcC").count(), 2, "two sample entries");
+}
+
+#[test]
+fn audio_of_its_own() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    // The sound begins later than the picture, and is in three containers.
+    let whole =
+        made("ts", &format!("{} {AVC} {AAC} -af adelay=0 -f mpegts", source("160x90", "30000/1001", 44_100)));
+    let shown = whole.display();
+    let video =
+        made("ts", &format!("-copyts -i {shown} -map 0:v -c copy -muxdelay 0 -muxpreload 0 -f mpegts"));
+    let audio =
+        made("ts", &format!("-copyts -i {shown} -map 0:a -c copy -muxdelay 0 -muxpreload 0 -f mpegts"));
+    let adts = made("aac", &format!("-i {shown} -map 0:a -c copy -f adts"));
+    let before = Decoded::of(&whole, true, 1);
+    let time = (before.audio_times[0][0] * 90_000.0).round() as u64;
+    let id3 = [
+        &b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0com.apple.streaming.transportStreamTimestamp\0"[..],
+        &time.to_be_bytes(),
+    ];
+    let packed = [&id3.concat()[..], &read(&adts)].concat();
+    let video = read(&video);
+    for (name, audio) in [("audio-ts", read(&audio)), ("audio-packed", packed)] {
+        let of = |language: &str| Input { language: Some(language.to_owned()), ..Input::default() };
+        let output = remux(&[(of("en"), &video), (of("de-AT"), &audio)], &[]).expect("it can be remuxed");
+        assert_eq!(output.report.findings, [], "{name}");
+        before.check(&Decoded::of(&written(name, &output), true, 1), name);
+    }
+}
+
+#[test]
+fn gaps_are_kept_and_are_chapters() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    // The second of three parts is missing; the third has the timestamps that it had in the whole.
+    let (a, c) = (read(&part("160x90", 10)), read(&part("160x90", 18)));
+    let gap = Unit { is_gap: true, chapter: Some("gap 4 s, 21:14:08".to_owned()), ..unit(a.len(), 0) };
+    let units = vec![Unit { chapter: Some("begin".to_owned()), ..unit(0, 0) }, gap, unit(a.len(), 0)];
+    let input = Input { units, ..Input::default() };
+    let cue = |begin, end, text: &str| TextCue {
+        begin: Duration::from_millis(begin),
+        end: Duration::from_millis(end),
+        text: text.to_owned(),
+    };
+    let texts = [TextTrack {
+        language: Some("fr".to_owned()),
+        cues: vec![cue(500, 1500, "un"), cue(9000, 10_000, "deux")],
+        ..TextTrack::default()
+    }];
+    let output = remux(&[(input, &[a, c].concat())], &texts).expect("it can be remuxed");
+    let path = written("gap", &output);
+    let after = Decoded::of(&path, true, 1);
+    assert_eq!(after.complaints, "");
+    assert!(
+        (after.video_times[100] - after.video_times[99] - 4.04).abs() < 0.0001,
+        "{:?}",
+        &after.video_times[98..102]
+    );
+    let holes = output.report.findings.iter().filter(|f| matches!(f.what, Irregularity::Hole { .. })).count();
+    assert_eq!(holes, output.report.findings.len(), "{:?}", output.report);
+    assert_eq!(holes, 2, "one for each track: {:?}", output.report);
+    let run = std::process::Command::new("ffprobe")
+        // At a higher level it complains of any text track of chapters, its own ones too.
+        .args(["-v", "error", "-show_chapters", "-of", "csv=p=0"])
+        .arg(&path)
+        .output()
+        .expect("ffprobe runs");
+    let (chapters, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert_eq!(complaints, "");
+    let rows = chapters.lines().map(|line| line.split(',').collect::<Vec<_>>()).collect::<Vec<_>>();
+    assert_eq!(rows.len(), 2, "{chapters}");
+    let at: f64 = rows[1][3].parse().expect("a time");
+    assert!((at - after.video_times[99] - 0.04).abs() < 0.03, "{chapters}");
+    assert!(chapters.contains("begin") && chapters.contains("gap 4 s, 21:14:08"), "{chapters}");
+    let run = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "warning", "-i"])
+        .arg(&path)
+        .args(["-map", "0:s:0", "-f", "srt", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    let srt = String::from_utf8_lossy(&run.stdout).replace("\r\n", "\n");
+    assert_eq!(srt, "1\n00:00:00,500 --> 00:00:01,500\nun\n\n2\n00:00:09,000 --> 00:00:10,000\ndeux\n\n");
+    assert_eq!(String::from_utf8_lossy(&run.stderr), "");
+}
+
+#[test]
+fn timestamps_of_subtitles_find_their_place() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let first = part("160x90", 500);
+    let (a, b) = (read(&first), read(&part("160x90", 70_000)));
+    let begin = Decoded::of(&first, true, 1).begin();
+    let input = Input { units: vec![unit(0, 3), unit(a.len(), 4)], ..Input::default() };
+    let output = remux(&[(input, &[a, b].concat())], &[]).expect("it can be remuxed");
+    let time = |timeline, seconds: f64| {
+        let time = output.timeline.time(timeline, ((begin + seconds) * 90_000.0).round() as u64);
+        time.map(|time| (time.as_secs_f64() * 1000.0).round())
+    };
+    assert_eq!(time(3, 1.0), Some(1000.0));
+    assert_eq!(time(3, -1.0), None);
+    assert_eq!(time(5, 1.0), None);
+    // The last frame of audio in the first part ends a little behind its last picture.
+    let second = time(4, 69_501.0).expect("it is there");
+    assert!((5000.0..5100.0).contains(&second), "{second}");
+}
