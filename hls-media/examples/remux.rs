@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{BufWriter, Read, Seek, Write};
 use std::time::Instant;
 
 use hls_media::remux::{Index, Input, Remuxer, Step};
@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for finding in &remuxer.report().findings {
         eprintln!("input {} unit {} at {:.3?}: {}", finding.input, finding.unit, finding.at, finding.what);
     }
-    let mut out = File::create(output)?;
+    // Chunks of audio are small.
+    let mut out = BufWriter::with_capacity(CHUNK, File::create(output)?);
     loop {
         match remuxer.step()? {
             Step::Write(bytes) => out.write_all(bytes)?,
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 0 => remuxer.end(input)?,
                 len => remuxer.push(input, &buffer[..len])?,
             },
-            Step::Done => break,
+            Step::Done => break out.flush()?,
         }
     }
     eprintln!(

@@ -4,6 +4,8 @@
 //! [`Container`], refuses what is no media, and tells at the end whether the unit is whole. A
 //! [`Configuration`] tells whether the media of two initialisation sections can stand in one file.
 //!
+//! [`remux`] makes one MP4 of several inputs.
+//!
 //! The crate does no I/O and knows nothing of URLs or playlists.
 //!
 //! ```
@@ -29,7 +31,7 @@
 //! # Limitations
 //!
 //! What is verified is the outer structure: packets, boxes, frames, and how long they last. The encoded pictures and
-//! sounds are not looked at, and WebVTT is checked by its first line alone. There is no remuxer.
+//! sounds are not looked at, and WebVTT is checked by its first line alone.
 
 mod audio;
 mod configuration;

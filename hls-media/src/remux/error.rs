@@ -66,12 +66,6 @@ pub enum RemuxError {
         /// Where the packet that holds them begins.
         offset: u64,
     },
-    /// No picture or sound of a stream has a timestamp.
-    #[error("media without a timestamp at byte {offset}")]
-    NoTimestamp {
-        /// Where.
-        offset: u64,
-    },
     /// A timestamp that can't be right.
     #[error("a timestamp that can't be right at byte {offset}")]
     BadTimestamp {
@@ -106,7 +100,6 @@ impl RemuxError {
             Self::TooMany { .. } => "remux.too_many",
             Self::TooLarge { .. } => "remux.too_large",
             Self::SeveralPictures { .. } => "remux.several_pictures",
-            Self::NoTimestamp { .. } => "remux.no_timestamp",
             Self::BadTimestamp { .. } => "remux.bad_timestamp",
             Self::MissingData { .. } => "remux.missing_data",
             Self::Differs { .. } => "remux.differs",

@@ -137,6 +137,28 @@ fn audio_of_its_own() {
 }
 
 #[test]
+fn several_languages_in_one_stream() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let tones = "-f lavfi -i sine=f=880:r=44100:d=4";
+    let maps = "-map 0 -map 1 -map 2 -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu";
+    let source = source("160x90", "25", 48_000).replace(" -pix_fmt", &format!(" {tones} {maps} -pix_fmt"));
+    let path = made("ts", &format!("{source} {AVC} -c:a:0 aac -b:a 64k -c:a:1 ac3 -b:a:1 96k -f mpegts"));
+    let output = remux(&[(Input::default(), &read(&path))], &[]).expect("it can be remuxed");
+    assert_eq!(output.report.findings, []);
+    let to = written("languages", &output);
+    Decoded::of(&path, true, 2).check(&Decoded::of(&to, true, 2), "languages");
+    let run = std::process::Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "a", "-of", "csv=p=0"])
+        .args(["-show_entries", "stream=codec_name:stream_tags=language:stream_disposition=default"])
+        .arg(&to)
+        .output()
+        .expect("ffprobe runs");
+    assert_eq!(String::from_utf8_lossy(&run.stdout), "aac,1,eng\nac3,0,deu\n");
+}
+
+#[test]
 fn gaps_are_kept_and_are_chapters() {
     if !has_ffmpeg(&["libx264"]) {
         return;
