@@ -155,7 +155,10 @@ fn several_languages_in_one_stream() {
         .arg(&to)
         .output()
         .expect("ffprobe runs");
-    assert_eq!(String::from_utf8_lossy(&run.stdout), "aac,1,eng\nac3,0,deu\n");
+    // Where a stream has side data, its line ends with an empty field.
+    let said = String::from_utf8_lossy(&run.stdout);
+    let lines: Vec<_> = said.lines().map(|line| line.trim_end_matches(',')).collect();
+    assert_eq!(lines, ["aac,1,eng", "ac3,0,deu"]);
 }
 
 #[test]
