@@ -23,7 +23,7 @@ use crate::{Error, Kind, Layout, Options, Placed, Recovered, recover, sys};
 
 impl DiskStore {
     /// Takes the lock of a job and finds out what is there already. The outputs are hashed again from now on, beside whatever
-    /// is done next: [`checked`](ResumeStore::checked) has the result.
+    /// is done next: [`checked`](crate::ResumeStore::checked) has the result.
     ///
     /// # Errors
     /// [`Kind::Exists`], [`Kind::InUse`], [`Kind::Newer`], and I/O errors; nothing is changed by the first three.
