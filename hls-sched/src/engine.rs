@@ -295,16 +295,13 @@ impl Engine {
                     }
                     return Ok(gaps);
                 }
-                Report::Finished(Err(error)) | Report::Failed(error) => {
+                Report::Finished(Err(error)) => return Err(self.write_error(error)),
+                // All was verified; not all of that has reached the disk.
+                Report::Failed(error) => {
                     let error = self.write_error(error);
-                    return Err(match (&self.output, error.kept()) {
-                        (Some(output), None) => {
-                            let name = hls_fetch::escaped(&output.display().to_string(), 300);
-                            error.keeping(format!("all segments, verified, in {name}.part"))
-                        }
-                        _ => error,
-                    });
+                    return Err(self.keep(error).await);
                 }
+                Report::Saved(place) => self.note_saved(place),
                 _ => {}
             }
         }

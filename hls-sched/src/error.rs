@@ -173,6 +173,8 @@ impl Error {
         };
         let mut made = Self::new(kind, error.code(), error.to_string());
         made.0.why = error.source().map(innermost);
+        let part = error.complete().map(|part| hls_fetch::escaped(&part.display().to_string(), 300));
+        made.0.kept = part.as_ref().map(|part| format!("all of it, complete and verified, in {part}"));
         made.0.next = match error.kind() {
             Cause::Full => Some("free some space and run the same command again".to_owned()),
             Cause::InUse { pid: Some(pid) } => {
@@ -183,14 +185,12 @@ impl Error {
             Cause::Exists => {
                 Some("--force replaces it, --skip-existing keeps it, -o gives another name".to_owned())
             }
-            Cause::Appeared => {
-                let part = hls_fetch::escaped(&error.path().display().to_string(), 300) + ".part";
-                made.0.kept = Some(format!("all of it, complete and verified, in {part}"));
-                Some(format!(
+            Cause::Appeared => part.map(|part| {
+                format!(
                     "the complete bytes are in {part}: move the other file away and run the same command again, \
                      or use --force to replace it"
-                ))
-            }
+                )
+            }),
             Cause::Io => Some("check that the folder exists and may be written to".to_owned()),
             Cause::Descriptors => Some(TOO_MANY_OPEN.to_owned()),
             Cause::Newer { .. } => Some("use the newer version, or another output name".to_owned()),
@@ -258,7 +258,12 @@ impl Error {
 
     /// How it failed, for those who decide what follows.
     pub(crate) fn failure(&self, class: Class) -> Failure {
-        Failure { timed_out: self.0.timed_out, retry_after: self.0.retry_after, ..Failure::new(class) }
+        Failure {
+            timed_out: self.0.timed_out,
+            retry_after: self.0.retry_after,
+            unsent: self.is_out_of_descriptors(),
+            ..Failure::new(class)
+        }
     }
 
     pub(crate) fn class(&self) -> Class {

@@ -264,7 +264,9 @@ impl Planner {
             }
             return Verdict::Retry(Duration::ZERO);
         }
-        self.origin(id).failed(place, failure, active.in_flight, now);
+        if !failure.unsent {
+            self.origin(id).failed(place, failure, active.in_flight, now);
+        }
         if self.runs(place) {
             return Verdict::Runs;
         }
@@ -282,7 +284,7 @@ impl Planner {
                 let again = Again {
                     failed: number,
                     in_streak,
-                    fresh: failure.class == Class::Network || failure.class == Class::Content,
+                    fresh: matches!(failure.class, Class::Network | Class::Content) && !failure.unsent,
                     origin: id,
                     ..Again::at(now + after)
                 };
@@ -291,7 +293,7 @@ impl Planner {
             }
             Decision::GiveUp => {
                 let used_up = number >= self.policy.rule(failure.class).tries && number > 1;
-                if transient && used_up && self.origin(id).breaker.suspect(now) {
+                if transient && !failure.unsent && used_up && self.origin(id).breaker.suspect(now) {
                     self.doubted.push(Doubted { place, origin: id, number, in_streak });
                     return Verdict::Doubt(number);
                 }

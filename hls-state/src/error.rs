@@ -40,11 +40,12 @@ pub struct Error {
     what: &'static str,
     path: PathBuf,
     source: Option<io::Error>,
+    complete: Option<PathBuf>,
 }
 
 impl Error {
     pub(crate) fn new(kind: Kind, what: &'static str, path: &Path) -> Self {
-        Self { kind, what, path: path.to_owned(), source: None }
+        Self { kind, what, path: path.to_owned(), source: None, complete: None }
     }
 
     /// An I/O error while doing `what` at `path`; for other implementations of [`ResumeStore`](crate::ResumeStore).
@@ -56,7 +57,7 @@ impl Error {
             _ if is_out_of_descriptors(&source) => Kind::Descriptors,
             _ => Kind::Io,
         };
-        Self { kind, what, path: path.to_owned(), source: Some(source) }
+        Self { kind, what, path: path.to_owned(), source: Some(source), complete: None }
     }
 
     /// What went wrong.
@@ -69,6 +70,16 @@ impl Error {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file with `.part` that has all bytes of an output and lacks only its name.
+    #[must_use]
+    pub fn complete(&self) -> Option<&Path> {
+        self.complete.as_deref()
+    }
+
+    pub(crate) fn unnamed(self, part: PathBuf) -> Self {
+        Self { complete: Some(part), ..self }
     }
 
     /// A stable symbol for scripts, for example `disk.full`.

@@ -26,16 +26,17 @@ pub(crate) fn give_names(
             continue;
         }
         let known = replaceable.get(n).copied().flatten();
-        if options.force || known.is_some() && known == Stamp::of(output) {
-            std::fs::rename(&part, output).at("can't rename", &part)?;
+        let named = if options.force || known.is_some() && known == Stamp::of(output) {
+            std::fs::rename(&part, output).at("can't rename", &part)
         } else {
             sys::rename_new(&part, output).map_err(|e| match e.kind() {
                 std::io::ErrorKind::AlreadyExists => {
                     Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
                 }
                 _ => Error::from_io("can't rename", &part, e),
-            })?;
-        }
+            })
+        };
+        named.map_err(|error| error.unnamed(part))?;
     }
     if options.durability == Durability::Safe {
         let parent = Layout::parent(layout.folder());

@@ -36,13 +36,15 @@ pub struct Failure {
     pub timed_out: bool,
     /// How long the server asked to wait.
     pub retry_after: Option<Duration>,
+    /// No connection could be opened on this machine: nothing was sent, and one that is open already may serve.
+    pub unsent: bool,
 }
 
 impl Failure {
     /// A failure of this class, at once, and without a word on when to come again.
     #[must_use]
     pub fn new(class: Class) -> Self {
-        Self { class, timed_out: false, retry_after: None }
+        Self { class, timed_out: false, retry_after: None, unsent: false }
     }
 }
 

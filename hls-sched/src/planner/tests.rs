@@ -359,3 +359,18 @@ proptest! {
         prop_assert!(done.iter().flatten().all(|d| *d));
     }
 }
+
+#[test]
+fn what_could_not_be_sent_comes_again_over_a_connection_that_is_open() {
+    for unsent in [false, true] {
+        let (mut planner, mut now) = (fixed(&[(0, 4)], 1), Instant::now());
+        let Some(Action::Fetch(fetch)) = planner.poll(now, |_| 0) else { panic!("the first attempt") };
+        let failure = Failure { unsent, ..Failure::new(Class::Network) };
+        let Verdict::Retry(after) = planner.failed(fetch.attempt, failure, now, |most| most) else {
+            panic!("it is tried again")
+        };
+        now += after;
+        let Some(Action::Fetch(again)) = planner.poll(now, |_| 0) else { panic!("the second attempt") };
+        assert_eq!((again.place, again.number, again.fresh), (fetch.place, 2, !unsent));
+    }
+}
