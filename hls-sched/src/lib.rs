@@ -64,6 +64,7 @@ mod pipeline;
 mod plan;
 mod planner;
 mod prepare;
+mod product;
 mod recorded;
 mod select;
 mod size;
@@ -74,8 +75,8 @@ mod writer;
 pub use assemble::{Assembler, Command, Offer, Place};
 pub use error::{Error, Kind};
 pub use event::{
-    Event, Finished, Gap, LiveProgress, Network, OriginHealth, Plan, Progress, Reload, Retry, Segment,
-    StoppedBy,
+    Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Plan, Progress, Reload, Retry,
+    Segment, StoppedBy,
 };
 pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use hls_media::Container;
 use hls_parse::{DateTime, Media, Parsed, Playlist};
-use hls_state::{DiskStore, Options, Recovered, ResumeStore};
+use hls_state::{DiskStore, Layout, Making, Options, Recovered, ResumeStore};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -17,6 +17,7 @@ use crate::event::{Event, Plan, Retry};
 use crate::job::{Config, Format, Input, Output};
 use crate::pipe::PipeStore;
 use crate::plan::{Track, Tracks};
+use crate::product::{self, Product};
 use crate::{load, manifest, name, recorded, select, space};
 
 /// A track with what its name depends on.
@@ -24,9 +25,37 @@ pub(crate) struct Chosen {
     pub(crate) track: Track,
     pub(crate) source: Source,
     pub(crate) container: Container,
+    pub(crate) about: About,
     has_pictures: bool,
     height: Option<u32>,
-    language: Option<String>,
+}
+
+/// What the playlist says of a track.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) language: Option<String>,
+    pub(crate) name: Option<String>,
+    /// It is the one to play of its kind unless another is asked for.
+    pub(crate) is_default: bool,
+    pub(crate) codecs: Option<String>,
+}
+
+impl Chosen {
+    /// What tells a side track from others in names.
+    fn tag(&self) -> &str {
+        self.about.language.as_deref().or(self.about.name.as_deref()).unwrap_or("1")
+    }
+}
+
+/// How a job ends.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    /// The outputs, the main one first.
+    pub(crate) outputs: Vec<PathBuf>,
+    /// What each of them is made of; empty where each one is a track.
+    pub(crate) products: Vec<Product>,
+    /// The names of tracks that are no outputs.
+    pub(crate) tracks: Vec<String>,
 }
 
 /// The same; where a stream that has not begun is to be waited for, until it has.
@@ -114,8 +143,9 @@ pub(crate) async fn choose(
             let source =
                 Source { url: config.url().clone(), parent: None, import: Vec::new(), elsewhere: Vec::new() };
             let container = name::expected_container(&track.media());
-            let (has_pictures, height, language) = (!config.audio_only, None, None);
-            return Ok((vec![Chosen { track, source, container, has_pictures, height, language }], None));
+            let (has_pictures, height) = (!config.audio_only, None);
+            let about = About { is_default: true, ..About::default() };
+            return Ok((vec![Chosen { track, source, container, about, has_pictures, height }], None));
         }
         Playlist::Multivariant(playlist) => playlist,
     };
@@ -136,7 +166,7 @@ pub(crate) async fn choose(
         true => choice.elsewhere(&playlist, variant),
         false => choice.audio_elsewhere(&playlist, url),
     };
-    let chosen = |url: &Url, parsed: Parsed, label: String, bandwidth, has_pictures, height, language| {
+    let chosen = |url: &Url, parsed: Parsed, label: String, bandwidth, has_pictures, height, about| {
         warn(&parsed, events);
         let Playlist::Media(media) = parsed.playlist else {
             let nested =
@@ -148,20 +178,27 @@ pub(crate) async fn choose(
         let source =
             Source { url: url.clone(), parent: Some(base.clone()), import, elsewhere: elsewhere(url) };
         let container = name::expected_container(&track.media());
-        Ok(Chosen { track, source, container, has_pictures, height, language })
+        Ok(Chosen { track, source, container, about, has_pictures, height })
     };
     let variables = &playlist.variables;
     let main = async || {
         let parsed = load(&variant.url, Some(base), variables).await?;
         let (height, pictures) = (variant.resolution.map(|r| r.height), select::has_pictures(variant));
-        chosen(&variant.url, parsed, select::label(variant), variant.bandwidth, pictures, height, None)
+        let about = About { is_default: true, codecs: variant.codecs.clone(), ..About::default() };
+        chosen(&variant.url, parsed, select::label(variant), variant.bandwidth, pictures, height, about)
     };
     let side = async || {
         let Some((rendition, url)) = audio.and_then(|r| Some((r, r.url.as_ref()?))) else { return Ok(None) };
         let parsed = load(url, Some(base), variables).await?;
         let language = rendition.language.clone().unwrap_or_else(|| rendition.name.clone());
         let label = format!("audio {}", hls_fetch::escaped(&language, 40));
-        chosen(url, parsed, label, None, false, None, Some(language)).map(Some)
+        let about = About {
+            language: rendition.language.clone(),
+            name: Some(rendition.name.clone()),
+            is_default: true,
+            codecs: variant.codecs.clone(),
+        };
+        chosen(url, parsed, label, None, false, None, about).map(Some)
     };
     if config.audio_only {
         if let Some(alone) = side().await? {
@@ -176,7 +213,8 @@ pub(crate) async fn choose(
             };
             let parsed = load(&variant.url, Some(base), variables).await?;
             let (label, choice) = (select::label(variant), Choice::of(&sound, variant, None));
-            let alone = chosen(&variant.url, parsed, label, variant.bandwidth, false, None, None)?;
+            let about = About { is_default: true, codecs: variant.codecs.clone(), ..About::default() };
+            let alone = chosen(&variant.url, parsed, label, variant.bandwidth, false, None, about)?;
             return Ok((vec![alone], Some(choice)));
         }
     }
@@ -273,33 +311,30 @@ fn probe_manifest(config: &Config, output: &Path) -> Result<(), Error> {
 }
 
 /// The names of the outputs, checked against what is in them.
-pub(crate) fn outputs(config: &Config, chosen: &[Chosen], part: u32) -> Result<Vec<PathBuf>, Error> {
-    let Some((main, sides)) = chosen.split_first() else { return Ok(Vec::new()) };
-    check_format(config, chosen)?;
+pub(crate) fn outputs(config: &Config, chosen: &[Chosen], part: u32) -> Result<Ends, Error> {
+    let Some((main, sides)) = chosen.split_first() else { return Ok(Ends::default()) };
+    let checked = |path: PathBuf| {
+        let is_free = config.format == Format::Join || product::is_made(config.format, &path, chosen);
+        let checked = match is_free {
+            true => Ok(()),
+            false => check_format(config, chosen)
+                .and_then(|()| name::check(&path, main.container, main.has_pictures)),
+        };
+        checked.map(|()| path)
+    };
     let path = match &config.output {
-        Output::File(path) => {
-            if config.format != Format::Join {
-                name::check(path, main.container, main.has_pictures)?;
-            }
-            path.clone()
-        }
+        Output::File(path) => checked(path.clone())?,
         Output::Template(template) => {
             let path = filled(template, config, main, part);
             match template.contains('{') && Path::new(&path).extension().is_some() && !template.ends_with('}')
             {
-                true => {
-                    let path = PathBuf::from(path);
-                    if config.format != Format::Join {
-                        name::check(&path, main.container, main.has_pictures)?;
-                    }
-                    path
-                }
-                false => {
-                    PathBuf::from(format!("{path}.{}", name::extension(main.container, main.has_pictures)))
-                }
+                true => checked(PathBuf::from(path))?,
+                false => checked(PathBuf::from(format!("{path}.{}", extension(config, chosen))))?,
             }
         }
-        Output::Writer(_) if sides.is_empty() => return Ok(Vec::new()),
+        Output::Writer(_) if sides.is_empty() => {
+            return check_format(config, chosen).map(|()| Ends::default());
+        }
         Output::Writer(_) => {
             let url = config.shown_url();
             return Err(Error::new(
@@ -315,14 +350,30 @@ pub(crate) fn outputs(config: &Config, chosen: &[Chosen], part: u32) -> Result<V
     };
     let has_number = matches!(&config.output, Output::Template(template) if template.contains("{n}"));
     let path = if has_number { path } else { name::numbered(&path, part) };
-    let mut all = vec![path];
+    probe_manifest(config, &path)?;
+    if product::is_made(config.format, &path, chosen) {
+        let extensions = chosen.iter().map(|c| name::extension(c.container, c.has_pictures));
+        let tracks = extensions.enumerate().map(|(n, extension)| Layout::track(n, extension)).collect();
+        let products = vec![Product { tracks: (0..chosen.len()).collect() }];
+        return Ok(Ends { outputs: vec![path], products, tracks });
+    }
+    let mut outputs = vec![path];
     for side in sides {
         let extension = name::extension(side.container, side.has_pictures);
-        let label = format!("audio-{}", side.language.as_deref().unwrap_or("1"));
-        all.push(name::beside(&all[0], &label, extension));
+        outputs.push(name::beside(&outputs[0], &format!("audio-{}", side.tag()), extension));
     }
-    probe_manifest(config, &all[0])?;
-    Ok(all)
+    Ok(Ends { outputs, ..Ends::default() })
+}
+
+/// The extension of a name that has none: that of the container, but where several tracks make one file.
+fn extension(config: &Config, chosen: &[Chosen]) -> &'static str {
+    let is_one = product::is_made(config.format, Path::new("x.mp4"), chosen);
+    match chosen {
+        [main, sides @ ..] if !is_one || sides.is_empty() && config.format != Format::Mp4 => {
+            name::extension(main.container, main.has_pictures)
+        }
+        _ => "mp4",
+    }
 }
 
 fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {
@@ -336,9 +387,12 @@ fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {
         Some(other) => {
             let message = format!("the stream is {}, and {wanted} was asked for", other.container);
             let error = Error::new(Kind::Usage, "output.container", message);
-            Err(error
-                .why("changing the container is not in this version")
-                .next("leave --format out, or use --format join"))
+            let is_live = chosen.iter().any(|chosen| chosen.track.is_growing());
+            let why = match is_live {
+                true => "a recording keeps the container that the stream comes in",
+                false => "nothing here makes this container of another one",
+            };
+            Err(error.why(why).next("leave --format out, or use --format join"))
         }
     }
 }
@@ -357,25 +411,26 @@ fn filled(template: &str, config: &Config, main: &Chosen, part: u32) -> String {
         .replace("{n}", &part.to_string())
         .replace("{name}", &config.suggested_name())
         .replace("{height}", &height)
-        .replace("{lang}", &name::sanitise(main.language.as_deref().unwrap_or("und")))
+        .replace("{lang}", &name::sanitise(main.about.language.as_deref().unwrap_or("und")))
         .replace("{host}", &name::sanitise(&host))
 }
 
 /// Opens the store of the job and finds out what an earlier run left.
 pub(crate) async fn open(
     config: &Config,
-    outputs: &[PathBuf],
+    ends: &Ends,
     tracks: usize,
     is_live: bool,
-) -> Result<(Box<dyn ResumeStore>, Recovered), Error> {
+) -> Result<(Box<dyn ResumeStore>, Recovered, Option<Making>), Error> {
     if let Output::Writer(out) = &config.output {
         let out = out.lock().unwrap_or_else(PoisonError::into_inner).take();
         let out = out.ok_or_else(|| Error::new(Kind::Internal, "internal", "the output was used before"))?;
         let mut recovered = Recovered::default();
         recovered.outputs = vec![Vec::new(); tracks];
-        return Ok((Box::new(PipeStore::new(out)), recovered));
+        return Ok((Box::new(PipeStore::new(out)), recovered, None));
     }
-    let mut options = Options::new(outputs.to_vec());
+    let mut options = Options::new(ends.outputs.clone());
+    options.tracks = ends.tracks.clone();
     options.durability = config.durability;
     options.keep_gaps = config.allow_gaps || is_live;
     options.final_gaps = is_live;
@@ -386,7 +441,8 @@ pub(crate) async fn open(
     let opened =
         opened.map_err(|_| Error::new(Kind::Internal, "internal", "the store could not be opened"))?;
     let (store, recovered) = opened.map_err(Error::state)?;
-    Ok((Box::new(store), recovered))
+    let making = store.making();
+    Ok((Box::new(store), recovered, making))
 }
 
 /// What the job is about to do.
