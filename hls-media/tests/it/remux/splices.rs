@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hls_media::remux::{Input, Irregularity, TextCue, TextTrack, Unit};
+use hls_media::remux::{Input, Irregularity, Takes, TextCue, TextTrack, Unit};
 
 use super::decoded::Decoded;
 use super::made::{AVC, folder, has_ffmpeg, made, source};
@@ -237,4 +237,22 @@ fn timestamps_of_subtitles_find_their_place() {
     // The last frame of audio in the first part ends a little behind its last picture.
     let second = time(4, 69_501.0).expect("it is there");
     assert!((5000.0..5100.0).contains(&second), "{second}");
+}
+
+#[test]
+fn sound_that_is_not_wanted() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let path = part("160x90", 0);
+    let bytes = read(&path);
+    for (takes, has_video, sounds) in [(Takes::Pictures, true, 0), (Takes::Sound, false, 1)] {
+        let output = remux(&[(Input { takes, ..Input::default() }, &bytes)], &[]).expect("it can be remuxed");
+        let written = written("taken", &output);
+        let (before, after) =
+            (Decoded::of(&path, has_video, sounds), Decoded::of(&written, has_video, sounds));
+        before.check(&after, "taken");
+        let tracks = output.mp4.windows(4).filter(|four| four == b"trak").count();
+        assert_eq!(tracks, 1, "{takes:?}");
+    }
 }
