@@ -227,16 +227,19 @@ fn timestamps_of_subtitles_find_their_place() {
     let begin = Decoded::of(&first, true, 1).begin();
     let input = Input { units: vec![unit(0, 3), unit(a.len(), 4)], ..Input::default() };
     let output = remux(&[(input, &[a, b].concat())], &[]).expect("it can be remuxed");
-    let time = |timeline, seconds: f64| {
-        let time = output.timeline.time(timeline, ((begin + seconds) * 90_000.0).round() as u64);
-        time.map(|time| (time.as_secs_f64() * 1000.0).round())
+    let millis = |timeline, seconds: f64| {
+        let timestamp = ((begin + seconds) * 90_000.0).round() as u64;
+        (output.timeline.micros(timeline, timestamp) as f64 / 1000.0).round()
     };
-    assert_eq!(time(3, 1.0), Some(1000.0));
-    assert_eq!(time(3, -1.0), None);
-    assert_eq!(time(5, 1.0), None);
+    assert_eq!(millis(3, 1.0), 1000.0);
+    assert_eq!(millis(3, -1.0), -1000.0);
+    // Timestamps come around.
+    assert_eq!(millis(3, 8_589_934_592.0 / 90_000.0 + 1.0), 1000.0);
     // The last frame of audio in the first part ends a little behind its last picture.
-    let second = time(4, 69_501.0).expect("it is there");
+    let second = millis(4, 69_501.0);
     assert!((5000.0..5100.0).contains(&second), "{second}");
+    // Nothing but the subtitles has the next one.
+    assert_eq!(millis(5, 69_501.0), second);
 }
 
 #[test]
