@@ -26,6 +26,8 @@ pub(crate) struct Track {
     inits: Vec<u32>,
     /// The units of a stream that grows, in place of those.
     growing: Option<RwLock<Growing>>,
+    /// It has some segments only, however many the playlist has.
+    is_partial: bool,
     pub(crate) bandwidth: Option<u64>,
 }
 
@@ -111,7 +113,8 @@ impl Track {
             last = map;
             units.push(n);
         }
-        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, growing: None, bandwidth })
+        let media = RwLock::new(Arc::new(media));
+        Ok(Self { label, media, units, inits, growing: None, is_partial: false, bandwidth })
     }
 
     /// A track of a stream that grows, without any unit yet.
@@ -121,7 +124,33 @@ impl Track {
     pub(crate) fn growing(label: String, media: Media, bandwidth: Option<u64>) -> Result<Self, Error> {
         refuse_unreadable(&media)?;
         let (units, inits, growing) = (Vec::new(), Vec::new(), Some(RwLock::default()));
-        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, growing, bandwidth })
+        let media = RwLock::new(Arc::new(media));
+        Ok(Self { label, media, units, inits, growing, is_partial: false, bandwidth })
+    }
+
+    /// The first segment of each timeline alone, with the section it needs: they tell when the stream begins.
+    pub(crate) fn into_first_segments(mut self) -> Self {
+        let media = self.media();
+        let mut last = None;
+        let mut firsts = Vec::new();
+        for (n, segment) in (0..INIT).zip(media.segments()) {
+            let timeline = segment.discontinuity_sequence();
+            if !segment.is_gap() && last.replace(timeline) != Some(timeline) {
+                firsts.push(n);
+            }
+        }
+        let (mut units, mut inits) = (Vec::new(), Vec::new());
+        let mut map = None;
+        for (n, segment) in firsts.into_iter().filter_map(|n| Some((n, media.segment(n as usize)?))) {
+            if segment.map().is_some() && segment.map() != map {
+                inits.push((units.len() - inits.len()) as u32);
+                units.push(n | INIT);
+            }
+            map = segment.map();
+            units.push(n);
+        }
+        (self.units, self.inits, self.is_partial) = (units, inits, true);
+        self
     }
 
     pub(crate) fn is_growing(&self) -> bool {
@@ -242,6 +271,9 @@ impl Track {
     }
 
     pub(crate) fn duration(&self) -> Duration {
+        if self.is_partial {
+            return (0..self.units()).filter_map(|index| self.unit(index)).map(|unit| unit.duration).sum();
+        }
         self.grown(|growing| growing.duration).unwrap_or_else(|| self.media().duration())
     }
 
@@ -251,7 +283,9 @@ impl Track {
         }
         let seconds = self.duration().as_secs_f64();
         let ranges = self.media().segments().map(|s| s.byte_range().map(|r| r.length)).sum::<Option<u64>>();
-        ranges.or_else(|| self.bandwidth.map(|b| (b as f64 * seconds / 8.0) as u64))
+        ranges
+            .filter(|_| !self.is_partial)
+            .or_else(|| self.bandwidth.map(|b| (b as f64 * seconds / 8.0) as u64))
     }
 
     /// How a unit is called in messages.

@@ -3,10 +3,12 @@
 
 use std::path::PathBuf;
 
+use hls_media::Container;
 use hls_state::Position;
 
 use super::*;
 use crate::live::{Following, Window};
+use crate::prepare::Selection;
 use crate::recorded;
 
 /// Runs a job to its end.
@@ -90,24 +92,26 @@ impl Part {
         let prior = prepare::earlier_choice(config);
         let goes_on = self.number.is_some() || prepare::goes_on(config);
         let prepared = prepare::choose_patiently(config, (prior, goes_on), transport, events);
-        let (chosen, choice) = tokio::select! {
-            chosen = prepared => chosen?,
+        let selection = tokio::select! {
+            selection = prepared => selection?,
             () = asked_to_end(orders) => return Err(Error::stopped()),
         };
-        let is_live = chosen.iter().any(|chosen| chosen.track.is_growing());
-        let ends = self.ends(config, &chosen, is_live)?;
+        let is_live = selection.chosen.iter().any(|chosen| chosen.track.is_growing());
+        let ends = self.ends(config, &selection, is_live)?;
+        let Selection { chosen, choices, .. } = selection;
         let outputs = ends.outputs.clone();
         let is_joined = ends.products.is_empty();
         let container = |c: &Chosen| (config.format != Format::Join).then_some(c.container);
         let checks: Vec<_> = chosen.iter().map(|c| TrackChecks::new(container(c), is_joined)).collect();
         let abouts: Vec<_> = chosen.iter().map(|c| c.about.clone()).collect();
+        let texts: Vec<_> = chosen.iter().map(|c| c.container == Container::WebVtt).collect();
         let (tracks, sources): (Vec<_>, Vec<_>) = chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), is_live).await?;
         for message in &recovered.warnings {
             let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
         }
         let tracks = Arc::new(Tracks(tracks));
-        let mut note = memo::of(config, choice.clone(), &ends, &tracks);
+        let mut note = memo::of(config, choices.first().cloned(), &ends, &tracks);
         let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
             note.ended = Some(memo::ended(&error));
             store.keep_memo(&note);
@@ -118,7 +122,7 @@ impl Part {
             let mut windows = windows.into_iter().flatten();
             let now = Instant::now().into_std();
             let following = sources.into_iter().map(|source| Following::new(source, windows.next(), now));
-            Live::new(Arc::clone(config), choice.clone(), following.collect(), self.before)
+            Live::new(Arc::clone(config), choices.clone(), following.collect(), self.before)
         });
         let live = match live.map(|live| live.restored(&tracks, &recovered)).transpose() {
             Ok(live) => live,
@@ -165,6 +169,7 @@ impl Part {
             outputs: outputs.clone(),
             tracks: Arc::clone(&tracks),
             abouts,
+            texts,
             has_gaps: false,
             manifest: config.manifest.then(|| product::Manifest {
                 source: memo::source(config).into(),
@@ -240,7 +245,7 @@ impl Part {
             outside: Outside::new(),
             doubted: HashMap::new(),
             give_up_after: config.patience(),
-            link: Link::new(Arc::clone(config), choice),
+            link: Link::new(Arc::clone(config), choices),
             live,
             gaps,
             begun,
@@ -289,18 +294,23 @@ impl Part {
     }
 
     /// The names of the outputs, those of the next part where an earlier one is there already.
-    fn ends(&mut self, config: &Config, chosen: &[Chosen], is_live: bool) -> Result<prepare::Ends, Error> {
-        let first = prepare::outputs(config, chosen, 1)?;
+    fn ends(
+        &mut self,
+        config: &Config,
+        selection: &Selection,
+        is_live: bool,
+    ) -> Result<prepare::Ends, Error> {
+        let first = prepare::outputs(config, selection, 1)?;
         let Some(main) = first.outputs.first().filter(|_| is_live) else { return Ok(first) };
         let number = self.number.unwrap_or_else(|| {
             let next = recorded::next_part(main, config.force);
             let position = next.behind.as_deref().and_then(Position::of);
-            self.windows = position.and_then(|position| recorded::windows(&position, chosen.len()));
+            self.windows = position.and_then(|position| recorded::windows(&position, selection.chosen.len()));
             self.behind = next.behind;
             next.number
         });
         self.number = Some(number);
-        prepare::outputs(config, chosen, number)
+        prepare::outputs(config, selection, number)
     }
 
     /// What follows a part of a recording.

@@ -8,13 +8,14 @@ use hls_state::Placed;
 
 use crate::plan::Track;
 
-/// The segments of a track, as a remuxer wants to know them; with `chapters`, one begins at each gap and behind it.
+/// The segments of a track, as a remuxer wants to know them; with `chapters`, one begins at each gap and behind it. Where a
+/// track has some segments of its playlist only, the time of the others stays empty.
 pub(crate) fn units(track: &Track, placed: &[Placed], chapters: bool) -> Vec<Unit> {
     let media = track.media();
     let mut units: Vec<Unit> = Vec::new();
     let (mut init_offset, mut start, mut date) = (None, Duration::ZERO, None::<DateTime>);
     let mut gap = None::<(usize, Duration, String)>;
-    let mut has_gaps = false;
+    let (mut has_gaps, mut next) = (false, 0);
     for placed in placed {
         let Some(unit) = track.unit(placed.index) else { continue };
         if unit.is_init {
@@ -25,6 +26,12 @@ pub(crate) fn units(track: &Track, placed: &[Placed], chapters: bool) -> Vec<Uni
         let timeline = segment.as_ref().map_or(0, |segment| segment.discontinuity_sequence());
         date = segment.as_ref().and_then(|segment| segment.date_time()).or(date);
         let offset = init_offset.take().unwrap_or(placed.offset);
+        for left_out in (next..unit.number).filter_map(|n| media.segment(usize::try_from(n).ok()?)) {
+            let (timeline, duration) = (left_out.discontinuity_sequence(), left_out.duration());
+            units.push(Unit { offset, duration, timeline, is_gap: true, chapter: None });
+            start += duration;
+        }
+        next = unit.number + 1;
         let is_gap = placed.is_gap();
         let mut chapter = None;
         if chapters && is_gap {
