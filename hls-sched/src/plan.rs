@@ -128,20 +128,27 @@ impl Track {
         Ok(Self { label, media, units, inits, growing, is_partial: false, bandwidth })
     }
 
-    /// The first segment of each timeline alone, with the section it needs: they tell when the stream begins.
-    pub(crate) fn into_first_segments(mut self) -> Self {
+    /// The first segment of each timeline alone, and the last one where another timeline follows, with the sections they
+    /// need: they tell when each timeline begins.
+    pub(crate) fn into_clock(mut self) -> Self {
         let media = self.media();
-        let mut last = None;
-        let mut firsts = Vec::new();
-        for (n, segment) in (0..INIT).zip(media.segments()) {
+        let mut ends: Vec<(u32, u32, u64)> = Vec::new();
+        for (n, segment) in (0..INIT).zip(media.segments()).filter(|(_, segment)| !segment.is_gap()) {
             let timeline = segment.discontinuity_sequence();
-            if !segment.is_gap() && last.replace(timeline) != Some(timeline) {
-                firsts.push(n);
+            match ends.last_mut() {
+                Some((_, last, known)) if *known == timeline => *last = n,
+                _ => ends.push((n, n, timeline)),
             }
+        }
+        let turns = ends.len().saturating_sub(1);
+        let mut wanted = Vec::new();
+        for (turn, (first, last, _)) in ends.into_iter().enumerate() {
+            wanted.push(first);
+            wanted.extend((turn < turns && last > first).then_some(last));
         }
         let (mut units, mut inits) = (Vec::new(), Vec::new());
         let mut map = None;
-        for (n, segment) in firsts.into_iter().filter_map(|n| Some((n, media.segment(n as usize)?))) {
+        for (n, segment) in wanted.into_iter().filter_map(|n| Some((n, media.segment(n as usize)?))) {
             if segment.map().is_some() && segment.map() != map {
                 inits.push((units.len() - inits.len()) as u32);
                 units.push(n | INIT);
@@ -426,6 +433,25 @@ mod tests {
 
     const MAPS: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"a.mp4\"\n#EXTINF:4,\n1.m4s\n\
         #EXTINF:4,\n2.m4s\n#EXT-X-MAP:URI=\"b.mp4\"\n#EXTINF:4,\n3.m4s\n#EXT-X-MAP:URI=\"a.mp4\"\n#EXTINF:4,\n4.m4s\n#EXT-X-ENDLIST\n";
+
+    #[test]
+    fn a_clock_is_some_segments_and_what_they_need() {
+        let text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI=\"i0\"\n#EXTINF:4,\na\n#EXTINF:4,\nb\n#EXTINF:4,\nc\n\
+            #EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"i1\"\n#EXTINF:3,\nd\n#EXTINF:3,\ne\n#EXT-X-ENDLIST\n";
+        let hls_parse::Playlist::Media(media) =
+            hls_parse::parse(text, &"https://h/".parse().unwrap()).unwrap().playlist
+        else {
+            panic!("a media playlist")
+        };
+        let clock = Track::new(String::new(), media, None, false).unwrap().into_clock();
+        let units: Vec<_> = (0..clock.units()).filter_map(|n| clock.unit(n)).collect();
+        let names: Vec<_> = units.iter().map(|unit| unit.url.path()).collect();
+        assert_eq!(names, ["/i0", "/a", "/c", "/i1", "/d"]);
+        assert_eq!((clock.segments(), clock.init_places()), (3, vec![0, 3]));
+        assert_eq!([1, 2, 3, 4, 5].map(|n| clock.segments_before(n)), [0, 1, 2, 2, 3]);
+        assert_eq!(clock.duration(), Duration::from_secs(11));
+        assert_eq!(clock.start_of(&units[4]), Duration::from_secs(12));
+    }
 
     #[test]
     fn each_segment_after_the_section_it_needs() {

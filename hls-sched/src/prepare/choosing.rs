@@ -36,7 +36,7 @@ pub(crate) enum Role {
     Main,
     Audio,
     Subtitles,
-    /// Its first segments alone: they tell when the stream begins.
+    /// Some segments, which tell when the stream begins.
     Clock,
 }
 
@@ -341,7 +341,7 @@ impl Part<'_> {
         });
         let mut track = planned(self.label, media, self.bandwidth, config, goes_on)?;
         if self.role == Role::Clock {
-            track = track.into_first_segments();
+            track = track.into_clock();
         }
         let source = Source {
             url: self.url.clone(),
