@@ -93,7 +93,7 @@ pub(crate) struct ChooseArgs {
     /// Subtitles by language or name, or all; they go into an MP4, else beside the output. -o NAME.vtt or .srt takes them alone
     #[arg(long, value_name = "LANG,..|all|none")]
     pub(crate) subs: Option<Wanted>,
-    /// Take the audio alone
+    /// Take the audio alone, as -o NAME.m4a does by itself
     #[arg(long, conflicts_with = "video_only")]
     pub(crate) audio_only: bool,
     /// Take the pictures alone
