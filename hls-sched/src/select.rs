@@ -521,7 +521,7 @@ unknown
             ("range=sdr,codec!=h264", Some("high")),
             ("name=kino", None),
             ("name~^Kino, g", Some("hdr")),
-            ("height>=1080,codec~hvc[1-9],hev1|hvc1", None),
+            ("height>=1080,codec~av01,x|hvc1", Some("hdr")),
             ("height>=1080,codec~^(hvc1|hev1)", Some("hdr")),
             ("uri~^mid", Some("mid50")),
             ("height!=1080", Some("mid50")),
