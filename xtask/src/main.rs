@@ -33,7 +33,7 @@ cargo xtask COMMAND
   ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, disk,
                 fuzz, sim
   demo          download an encrypted stream, be killed half way, go on, verify
-  kill [--runs N] [--connections N] [--seed N]
+  kill [--runs N] [--connections N] [--seed N] [--shapes 1] [--film 1]
                 kill downloads at random moments, verify, count the bytes fetched twice
   crash [--most N] [--doubles N] [--seed N]
                 kill downloads, and make them fail, at each system call that touches a file; run them again
