@@ -1,6 +1,7 @@
 //! Automation of the workspace: `cargo xtask`.
 
 mod bench;
+mod calendar;
 mod ci;
 #[cfg(target_os = "linux")]
 mod crash;
@@ -16,6 +17,7 @@ mod kill;
 mod origin;
 #[cfg(target_os = "linux")]
 mod power;
+mod release;
 mod sim;
 mod test;
 mod tidy;
@@ -52,6 +54,9 @@ cargo xtask COMMAND
                 a live stream on this machine, with faults at times you say: docs/live-origin.md lists them
   sim [--seeds N]
                 the planner against networks in virtual time: how fast, how polite, beside every fixed -j
+  release plan  what has changed since the tags, the bumps it asks for, the order of publishing
+  release bump [--execute]
+                versions, floors and changelogs as the plan says
 ";
 
 fn main() -> ExitCode {
@@ -85,6 +90,7 @@ fn run(args: &[String]) -> Result<()> {
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("origin", rest) => origin::run(rest),
         ("sim", rest) => sim::run(rest),
+        ("release", rest) => release::run(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

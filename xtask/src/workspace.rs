@@ -13,8 +13,13 @@ pub(crate) fn root() -> &'static Path {
 
 /// Returns a call of cargo in the folder of the workspace.
 pub(crate) fn cargo(args: &[&str]) -> Command {
+    cargo_in(root(), args)
+}
+
+/// Returns a call of cargo in a folder.
+pub(crate) fn cargo_in(folder: &Path, args: &[&str]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(args).current_dir(root());
+    cargo.args(args).current_dir(folder);
     cargo
 }
 
