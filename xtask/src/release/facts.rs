@@ -69,11 +69,25 @@ fn member(package: &Value, root: &Path) -> Result<Member> {
 
 /// Gathers what the planner wants to know; the comparison of interfaces takes a minute for each crate that has changed.
 pub(crate) fn crates(root: &Path) -> Result<Vec<Crate>> {
-    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
-    members(root)?.iter().map(|member| fact(root, &manifest, member)).collect()
+    gather(root, |name, tag| semver::compare(root, name, tag))
 }
 
-fn fact(root: &Path, manifest: &str, member: &Member) -> Result<Crate> {
+/// Gathers the same for those who publish what was planned and compared before.
+pub(crate) fn without_comparison(root: &Path) -> Result<Vec<Crate>> {
+    gather(root, |_, _| Ok(Verdict::Needless))
+}
+
+fn gather(root: &Path, compare: impl Fn(&str, &str) -> Result<Verdict>) -> Result<Vec<Crate>> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    members(root)?.iter().map(|member| fact(root, &manifest, member, &compare)).collect()
+}
+
+fn fact(
+    root: &Path,
+    manifest: &str,
+    member: &Member,
+    compare: impl Fn(&str, &str) -> Result<Verdict>,
+) -> Result<Crate> {
     let git = Git(root);
     let tagged = git.newest(&member.name)?;
     let tag = tagged.map(|version| tag_of(&member.name, version));
@@ -88,7 +102,7 @@ fn fact(root: &Path, manifest: &str, member: &Member) -> Result<Crate> {
     let path = root.join(&member.folder).join("CHANGELOG.md");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let verdict = match &tag {
-        Some(tag) if changed && member.is_library => semver::compare(root, &member.name, tag)?,
+        Some(tag) if changed && member.is_library => compare(&member.name, tag)?,
         _ => Verdict::Needless,
     };
     Ok(Crate {

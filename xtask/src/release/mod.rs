@@ -1,12 +1,16 @@
 //! `cargo xtask release`: from what has changed to what is published. Nothing is written, tagged or uploaded without
 //! `--execute`, and each step may be run again.
 
+mod archive;
 mod bump;
 mod changelog;
 mod facts;
 mod git;
+mod index;
+mod judge;
 mod manifest;
 mod plan;
+mod publish;
 mod semver;
 #[cfg(test)]
 mod tests;
@@ -17,8 +21,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace;
+use publish::Publishing;
 
-const USAGE: &str = "usage: cargo xtask release plan | bump [--execute]";
+const USAGE: &str = "usage: cargo xtask release plan | bump [--execute]
+       | publish [--registry NAME] [--index URL] [--owner LOGIN] [--no-verify] [--execute]";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let (step, rest) = args.split_first().context(USAGE)?;
@@ -34,6 +40,18 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "bump" => {
             options.end()?;
             bump::run(&root, &plan::plan(&facts::crates(&root)?), execute)
+        }
+        "publish" => {
+            let publishing = Publishing {
+                registry: options.value("--registry"),
+                index: options.value("--index"),
+                owner: options.value("--owner"),
+                verify: !options.flag("--no-verify"),
+                root,
+                execute,
+            };
+            options.end()?;
+            publish::run(&publishing)
         }
         _ => bail!(USAGE),
     }
