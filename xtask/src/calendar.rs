@@ -20,6 +20,17 @@ pub(crate) fn day(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// Writes a time as HTTP does, with the day of the week.
+#[cfg(target_os = "linux")]
+pub(crate) fn to_http_date(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let of_week = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(seconds / 86_400 % 7) as usize];
+    let (date, of_day) = (day(time), seconds % 86_400);
+    let month: usize = date[5..7].parse().unwrap_or(1);
+    let clock = format!("{:02}:{:02}:{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{of_week}, {} {} {} {clock} GMT", &date[8..], MONTHS[month - 1], &date[..4])
+}
+
 /// Reads a date as HTTP writes it, `Wed, 02 Dec 2026 10:00:00 GMT` (RFC 9110, section 5.6.7).
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().take(6).collect();
@@ -49,6 +60,8 @@ mod tests {
             let time = UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(http_date(date), Some(time), "{date}");
             assert_eq!(day(time), expect);
+            #[cfg(target_os = "linux")]
+            assert_eq!(to_http_date(time), date);
         };
         check("Thu, 01 Jan 1970 00:00:00 GMT", 0, "1970-01-01");
         check("Tue, 29 Feb 2000 23:59:59 GMT", 951_868_799, "2000-02-29");

@@ -87,7 +87,7 @@ pub(crate) fn ar(members: &[(&str, &[u8])], time: u64) -> Result<Vec<u8>> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, content) in members {
         ensure!(name.len() <= 16, "{name}: the name is too long for ar");
-        write!(bytes, "{name:<16}{time:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, "100644", content.len())?;
+        writeln!(bytes, "{name:<16}{time:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, "100644", content.len())?;
         bytes.extend_from_slice(content);
         if content.len() % 2 == 1 {
             bytes.push(b'\n');

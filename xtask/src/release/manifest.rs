@@ -32,6 +32,17 @@ pub(crate) fn with_registry(text: &str, name: &str, registry: &str) -> Result<St
     })
 }
 
+/// Says where a package comes from, in its own line or behind that of the licence.
+pub(crate) fn with_repository(text: &str, url: &str) -> Result<String> {
+    let (ours, licence) = (format!("repository = \"{url}\""), "license = ");
+    if text.contains("\nrepository = ") {
+        return edit(text, "two repositories", |line| {
+            line.starts_with("repository = ").then(|| ours.clone())
+        });
+    }
+    edit(text, "no licence", |line| line.starts_with(licence).then(|| format!("{line}\n{ours}")))
+}
+
 /// Returns the lines of `[workspace.dependencies]` with the names that they are for.
 pub(crate) fn shared_dependencies(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let below = text.split("\n[workspace.dependencies]\n").nth(1).unwrap_or_default();
@@ -84,6 +95,15 @@ mod tests {
             elsewhere.contains("\nhls-a = { registry = \"mine\", path = \"hls-a\", version"),
             "{elsewhere}"
         );
+    }
+
+    #[test]
+    fn a_repository_is_named_once() {
+        let text = "[package]\nlicense = \"MIT\"\nreadme = \"x\"\n";
+        let one = with_repository(text, "https://h/x").unwrap();
+        assert_eq!(one, "[package]\nlicense = \"MIT\"\nrepository = \"https://h/x\"\nreadme = \"x\"\n");
+        assert_eq!(with_repository(&one, "https://h/y").unwrap(), one.replace("h/x", "h/y"));
+        assert!(with_repository("[package]\n", "https://h/x").is_err());
     }
 
     #[test]

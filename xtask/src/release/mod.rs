@@ -6,11 +6,16 @@ mod bump;
 mod changelog;
 mod facts;
 mod git;
+mod home;
 mod index;
 mod judge;
 mod manifest;
 mod plan;
 mod publish;
+#[cfg(target_os = "linux")]
+mod registry;
+#[cfg(target_os = "linux")]
+pub(crate) mod rehearsal;
 mod semver;
 #[cfg(test)]
 mod tests;
@@ -23,7 +28,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::workspace;
 use publish::Publishing;
 
-const USAGE: &str = "usage: cargo xtask release plan | bump [--execute]
+const USAGE: &str =
+    "usage: cargo xtask release plan | bump [--execute] | home --url URL [--execute] | rehearse
        | publish [--registry NAME] [--index URL] [--owner LOGIN] [--no-verify] [--execute]";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -40,6 +46,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "bump" => {
             options.end()?;
             bump::run(&root, &plan::plan(&facts::crates(&root)?), execute)
+        }
+        "home" => {
+            let url = options.value("--url").context(USAGE)?;
+            options.end()?;
+            home::run(&root, &url, execute)
+        }
+        #[cfg(target_os = "linux")]
+        "rehearse" => {
+            options.end()?;
+            rehearsal::run()
         }
         "publish" => {
             let publishing = Publishing {

@@ -107,7 +107,7 @@ impl Publishing {
             ensure!(
                 member.repository.is_some(),
                 "{}: its manifest does not say where it comes from (repository), so nobody could tell it from a \
-                 stranger's: cargo xtask release home URL --execute",
+                 stranger's: cargo xtask release home --url URL --execute",
                 member.name
             );
         }
