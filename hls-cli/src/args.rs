@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use hls_fetch::HttpVersion;
 use hls_sched::{Durability, Format, Select};
 use url::Url;
@@ -24,14 +24,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Download a stream; run again to go on
     Get(Box<Get>),
     /// Show what is in a stream, with a size and a ready command for each variant
     Info(Box<Info>),
     /// Show what is unfinished in a folder; go on with it, or forget it
     Jobs(Box<Jobs>),
-    /// Tell whether a file is whole
     Verify(Verify),
+    /// Write the manual, or the completions of a shell, to standard output
+    #[command(hide = true)]
+    Generate(Generate),
 }
 
 /// Download a stream; run again to go on
@@ -339,11 +340,40 @@ pub(crate) struct Verify {
     pub(crate) json: bool,
 }
 
+/// Write the manual, or the completions of a shell, to standard output
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// What to write
+    #[arg(value_enum, value_name = "WHAT")]
+    pub(crate) what: Paper,
+    /// With man: the command that the page is about
+    #[arg(value_name = "COMMAND")]
+    pub(crate) about: Option<String>,
+}
+
+/// What is made of the definition of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Paper {
+    /// A manual page, in roff
+    Man,
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    /// All commands and options, in Markdown
+    Markdown,
+}
+
+/// Returns the definition of the command line.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line; a first word that is no command belongs to `get`.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut words: Vec<OsString> = words.into_iter().collect();
     let first = words.get(1).map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
-    let known = ["get", "info", "jobs", "verify", "help", "-h", "--help", "-V", "--version", ""];
+    let known = ["get", "info", "jobs", "verify", "generate", "help", "-h", "--help", "-V", "--version", ""];
     if !known.contains(&first.as_str()) {
         words.insert(1, "get".into());
     }
@@ -380,7 +410,6 @@ fn jobs(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     fn get(line: &str) -> Result<Get, String> {
         let words = line.split('|').map(Into::into);

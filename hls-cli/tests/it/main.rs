@@ -4,6 +4,7 @@ mod choose;
 mod content;
 mod ends;
 mod events;
+mod generate;
 mod headers;
 mod info;
 mod jobs;
