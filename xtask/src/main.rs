@@ -11,6 +11,7 @@ mod dice;
 #[cfg(target_os = "linux")]
 mod disk;
 mod download;
+mod examples;
 mod fixture;
 mod fuzz;
 mod kill;
@@ -35,6 +36,7 @@ cargo xtask COMMAND
   ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, disk,
                 fuzz, sim
   demo          download an encrypted stream, be killed half way, go on, verify
+  examples      what docs/embedding.md leads to: run, and held to what it should do
   kill [--runs N] [--connections N] [--seed N]
                 kill downloads at random moments, verify, count the bytes fetched twice
   crash [--most N] [--doubles N] [--seed N]
@@ -77,6 +79,7 @@ fn run(args: &[String]) -> Result<()> {
         ("tidy", []) => tidy::run(),
         ("ci", []) => ci::run(),
         ("demo", []) => demo::run(),
+        ("examples", []) => examples::run(),
         ("kill", rest) => kill::run(rest),
         #[cfg(target_os = "linux")]
         ("crash", rest) => crash::run(rest),

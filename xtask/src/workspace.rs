@@ -40,7 +40,12 @@ pub(crate) fn metadata() -> Result<Value> {
 
 /// Returns the folder that cargo builds in.
 pub(crate) fn target() -> Result<PathBuf> {
-    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
+    target_of(root())
+}
+
+/// Returns the folder that cargo builds in, for another workspace.
+pub(crate) fn target_of(root: &Path) -> Result<PathBuf> {
+    let output = cargo_in(root, &["metadata", "--format-version", "1", "--no-deps"]).output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")?;
     Ok(metadata["target_directory"].as_str().context("no target directory")?.into())
 }

@@ -4,6 +4,9 @@
 mod archive;
 mod bump;
 mod changelog;
+mod deb;
+mod dist;
+mod elf;
 mod facts;
 mod git;
 mod home;
@@ -30,6 +33,7 @@ use publish::Publishing;
 
 const USAGE: &str =
     "usage: cargo xtask release plan | bump [--execute] | home --url URL [--execute] | rehearse
+       | dist [--target TARGET]
        | publish [--registry NAME] [--index URL] [--owner LOGIN] [--no-verify] [--execute]";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -56,6 +60,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "rehearse" => {
             options.end()?;
             rehearsal::run()
+        }
+        "dist" => {
+            let target = options.value("--target");
+            options.end()?;
+            dist::run(&root, target).map(drop)
         }
         "publish" => {
             let publishing = Publishing {
