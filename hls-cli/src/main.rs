@@ -1,5 +1,6 @@
 //! The `hls` program: arguments, terminal, exit codes. Everything else is in the libraries.
 
+mod about;
 mod args;
 mod generate;
 mod get;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(&verify),
         Command::Jobs(jobs) => runtime.block_on(jobs::run(*jobs)),
         Command::Generate(generate) => generate::run(&generate),
+        Command::About => about::run(),
     };
     // A look-up that hangs must not keep the program from ending.
     runtime.shutdown_background();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Folder, Outcome};
+use crate::support::{Folder, Outcome, Run, SECRET};
 
 fn docs(name: &str) -> Result<String, std::io::Error> {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name))
@@ -49,5 +49,19 @@ fn a_page_about_nothing_is_a_mistake() -> Outcome {
     let run = Folder::new()?.run(&["generate", "man", "nothing"])?;
     assert_eq!(run.status.code(), Some(2));
     assert!(run.err.contains("get, info, jobs, verify"), "{}", run.err);
+    Ok(())
+}
+
+#[test]
+fn the_long_version_has_no_credentials() -> Outcome {
+    let folder = Folder::new()?;
+    let mut command = folder.hls(&["--version", "-v"]);
+    command.env("https_proxy", format!("http://me:{SECRET}@127.0.0.1:9"));
+    let said = Run::of(&mut command)?.ok().out();
+    for expect in ["hls ", "system: ", "features: ", "open files: ", "@127.0.0.1:9", "TLS roots: ", "disk: "]
+    {
+        assert!(said.contains(expect), "{expect:?} is not in {said}");
+    }
+    assert!(!said.contains(SECRET), "{said}");
     Ok(())
 }
