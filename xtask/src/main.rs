@@ -33,8 +33,8 @@ cargo xtask COMMAND
 
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
   tidy          prove the layers and the house rules
-  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, disk,
-                fuzz, sim
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, examples,
+                features, web, rehearsal, crash, damage, disk, fuzz, sim
   demo          download an encrypted stream, be killed half way, go on, verify
   examples      what docs/embedding.md leads to: run, and held to what it should do
   kill [--runs N] [--connections N] [--seed N]
@@ -59,6 +59,18 @@ cargo xtask COMMAND
   release plan  what has changed since the tags, the bumps it asks for, the order of publishing
   release bump [--execute]
                 versions, floors and changelogs as the plan says
+  release verify
+                all that has to hold before anything is published; takes half an hour
+  release publish [--registry NAME] [--index URL] [--owner LOGIN] [--no-verify] [--execute]
+                uploads what is not there, in order, once every name is known to be ours or free; tags
+  release rehearse
+                all of that against a registry on this machine; then a fresh project for each crate (Linux)
+  release dist [--target TARGET]
+                static program, tarball, Debian package, sums, in target/dist
+  release interfaces
+                the types of other crates in our interfaces are those of docs/external-types.md
+  release home --url URL [--execute]
+                writes where the crates come from into manifests and front pages, once that is settled
 ";
 
 fn main() -> ExitCode {

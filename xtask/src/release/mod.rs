@@ -1,6 +1,7 @@
 //! `cargo xtask release`: from what has changed to what is published. Nothing is written, tagged or uploaded without
 //! `--execute`, and each step may be run again.
 
+pub(crate) mod alone;
 mod archive;
 mod bump;
 mod changelog;
@@ -11,6 +12,7 @@ mod facts;
 mod git;
 mod home;
 mod index;
+mod interfaces;
 mod judge;
 mod manifest;
 mod plan;
@@ -22,6 +24,7 @@ pub(crate) mod rehearsal;
 mod semver;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod version;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +35,7 @@ use crate::workspace;
 use publish::Publishing;
 
 const USAGE: &str =
-    "usage: cargo xtask release plan | bump [--execute] | home --url URL [--execute] | rehearse
+    "usage: cargo xtask release plan | bump [--execute] | home --url URL [--execute] | rehearse | interfaces | verify
        | dist [--target TARGET]
        | publish [--registry NAME] [--index URL] [--owner LOGIN] [--no-verify] [--execute]";
 
@@ -50,6 +53,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "bump" => {
             options.end()?;
             bump::run(&root, &plan::plan(&facts::crates(&root)?), execute)
+        }
+        "verify" => {
+            options.end()?;
+            verify::run(&root)
+        }
+        "interfaces" => {
+            options.end()?;
+            interfaces::check(&root)
         }
         "home" => {
             let url = options.value("--url").context(USAGE)?;
