@@ -1,7 +1,9 @@
 //! Automation of the workspace: `cargo xtask`.
 
+mod adr;
 mod bench;
 mod calendar;
+mod check;
 mod ci;
 #[cfg(target_os = "linux")]
 mod crash;
@@ -10,6 +12,7 @@ mod demo;
 mod dice;
 #[cfg(target_os = "linux")]
 mod disk;
+mod docs;
 mod download;
 mod examples;
 mod fixture;
@@ -32,6 +35,9 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
+  check CRATE   one crate: fmt, clippy, tests
+  docs [--open] documentation of the code; docs/cli.md from the program
+  adr TITLE     begin the record of a decision
   tidy          prove the layers and the house rules
   ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, examples,
                 features, web, rehearsal, crash, damage, disk, fuzz, sim
@@ -90,6 +96,9 @@ fn run(args: &[String]) -> Result<()> {
         ("test", rest) => test::run(rest),
         ("tidy", []) => tidy::run(),
         ("ci", []) => ci::run(),
+        ("check", [name]) => check::run(name),
+        ("docs", rest) => docs::run(rest),
+        ("adr", [title]) => adr::run(title),
         ("demo", []) => demo::run(),
         ("examples", []) => examples::run(),
         ("kill", rest) => kill::run(rest),
