@@ -74,7 +74,8 @@ pub(crate) struct Get {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Where to: a file, a folder with / at its end, - for standard output, or a name with {name}, {height}, {host}
+    /// Where to: a file (.mp4 and .m4a are made of whatever comes, .srt and .vtt of its subtitles), a folder with / at its end,
+    /// - for standard output, or a name with {name}, {height}, {lang}, {start}, {host}
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<String>,
     /// Replace an output that exists, at the very end (a partial download is discarded by --restart)

@@ -1,5 +1,7 @@
 //! The bar on a terminal.
 
+use std::time::{Duration, Instant};
+
 use hls_sched::{Joining, Plan, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -9,13 +11,14 @@ use crate::human;
 /// One bar: segments, bytes, rate, time left, attempts at once, retries.
 pub(crate) struct Bar {
     bar: ProgressBar,
-    is_joining: bool,
+    /// Since when outputs are made.
+    joining: Option<Instant>,
 }
 
 impl Bar {
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        Self { bar, is_joining: false }
+        Self { bar, joining: None }
     }
 
     pub(crate) fn begin(&self, plan: &Plan) {
@@ -63,13 +66,23 @@ impl Bar {
 
     /// All is here, and outputs are made of it.
     pub(crate) fn join(&mut self, joining: &Joining) {
-        if !std::mem::replace(&mut self.is_joining, true) {
+        if self.joining.is_none() {
             self.bar.set_length(joining.bytes);
             if let Ok(style) = ProgressStyle::with_template("{bar:24.green} joining {percent} % {msg}") {
                 self.bar.set_style(style.progress_chars("━╸ "));
             }
         }
-        self.bar.set_position(joining.done_bytes);
+        let since = self.joining.get_or_insert_with(Instant::now).elapsed();
+        let (done, all) = (joining.done_bytes, joining.bytes);
+        // What it took so far tells little at first.
+        let left = since.mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64);
+        let is_known = since >= Duration::from_secs(1);
+        self.bar.set_message(if is_known {
+            format!("{} left", human::duration(left))
+        } else {
+            String::new()
+        });
+        self.bar.set_position(done);
     }
 
     pub(crate) fn above(&self, line: &str) {
