@@ -342,6 +342,12 @@ impl Broadcast {
         self
     }
 
+    /// Says another `TARGETDURATION` from that time on, which the draft forbids (section 4.4.3.1); segments stay as they are.
+    pub fn retarget(mut self, at: Duration, seconds: u64) -> Self {
+        self.events.targets.push((at, seconds));
+        self
+    }
+
     /// Begins a transmission that is asked at times of the caller's.
     pub fn start(&self) -> Transmission {
         Transmission::new(self.clone())
