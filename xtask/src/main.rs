@@ -52,6 +52,8 @@ cargo xtask COMMAND
                 a live stream on this machine, with faults at times you say: docs/live-origin.md lists them
   sim [--seeds N]
                 the planner against networks in virtual time: how fast, how polite, beside every fixed -j
+  sim --live [--seeds N] [--hours N]
+                days of live streams in which everything goes wrong: what is had, held against what was to be had
 ";
 
 fn main() -> ExitCode {

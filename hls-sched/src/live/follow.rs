@@ -129,7 +129,7 @@ impl Following {
         let begins = self.window.is_none();
         let window = self.window.get_or_insert_with(|| Window::starting(media, from.first(media, wall), now));
         let ended = window.end_date();
-        let reading = window.read(media, now);
+        let reading = window.read(media, self.clock.began());
         let mut followed = Followed { first: track.units(), ended: media.ended, ..Followed::default() };
         if let Reading::News(news) = reading {
             followed.changed = true;

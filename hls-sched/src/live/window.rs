@@ -108,6 +108,15 @@ pub enum Reading {
     News(News),
 }
 
+/// Copies that look older than what was there.
+#[derive(Clone, Copy, Debug)]
+struct Older {
+    since: Instant,
+    loads: u32,
+    /// Where the first of them ended, by media sequence number.
+    end: u64,
+}
+
 /// Which segments of a live playlist have been planned.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
@@ -121,8 +130,8 @@ pub struct Window {
     grown: Option<Instant>,
     /// How many segments that one had.
     length: usize,
-    /// Since when only copies come that look older, and how many.
-    older: Option<(Instant, u32)>,
+    /// The copies that look older, where nothing else comes.
+    older: Option<Older>,
     /// When the last segment of an earlier recording ended.
     end: Option<i64>,
 }
@@ -167,13 +176,14 @@ impl Window {
         self.next
     }
 
-    /// Reads a playlist that was loaded. What is new in it counts as planned from now on.
+    /// Reads a playlist that was loaded. What is new in it counts as planned from now on. `now` is when the load began: what it
+    /// brought may be as old as that.
     pub fn read(&mut self, media: &Media, now: Instant) -> Reading {
         let reading = self.judge(media, now);
         match reading {
             Reading::Older => {
-                let (_, loads) = self.older.get_or_insert((now, 0));
-                *loads += 1;
+                let first = Older { since: now, loads: 0, end: media.end_sequence() };
+                self.older.get_or_insert(first).loads += 1;
             }
             Reading::Unchanged => self.read = Some(now),
             Reading::News(_) => (self.older, self.read, self.grown) = (None, Some(now), Some(now)),
@@ -214,14 +224,15 @@ impl Window {
             return Reading::Unchanged;
         }
         let (first, end) = (media.media_sequence, media.end_sequence());
-        let current = self.epochs.last();
-        let mut common = (0_usize, 0_usize);
-        for segment in media.segments() {
-            let Some(known) = current.and_then(|seen| seen.get(&segment.media_sequence())) else { continue };
-            common.0 += 1;
-            common.1 += usize::from(known.is(&Seen::of(&segment)));
+        let common: Vec<_> = self.common(media).collect();
+        let alike = common.iter().filter(|(_, is_alike)| *is_alike).count();
+        let unlike = common.len() - alike;
+        if let Some(from) = self.given_again(media, &common, next) {
+            return match self.is_of_earlier_epoch(media) {
+                true => Reading::Older,
+                false => Reading::News(News { from, lost: None, restarted: true }),
+            };
         }
-        let (alike, unlike) = (common.1, common.0 - common.1);
         if unlike > alike {
             return self.judge_unlike(media, next, now);
         }
@@ -251,6 +262,29 @@ impl Window {
         Reading::News(News { from: 0, lost: Some(lost), restarted: false })
     }
 
+    /// The segments that have a number of a planned one, by their places, and whether they are those.
+    fn common(&self, media: &Media) -> impl Iterator<Item = (usize, bool)> {
+        let current = self.epochs.last();
+        media.segments().enumerate().filter_map(move |(place, segment)| {
+            let known = current?.get(&segment.media_sequence())?;
+            Some((place, known.is(&Seen::of(&segment))))
+        })
+    }
+
+    /// Where the numbers of segments begin that were others, behind some that are as they were: an encoder that goes on from what
+    /// it knew a while ago. One without a date, and not at a discontinuity, may just have been replaced.
+    fn given_again(&self, media: &Media, common: &[(usize, bool)], next: u64) -> Option<usize> {
+        let alike = common.iter().take_while(|(_, is_alike)| *is_alike).count();
+        let (others, is_all) = (common.get(alike..)?, !common[alike..].iter().any(|(_, is_alike)| *is_alike));
+        let (from, _) = *others.first().filter(|_| alike > 0 && is_all)?;
+        let segment = media.segment(from)?;
+        let is_certain = segment.date_time().is_some()
+            || segment.is_discontinuity()
+            || others.len() > 1
+            || media.end_sequence() < next;
+        is_certain.then_some(from)
+    }
+
     /// Segments have the numbers of others. Where their dates say that they are those, only their names are new; else the stream
     /// was started anew, or an edge numbers it in its own way.
     fn judge_unlike(&self, media: &Media, next: u64, now: Instant) -> Reading {
@@ -260,10 +294,7 @@ impl Window {
         let is_dated =
             media.segments().next_back().and_then(|s| s.date_time()).is_some() && self.end_date().is_some();
         if is_dated {
-            return match self.is_dated_before(media) {
-                true => Reading::Older,
-                false => self.anew(media, now),
-            };
+            return self.anew(media, now);
         }
         // Without dates only the numbers are left. What goes on where the last one ended goes on, under other names; but a list
         // that has just begun is that of an encoder that has, whatever its numbers come near to.
@@ -289,14 +320,18 @@ impl Window {
         both.all(|(one, other)| one == other)
     }
 
-    /// The numbers begin anew. Segments that were had under their other numbers are not had again.
+    /// The numbers begin anew. Segments that were had under their other numbers are not had again, unless all of them are dated
+    /// so that they would be, and it is the clock that is behind.
     fn anew(&self, media: &Media, now: Instant) -> Reading {
         let until = self.end_date();
         let is_new = |segment: &Segment<'_>| match (Seen::of(segment).end(), until) {
             (Some(end), Some(until)) => end > until + SAME_DATE.min(micros(segment.duration()) / 2),
             _ => true,
         };
-        let Some(from) = media.segments().position(|segment| is_new(&segment)) else { return Reading::Older };
+        let from = media.segments().position(|segment| is_new(&segment));
+        let Some(from) = from.or_else(|| self.is_clock_behind(media, now).then_some(0)) else {
+            return Reading::Older;
+        };
         Reading::News(News { from, lost: self.lost_since(media, from, now), restarted: true })
     }
 
@@ -335,6 +370,41 @@ impl Window {
         last.zip(self.end_date()).is_some_and(|(last, until)| last <= until + SAME_DATE)
     }
 
+    /// Dates that are all before what is planned are those of a clock that is wrong, and not of an older copy: they are behind by
+    /// more than an edge ever is, their numbers are not those that segments of that time had, and they are all that comes.
+    fn is_clock_behind(&self, media: &Media, now: Instant) -> bool {
+        let Some((segment, until)) = media.segments().next_back().zip(self.end_date()) else { return false };
+        let Some(last) = Seen::of(&segment).end() else { return false };
+        let window = media.duration().max(typical(media) * u32::try_from(self.length).unwrap_or(u32::MAX));
+        let is_far = until.saturating_sub(last) > micros(window).saturating_mul(SLOW_EDGE as i64);
+        let is_growing = self.older.is_some_and(|older| media.end_sequence() > older.end);
+        is_far && is_growing && !self.is_numbered_so(media) && self.has_agreed(media, AGREED_TARGETS, now)
+    }
+
+    /// Its numbers are those that segments of such dates and names had, or would have had before any that are known.
+    fn is_numbered_so(&self, media: &Media) -> bool {
+        let current = self.epochs.last();
+        let is_known = |segment: Segment<'_>| {
+            let known = current.and_then(|seen| seen.get(&segment.media_sequence()));
+            let seen = Seen::of(&segment);
+            known.is_some_and(|known| known.is(&seen) && known.path == seen.path)
+        };
+        if media.segments().any(is_known) {
+            return true;
+        }
+        let known = self.epochs.last().and_then(|seen| seen.first_key_value());
+        let last = media.segments().next_back();
+        let Some(((first, known), last)) = known.zip(last) else { return false };
+        let Some(((first_at, at), behind)) =
+            known.at.zip(Seen::of(&last).at).zip(first.checked_sub(last.media_sequence()))
+        else {
+            return false;
+        };
+        let expected = micros(typical(media)).saturating_mul(i64::try_from(behind).unwrap_or(i64::MAX));
+        let off = first_at.saturating_sub(at).saturating_sub(expected).saturating_abs();
+        off <= expected / 4 + SAME_DATE
+    }
+
     fn is_of_earlier_epoch(&self, media: &Media) -> bool {
         let earlier = self.epochs.split_last().map_or(&[][..], |(_, earlier)| earlier);
         earlier.iter().any(|seen| {
@@ -349,7 +419,7 @@ impl Window {
         let are_dated =
             self.end_date().is_some() && media.segments().any(|segment| segment.date_time().is_some());
         if are_dated {
-            return self.is_dated_before(media);
+            return self.is_dated_before(media) && !self.is_clock_behind(media, now);
         }
         let behind = self.next.unwrap_or(0).saturating_sub(media.end_sequence());
         let is_near = behind <= SLOW_EDGE * media.segments().len() as u64;
@@ -361,7 +431,7 @@ impl Window {
     fn has_agreed(&self, media: &Media, targets: u32, now: Instant) -> bool {
         let target = media.target_duration.unwrap_or_else(|| typical(media)).min(Duration::from_secs(30));
         let lasts = |since| now.saturating_duration_since(since) >= target * targets;
-        self.older.is_some_and(|(since, loads)| loads + 1 >= AGREED_LOADS && lasts(since))
+        self.older.is_some_and(|older| older.loads + 1 >= AGREED_LOADS && lasts(older.since))
     }
 
     /// So many segments can have come and gone since there was something new; a playlist that does not change says nothing of
