@@ -21,6 +21,8 @@ const AGREED_TARGETS: u32 = 1;
 const AGREED_TARGETS_IF_KNOWN: u32 = 10;
 /// An edge is not behind by more than so many windows.
 const SLOW_EDGE: u64 = 2;
+/// Where a window has fewer segments than the draft asks for (section 6.2.2), edges are behind by as many all the same.
+const SHORTEST_WINDOW: usize = 3;
 
 /// A segment, as far as it tells itself from others. No token of a URL is part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -371,38 +373,16 @@ impl Window {
     }
 
     /// Dates that are all before what is planned are those of a clock that is wrong, and not of an older copy: they are behind by
-    /// more than an edge ever is, their numbers are not those that segments of that time had, and they are all that comes.
+    /// more than an edge ever is, there are more of them all the time, and they are all that comes.
     fn is_clock_behind(&self, media: &Media, now: Instant) -> bool {
         let Some((segment, until)) = media.segments().next_back().zip(self.end_date()) else { return false };
         let Some(last) = Seen::of(&segment).end() else { return false };
         let window = media.duration().max(typical(media) * u32::try_from(self.length).unwrap_or(u32::MAX));
         let is_far = until.saturating_sub(last) > micros(window).saturating_mul(SLOW_EDGE as i64);
         let is_growing = self.older.is_some_and(|older| media.end_sequence() > older.end);
-        is_far && is_growing && !self.is_numbered_so(media) && self.has_agreed(media, AGREED_TARGETS, now)
-    }
-
-    /// Its numbers are those that segments of such dates and names had, or would have had before any that are known.
-    fn is_numbered_so(&self, media: &Media) -> bool {
-        let current = self.epochs.last();
-        let is_known = |segment: Segment<'_>| {
-            let known = current.and_then(|seen| seen.get(&segment.media_sequence()));
-            let seen = Seen::of(&segment);
-            known.is_some_and(|known| known.is(&seen) && known.path == seen.path)
-        };
-        if media.segments().any(is_known) {
-            return true;
-        }
-        let known = self.epochs.last().and_then(|seen| seen.first_key_value());
-        let last = media.segments().next_back();
-        let Some(((first, known), last)) = known.zip(last) else { return false };
-        let Some(((first_at, at), behind)) =
-            known.at.zip(Seen::of(&last).at).zip(first.checked_sub(last.media_sequence()))
-        else {
-            return false;
-        };
-        let expected = micros(typical(media)).saturating_mul(i64::try_from(behind).unwrap_or(i64::MAX));
-        let off = first_at.saturating_sub(at).saturating_sub(expected).saturating_abs();
-        off <= expected / 4 + SAME_DATE
+        let is_known = self.common(media).any(|(_, is_alike)| is_alike);
+        let targets = if is_known { AGREED_TARGETS_IF_KNOWN } else { AGREED_TARGETS };
+        is_far && is_growing && self.has_agreed(media, targets, now)
     }
 
     fn is_of_earlier_epoch(&self, media: &Media) -> bool {
@@ -422,7 +402,7 @@ impl Window {
             return self.is_dated_before(media) && !self.is_clock_behind(media, now);
         }
         let behind = self.next.unwrap_or(0).saturating_sub(media.end_sequence());
-        let is_near = behind <= SLOW_EDGE * media.segments().len() as u64;
+        let is_near = behind <= SLOW_EDGE * media.segments().len().max(SHORTEST_WINDOW) as u64;
         let targets = if is_known && is_near { AGREED_TARGETS_IF_KNOWN } else { AGREED_TARGETS };
         !self.has_agreed(media, targets, now)
     }

@@ -52,7 +52,12 @@ impl Oracle {
         let mut since: BTreeMap<usize, Duration> = BTreeMap::new();
         let (mut told, mut owed) = (BTreeSet::new(), BTreeSet::new());
         for at in instants.iter().copied().chain([story.lasts]) {
-            let listed = if at < story.lasts { self.listed(story, air, &path, at) } else { BTreeSet::new() };
+            let (any, listed) = if at < story.lasts {
+                self.listed(story, air, &path, at)
+            } else {
+                (BTreeSet::new(), BTreeSet::new())
+            };
+            told.extend(any);
             let gone: Vec<usize> = since.keys().filter(|index| !listed.contains(index)).copied().collect();
             for index in gone {
                 let from = since.remove(&index).unwrap_or(at);
@@ -63,7 +68,6 @@ impl Oracle {
                 }
             }
             for index in listed {
-                told.insert(index);
                 first_told.entry(self.segments[index].run).or_insert(at);
                 since.entry(index).or_insert(at);
             }
@@ -72,21 +76,28 @@ impl Oracle {
         self.owed = owed.into_iter().collect();
     }
 
-    /// What everyone is told who asks at that time, whichever edge answers.
-    fn listed(&self, story: &Story, air: &mut Transmission, path: &str, at: Duration) -> BTreeSet<usize> {
-        if story.is_silent(at) || story.wakes(at).is_some() {
-            return BTreeSet::new();
-        }
+    /// What some edge tells of at that time, and what everyone is told who asks, whichever edge answers.
+    fn listed(
+        &self,
+        story: &Story,
+        air: &mut Transmission,
+        path: &str,
+        at: Duration,
+    ) -> (BTreeSet<usize>, BTreeSet<usize>) {
         let mut ask = || {
             let answer = air.answer(path, "", at);
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             let names = text.lines().filter(|line| answer.status == 200 && !line.starts_with('#'));
             names.filter_map(|line| self.by_name.get(name(line)).copied()).collect::<BTreeSet<_>>()
         };
-        match story.is(Kind::Stale, at) {
-            true => ask().intersection(&ask()).copied().collect(),
-            false => ask(),
-        }
+        let one = ask();
+        let other = if story.is(Kind::Stale, at) { ask() } else { one.clone() };
+        let all = if story.is_silent(at) || story.wakes(at).is_some() {
+            BTreeSet::new()
+        } else {
+            one.intersection(&other).copied().collect()
+        };
+        (one.union(&other).copied().collect(), all)
     }
 
     /// What is owed and not there.
