@@ -4,6 +4,7 @@ mod ends;
 mod outages;
 mod plain;
 mod renewal;
+mod sync;
 mod tracks;
 
 use std::error::Error;
