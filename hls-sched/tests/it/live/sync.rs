@@ -73,7 +73,9 @@ async fn in_step(
 ) -> Result<Recorded, Box<dyn Error>> {
     let air = OnAir::new(broadcast).latency(Duration::from_millis(40));
     let recorded = record_from(air, &broadcast.master_path(), with).await?;
-    let [picture, sound] = &recorded.done.outputs[..] else { panic!("{name}: {:?}", recorded.done.outputs) };
+    let [picture, sound] = &recorded.done.outputs[..] else {
+        return Err(format!("{name}: {:?}", recorded.done.outputs).into());
+    };
     let (pictures, sounds) = (ends(&recorded, 0, picture)?, ends(&recorded, 1, sound)?);
     let apart = pictures.0.start.abs_diff(sounds.0.start);
     assert!(apart < longest, "{name}: they begin {apart:?} apart");
