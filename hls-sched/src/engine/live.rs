@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use hls_fetch::Class;
 use hls_parse::{DateTime, Media};
 use hls_state::Recovered;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::Engine;
@@ -36,6 +37,8 @@ pub(super) struct Live {
     /// Where the first track begins: its date, and how far from the edge that is.
     beside: Option<(Option<DateTime>, Duration)>,
     give_up_after: Option<Duration>,
+    /// Loads of playlists that are under way.
+    pub(super) loads: Vec<AbortHandle>,
     /// Why it ends, once it does.
     pub(super) ends: Option<Ends>,
     /// What is not there by then is left out.
@@ -79,6 +82,7 @@ impl Live {
             bounds,
             beside: None,
             give_up_after,
+            loads: Vec::new(),
             ends: None,
             until: None,
             heard: Instant::now(),
@@ -106,6 +110,19 @@ impl Live {
     pub(super) fn due(&self) -> Option<Instant> {
         let waiting = self.tracks.iter().filter(|track| !track.is_loading && !track.is_closed);
         waiting.map(|track| Instant::from_std(track.clock.due())).min()
+    }
+
+    /// Nobody watched for a while. Connections may be dead, so loads that are under way begin anew; and that nothing came in this
+    /// time is nobody's fault.
+    pub(super) fn woke(&mut self, unwatched: Duration, now: Instant) {
+        self.loads.drain(..).for_each(|load| load.abort());
+        for track in &mut self.tracks {
+            track.is_loading = false;
+            track.clock.woke(unwatched, now.into_std());
+            track.head.1 = now.into_std();
+        }
+        self.heard = (self.heard + unwatched).min(now);
+        self.failing.values_mut().for_each(|since| *since = (*since + unwatched).min(now));
     }
 
     pub(super) fn windows(&self) -> Vec<Window> {

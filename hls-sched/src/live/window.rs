@@ -28,6 +28,8 @@ const SHORTEST_WINDOW: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) path: u64,
+    /// The folder it is in; not known of what an earlier run had.
+    pub(crate) folder: Option<u64>,
     /// Microseconds since 1970.
     pub(crate) at: Option<i64>,
     pub(crate) duration: Duration,
@@ -36,18 +38,19 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn of(segment: &Segment<'_>) -> Self {
         let range = segment.byte_range().map(|range| (range.offset, range.length));
-        let path = match segment.url() {
-            Ok(url) => hash(url.path(), range),
-            Err(_) => hash(segment.uri(), range),
+        let (path, folder) = match segment.url() {
+            Ok(url) => (hash(url.path(), range), folder(url.path())),
+            Err(_) => (hash(segment.uri(), range), None),
         };
         let at = segment.date_time().map(hls_parse::DateTime::unix_micros);
-        Self { path, at, duration: segment.duration() }
+        Self { path, folder, at, duration: segment.duration() }
     }
 
     pub(crate) fn of_unit(unit: &Unit) -> Self {
         let range = unit.range.and_then(|range| Some((range.start, range.length()?)));
         let at = unit.live.and_then(|live| live.at);
-        Self { path: hash(unit.url.path(), range), at, duration: unit.duration }
+        let (path, folder) = (hash(unit.url.path(), range), folder(unit.url.path()));
+        Self { path, folder, at, duration: unit.duration }
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -61,6 +64,10 @@ impl Seen {
     fn end(&self) -> Option<i64> {
         self.at.map(|at| at.saturating_add(micros(self.duration)))
     }
+}
+
+fn folder(path: &str) -> Option<u64> {
+    path.rsplit_once('/').map(|(folder, _)| hash(folder, None))
 }
 
 fn hash(path: &str, range: Option<(u64, u64)>) -> u64 {
@@ -274,17 +281,17 @@ impl Window {
     }
 
     /// Where the numbers of segments begin that were others, behind some that are as they were: an encoder that goes on from what
-    /// it knew a while ago. One without a date, and not at a discontinuity, may just have been replaced.
+    /// it knew a while ago. Without dates those in another folder are the same in another place, and a single one, not at a
+    /// discontinuity, may just have been replaced.
     fn given_again(&self, media: &Media, common: &[(usize, bool)], next: u64) -> Option<usize> {
         let alike = common.iter().take_while(|(_, is_alike)| *is_alike).count();
         let (others, is_all) = (common.get(alike..)?, !common[alike..].iter().any(|(_, is_alike)| *is_alike));
         let (from, _) = *others.first().filter(|_| alike > 0 && is_all)?;
         let segment = media.segment(from)?;
-        let is_certain = segment.date_time().is_some()
-            || segment.is_discontinuity()
-            || others.len() > 1
-            || media.end_sequence() < next;
-        is_certain.then_some(from)
+        let (known, seen) = (self.epochs.last()?.get(&segment.media_sequence())?, Seen::of(&segment));
+        let is_in_place = known.folder.is_some() && known.folder == seen.folder;
+        let is_alone = others.len() == 1 && !segment.is_discontinuity() && media.end_sequence() >= next;
+        (seen.at.is_some() && known.at.is_some() || is_in_place && !is_alone).then_some(from)
     }
 
     /// Segments have the numbers of others. Where their dates say that they are those, only their names are new; else the stream

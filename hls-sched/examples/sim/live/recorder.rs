@@ -8,7 +8,7 @@ use hls_testkit::Manner;
 use url::Url;
 
 use super::oracle::{Oracle, name};
-use super::story::{LOAD_TIME, Story};
+use super::story::{Kind, LOAD_TIME, Story};
 
 /// What stands between the machines and the stream: nothing, or a defect that a test has planted.
 #[derive(Clone, Copy)]
@@ -38,9 +38,7 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn follow(story: &Story, oracle: &Oracle, hands: Hands) -> Result<Self, String> {
         let mut air = story.broadcast.start();
-        let path = story.broadcast.playlist_path(0, 0);
-        let base =
-            Url::parse("http://127.0.0.1/").and_then(|base| base.join(&path)).map_err(|e| e.to_string())?;
+        let host = Url::parse("http://127.0.0.1/").map_err(|e| e.to_string())?;
         let began = Instant::now();
         let mut clock = Clock::new(began);
         let mut window: Option<Window> = None;
@@ -50,6 +48,9 @@ impl Recorder {
             at = story.wakes(at).unwrap_or(at);
             clock.begin(began + at);
             recorder.looks.push((at, clock.target()));
+            let place = if story.is(Kind::Turns, at) { recorder.looks.len() % 2 } else { 0 };
+            let path = story.broadcast.playlist_path(0, place);
+            let base = host.join(&path).map_err(|e| e.to_string())?;
             let answer = air.answer(&path, "", at);
             let latency = story.latency(at, at);
             let then = at + if answer.manner == Manner::Silence { LOAD_TIME } else { latency };

@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Stale,
     /// Loads take that long.
     Slow(Duration),
+    /// It is loaded from two places in turn, which name it in their own ways.
+    Turns,
     /// This machine sleeps.
     Asleep,
 }
@@ -99,8 +101,11 @@ impl Story {
         };
         let running = window + dice.below(60) as usize;
         let is_dated = dice.below(2) == 0;
-        let broadcast =
-            Broadcast::synthetic(segment, 188).durations(&durations).window(window).running(running);
+        let broadcast = Broadcast::synthetic(segment, 188)
+            .durations(&durations)
+            .window(window)
+            .running(running)
+            .pathway("b", "");
         let broadcast = if is_dated { broadcast.dated(1_772_323_200_000) } else { broadcast };
         let dated = if is_dated { "dated" } else { "undated" };
         let mut story = Self {
@@ -132,7 +137,7 @@ impl Story {
         let lasts = dice.outage().min(self.lasts.saturating_sub(at + SECOND * 120));
         let outage = Outage::new(Of::Playlists, at, lasts);
         let mut took = lasts;
-        let (broadcast, name) = match dice.below(18) {
+        let (broadcast, name) = match dice.below(19) {
             0 => (broadcast.freeze(at, lasts, Then::Jump), "freeze"),
             1 => (broadcast.freeze(at, lasts, Then::GoOn), "standstill"),
             2 => {
@@ -160,6 +165,7 @@ impl Story {
                 let latency = dice.ms(500, 8000);
                 (self.spell(at, lasts, Kind::Slow(latency), broadcast), "slow")
             }
+            16 => (self.spell(at, lasts, Kind::Turns, broadcast), "turns"),
             _ => (self.spell(at, lasts, Kind::Asleep, broadcast), "asleep"),
         };
         self.broadcast = broadcast;

@@ -208,6 +208,11 @@ fn numbers_that_are_given_again_behind_others_are_other_segments() {
     assert_eq!(run(&plain(10, 6), &[again(11, 6, 14)]), [anew(3)]);
     // One alone may have been replaced, if no date says that it is another.
     assert_eq!(run(&plain(10, 6), &[again(10, 6, 15), again(11, 6, 15)]), [Reading::Unchanged, news(5)]);
+    // Two edges with names of their own, in turns.
+    let edge = |name: &'static str, first| playlist(first, 6, move |n| format!("{name}/{n}.ts"), |_| None);
+    let turns = [edge("b", 12), edge("a", 12), edge("a", 11), edge("b", 13), edge("a", 14)];
+    let (same, older) = (Reading::Unchanged, Reading::Older);
+    assert_eq!(run(&edge("a", 10), &turns), [news(4), same, older, news(5), news(5)]);
     let date = |n: u64| Some(BASE + 2 * n as i64 + if n < 15 { 0 } else { 3 });
     let again = playlist(10, 6, |n| format!("s{n}.ts"), date);
     assert_eq!(run(&dated(10, 6, BASE), &[again]), [anew(5)]);

@@ -101,3 +101,24 @@ async fn a_stream_that_is_gone_for_good_ends_well_after_a_while() -> Outcome {
     assert_eq!(recorded.warnings(), ["live.stale"]);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_does_not_blame_the_stream_for_it() -> Outcome {
+    let outage = Outage::new(Of::Everything, SECOND * 18, SECOND * 640);
+    let broadcast = noise(360).outage(outage);
+    let air = OnAir::new(&broadcast);
+    let folder = Folder::new()?;
+    let patience = Some(SECOND * 120);
+    let job = job(&air, &broadcast.playlist_path(0, 0)).give_up_after(patience);
+    let job = job.output(folder.file("out.ts")).start();
+    tokio::time::sleep(SECOND * 20).await;
+    tokio::time::advance(SECOND * 600).await;
+    let done = job.finish().await?;
+    assert_eq!(done.stopped_by, Some(StoppedBy::End));
+    let polls = air.transmission().polls(0);
+    let woken = polls.iter().find(|at| **at >= SECOND * 620).ok_or("it looked never again")?;
+    assert!(*woken < SECOND * 621, "{woken:?}");
+    let [gap] = &done.gaps[..] else { panic!("{:?}", done.gaps) };
+    let behind = (gap.sequence + gap.count) as usize;
+    has(&air, &folder.file("out.ts"), &(0..gap.sequence as usize).chain(behind..360).collect::<Vec<_>>())
+}
