@@ -125,10 +125,6 @@ async fn one(
         Input::Text { text, base, .. } => Job::get_playlist(text, base),
     };
     let job = target.apply(job)?;
-    let job = match &args.choose.select {
-        Some(select) => job.select(select.clone()),
-        None => job,
-    };
     let fit = limits::segments_at_once(wanted(args));
     let job = match args.network.jobs {
         None if fit == wanted(args) => job,
@@ -145,7 +141,11 @@ async fn one(
     let mut cap = Cap::new(args.network.limit_rate.as_ref())?;
     let mut job = job
         .fetch(Arc::clone(&transport))
+        .selects(args.choose.select.clone())
+        .audio(args.choose.audio.clone().unwrap_or_default())
+        .subtitles(args.choose.subs.clone().unwrap_or_default())
         .audio_only(args.choose.audio_only)
+        .video_only(args.choose.video_only)
         .format(args.rare.format.into())
         .limit_rate(cap.rate())
         .duration(args.live.duration)

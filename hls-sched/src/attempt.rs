@@ -69,6 +69,8 @@ impl std::fmt::Debug for Transport {
 pub(crate) struct TrackChecks {
     /// The container that the name of the output promises; `None`: the bytes as they come.
     pub(crate) container: Option<Container>,
+    /// The output is the bytes of the track, one behind the other.
+    is_joined: bool,
     /// That of its first initialisation section.
     pub(crate) configuration: OnceLock<Configuration>,
     /// Told when the configuration is known.
@@ -202,7 +204,7 @@ impl Shared {
 
     /// The configuration of a track, which tells how long its segments are. `None`: there is none, or none for all of them.
     async fn configuration<'a>(&self, checks: &'a TrackChecks, track: &Track) -> Option<&'a Configuration> {
-        if checks.container.is_none() && track.has_several_inits() {
+        if track.has_several_inits() && !checks.is_one(track) {
             return None;
         }
         let told = checks.known.notified();
@@ -476,8 +478,20 @@ impl Transport {
 }
 
 impl TrackChecks {
-    pub(crate) fn new(container: Option<Container>) -> Self {
-        Self { container, configuration: OnceLock::new(), known: Notify::new(), foreseen: OnceCell::new() }
+    /// `is_joined`: the output is the bytes of the track, so all of them need the same configuration.
+    pub(crate) fn new(container: Option<Container>, is_joined: bool) -> Self {
+        Self {
+            container,
+            is_joined,
+            configuration: OnceLock::new(),
+            known: Notify::new(),
+            foreseen: OnceCell::new(),
+        }
+    }
+
+    /// Whether several initialization sections have to set up the same.
+    fn is_one(&self, track: &Track) -> bool {
+        self.container.is_some() && self.is_joined && track.has_several_inits()
     }
 
     fn judge(&self, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
@@ -497,7 +511,7 @@ impl TrackChecks {
         if !unit.is_init {
             return Ok(());
         }
-        let has_to_agree = self.container.is_some() && track.has_several_inits();
+        let has_to_agree = self.is_one(track);
         let configuration = match Configuration::from_init(&whole.copy) {
             Ok(configuration) => configuration,
             Err(_) if !has_to_agree => return Ok(()),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,20 +17,23 @@ use crate::engine;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished};
 use crate::live::From;
-use crate::name;
-use crate::select::Select;
+use crate::prepare::Wishes;
+use crate::select::{Select, Wanted};
+use crate::{name, product};
 
 /// What an output has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// The bytes in order, in the container they come in; the name has to agree with it.
+    /// What the name of the output says: `.mp4`, `.m4v`, `.mov` and `.m4a` become one MP4, `.vtt` and `.srt` one file of
+    /// subtitles, where that needs a change at all and the stream has ended; other names have to agree with the container that
+    /// the bytes come in, in order.
     #[default]
     Auto,
     /// The bytes as they come, whatever the name says.
     Join,
     /// MPEG-TS.
     Ts,
-    /// MP4.
+    /// One MP4, whatever the name says.
     Mp4,
 }
 
@@ -69,9 +72,12 @@ pub(crate) struct Config {
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
-    /// `None`: the best one, or that of an earlier run.
-    pub(crate) select: Option<Select>,
+    /// None: the best one, or that of an earlier run.
+    pub(crate) selects: Vec<Select>,
+    pub(crate) audio: Wanted,
+    pub(crate) subtitles: Wanted,
     pub(crate) audio_only: bool,
+    pub(crate) video_only: bool,
     pub(crate) format: Format,
     pub(crate) concurrency: Option<usize>,
     /// `None`: nobody has said.
@@ -95,6 +101,22 @@ impl Config {
     pub(crate) fn url(&self) -> &Url {
         match &self.input {
             Input::Url(url) | Input::Text(_, url) => url,
+        }
+    }
+
+    pub(crate) fn wishes(&self) -> Wishes {
+        let name = match &self.output {
+            Output::File(path) => Some(path.as_path()),
+            Output::Template(template) => Some(Path::new(template)),
+            Output::Writer(_) => None,
+        };
+        Wishes {
+            selects: self.selects.clone(),
+            audio: self.audio.clone(),
+            subtitles: self.subtitles.clone(),
+            audio_only: self.audio_only,
+            video_only: self.video_only,
+            subtitles_only: self.format == Format::Auto && name.is_some_and(product::is_text),
         }
     }
 
@@ -131,8 +153,11 @@ impl JobBuilder {
             input,
             output: Output::Template("{name}".to_owned()),
             fetch: None,
-            select: None,
+            selects: Vec::new(),
+            audio: Wanted::default(),
+            subtitles: Wanted::default(),
             audio_only: false,
+            video_only: false,
             format: Format::default(),
             concurrency: None,
             give_up_after: None,
@@ -188,14 +213,39 @@ impl JobBuilder {
     }
 
     /// Chooses a variant; unless told, that of an earlier run into the same output, and else the best one.
-    pub fn select(mut self, select: Select) -> Self {
-        self.0.select = Some(select);
+    pub fn select(self, select: Select) -> Self {
+        self.selects(vec![select])
+    }
+
+    /// Chooses several variants, each of which becomes an output of its own (`movie.1080p.mp4`, `movie.480p.mp4`); what they
+    /// share is fetched once.
+    pub fn selects(mut self, selects: Vec<Select>) -> Self {
+        self.0.selects = selects;
+        self
+    }
+
+    /// Chooses among the audio renditions.
+    pub fn audio(mut self, audio: Wanted) -> Self {
+        self.0.audio = audio;
+        self
+    }
+
+    /// Chooses among the subtitles: they go into an MP4, or beside other outputs. Where the output is called `.vtt` or
+    /// `.srt`, they are all that is taken.
+    pub fn subtitles(mut self, subtitles: Wanted) -> Self {
+        self.0.subtitles = subtitles;
         self
     }
 
     /// Takes the audio alone.
     pub fn audio_only(mut self, audio_only: bool) -> Self {
         self.0.audio_only = audio_only;
+        self
+    }
+
+    /// Takes the pictures alone.
+    pub fn video_only(mut self, video_only: bool) -> Self {
+        self.0.video_only = video_only;
         self
     }
 

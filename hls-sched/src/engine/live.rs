@@ -30,7 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// The recording of a live stream.
 pub(super) struct Live {
     pub(super) config: Arc<Config>,
-    pub(super) choice: Option<Choice>,
+    pub(super) choices: Vec<Choice>,
     pub(super) tracks: Vec<Following>,
     from: From,
     bounds: Bounds,
@@ -67,7 +67,7 @@ pub(super) enum Ends {
 impl Live {
     pub(super) fn new(
         config: Arc<Config>,
-        choice: Option<Choice>,
+        choices: Vec<Choice>,
         tracks: Vec<Following>,
         before: Duration,
     ) -> Self {
@@ -76,7 +76,7 @@ impl Live {
         let (bounds, give_up_after) = (Bounds::new(&config.live, before), config.live_patience());
         Self {
             config,
-            choice,
+            choices,
             tracks,
             from,
             bounds,

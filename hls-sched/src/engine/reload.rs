@@ -26,7 +26,7 @@ impl Engine {
     pub(super) fn look_for_news(&mut self, now: Instant) {
         let Some(live) = &mut self.live else { return };
         let at = now.into_std();
-        let is_renewable = matches!(live.config.input, Input::Url(_)) && live.choice.is_some();
+        let is_renewable = matches!(live.config.input, Input::Url(_)) && !live.choices.is_empty();
         let due = |track: &Following| !track.is_loading && !track.is_closed && track.clock.due() <= at;
         let has_failed = |track: &Following| {
             let failures = track.clock.failures();
@@ -43,12 +43,12 @@ impl Engine {
                 track.is_loading = true;
                 track.clock.begin(at);
             }
-            let (config, choice) = (Arc::clone(&live.config), live.choice.clone());
+            let (config, choices) = (Arc::clone(&live.config), live.choices.clone());
             let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
             let load = self.running.spawn(async move {
-                let chosen = prepare::choose(&config, (choice, true), &transport, &events);
+                let chosen = prepare::choose(&config, (&choices, true), &transport, &events);
                 let chosen = tokio::time::timeout(LOAD_TIME, chosen).await;
-                Ended::Followed(chosen.unwrap_or_else(|_| Err(too_slow())).map(|(chosen, _)| chosen))
+                Ended::Followed(chosen.unwrap_or_else(|_| Err(too_slow())).map(|selection| selection.chosen))
             });
             live.loads.push(load);
             return;

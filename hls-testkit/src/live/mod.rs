@@ -57,15 +57,18 @@ pub struct Broadcast {
     events: Events,
 }
 
-/// One media playlist: the picture, or a rendition of the sound.
+/// One media playlist: the picture, or a rendition of the sound or the words.
 #[derive(Clone, Debug)]
 struct Track {
-    /// Its folder, and the language of a rendition.
+    /// Its folder, which ends with the language of a rendition.
     name: String,
     content: Content,
     durations: Vec<Duration>,
     first_sequence: u64,
 }
+
+/// The name of a track of subtitles begins so.
+const SUBTITLES: &str = "subs-";
 
 /// One of several places that have the same content.
 #[derive(Clone, Debug)]
@@ -237,6 +240,17 @@ impl Broadcast {
             name: language.to_owned(),
             content: Content::Sound,
             durations: of_some_length(&[segment]),
+            first_sequence,
+        });
+        self
+    }
+
+    /// Adds subtitles, in segments of these durations in turn, with media sequence numbers of their own.
+    pub fn subtitles(mut self, language: &str, durations: &[Duration], first_sequence: u64) -> Self {
+        self.tracks.push(Track {
+            name: format!("{SUBTITLES}{language}"),
+            content: Content::Text,
+            durations: of_some_length(durations),
             first_sequence,
         });
         self
