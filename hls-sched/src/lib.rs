@@ -49,6 +49,7 @@ mod gaps;
 mod gauge;
 mod hosts;
 mod job;
+mod kept;
 mod keys;
 mod live;
 mod load;

@@ -7,6 +7,7 @@ use hls_media::Container;
 use hls_state::Position;
 
 use super::*;
+use crate::kept::Kept;
 use crate::live::{Following, Window};
 use crate::prepare::Selection;
 use crate::recorded;
@@ -22,6 +23,7 @@ pub(crate) async fn run(
     let transport = Arc::new(Transport {
         fetch,
         keys: Keys::new(config.policy.clone()),
+        kept: Kept::new(prepare::folder(&config)),
         pacer: Pacer::new(config.rate),
         meters: Meters::default(),
         buffers: Buffers::default(),

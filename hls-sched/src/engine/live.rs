@@ -10,13 +10,14 @@ use hls_state::Recovered;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Engine;
+use super::{Ended, Engine};
 use crate::assemble::Place;
 use crate::choice::Choice;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
 use crate::job::{Config, DRAIN, Split};
+use crate::kept::waits_for_keys;
 use crate::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::plan::{Tracks, Unit};
 
@@ -219,11 +220,37 @@ impl Engine {
                 self.leave_out(Place { track: n, index }, code, reason.to_owned());
             }
         }
+        self.keep_ciphertext(n);
         let behind = self.behind(n);
         let _ = shared.events.send(Event::Reload(Reload { track: n, changed: followed.changed, behind }));
         self.heads();
         self.end_if_all_are_closed();
         Ok(())
+    }
+
+    /// While a key is not to be had, what the stream will have forgotten by then is kept as it is.
+    fn keep_ciphertext(&mut self, n: u8) {
+        let shared = &self.shared;
+        let Some(track) = shared.tracks.0.get(usize::from(n)).filter(|_| shared.transport.kept.is_needed())
+        else {
+            return;
+        };
+        let head = shared.assemble(|assembler| assembler.head(n));
+        for index in head..track.units() {
+            let Some(unit) = track.unit(index).filter(|unit| waits_for_keys(unit) && !unit.is_gap) else {
+                continue;
+            };
+            let is_wanted = shared.assemble(|assembler| assembler.needs(Place { track: n, index }));
+            if is_wanted && !shared.transport.kept.knows(unit.identity) {
+                let shared = Arc::clone(shared);
+                self.running.spawn(async move {
+                    if let Some(track) = shared.tracks.0.get(usize::from(n)) {
+                        shared.transport.keep(track, &unit).await;
+                    }
+                    Ended::Kept
+                });
+            }
+        }
     }
 
     fn end_if_all_are_closed(&mut self) {
@@ -241,6 +268,7 @@ impl Engine {
         let gap = Gap::new(track, place, &unit, code, reason);
         let _ = shared.events.send(Event::Gap(gap.clone()));
         self.gaps.note(place, gap);
+        shared.transport.kept.forget(unit.identity);
         self.planner.settled(place);
         self.planner.have(place);
         self.begun.remove(&place);
@@ -298,7 +326,10 @@ impl Engine {
         let since = *live.failing.entry(place).or_insert(now);
         let epoch = track.window.as_ref().map(Window::epoch);
         let is_listed = unit.live.map(|l| l.epoch) == epoch && unit.sequence >= track.listed_from;
+        // What is here waits for its key as long as the recording waits for anything.
+        let is_kept = self.shared.transport.kept.has(unit.identity);
         let most = match error.kind() {
+            _ if is_kept => live.give_up_after.unwrap_or(Duration::MAX),
             Kind::Refused => target * TARGETS_TO_WAIT,
             _ => LONGEST_WAIT,
         };
@@ -308,7 +339,7 @@ impl Engine {
         {
             live.turned = now;
         }
-        let again = is_listed && now - since < most && live.until.is_none();
+        let again = (is_listed || is_kept) && now - since < most && live.until.is_none();
         if again {
             self.planner.lost(place, (now + target / 2).into_std());
         } else {

@@ -122,3 +122,18 @@ async fn a_process_that_was_stopped_does_not_blame_the_stream_for_it() -> Outcom
     let behind = (gap.sequence + gap.count) as usize;
     has(&air, &folder.file("out.ts"), &(0..gap.sequence as usize).chain(behind..360).collect::<Vec<_>>())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_left_the_window_when_its_key_comes_has_been_kept() -> Outcome {
+    for (name, lasts, how) in
+        [("503", 30, None), ("404", 200, Some(404)), ("403", 200, Some(403)), ("long", 1200, None)]
+    {
+        let keys = Outage::new(Of::Keys, SECOND * 21, SECOND * lasts);
+        let keys = how.map_or(keys.clone(), |status| keys.status(status));
+        let total = 60 + lasts as usize / 2;
+        let broadcast = noise(total).window(5).aes128([4; 16]).rotate_every(5).outage(keys);
+        let recorded = record(&broadcast, Duration::from_millis(40), |job| job).await?;
+        recorded.has_all_of_it().map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
