@@ -194,6 +194,11 @@ impl Engine {
             live.heard = now;
             live.said_stale = false;
         }
+        for index in followed.moved {
+            let place = Place { track: n, index };
+            self.doubted.remove(&place);
+            self.planner.moved(place, now.into_std());
+        }
         let stop = followed.stop;
         let closes = stop.is_some() || followed.ended || live.ends.is_some();
         following.is_closed |= closes;
