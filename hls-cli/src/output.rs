@@ -15,7 +15,7 @@ pub(crate) enum Target {
     /// A pipe or device that exists: it takes nothing back.
     Special(PathBuf),
     /// Standard output too.
-    Both(Box<Target>),
+    Both(Box<Self>),
 }
 
 impl Target {
