@@ -75,9 +75,10 @@ pub(crate) struct Get {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Where to: a file (.mp4 and .m4a are made of whatever comes, .srt and .vtt of its subtitles), a folder with / at its end,
-    /// - for standard output, or a name with {name}, {height}, {lang}, {start}, {host}
+    /// - for standard output, or a name with {name}, {height}, {lang}, {start}, {host}. Given once more,
+    /// - beside a file: what reads standard output may be slow
     #[arg(short, long, value_name = "PATH")]
-    pub(crate) output: Option<String>,
+    pub(crate) output: Vec<String>,
     /// Replace an output that exists, at the very end (a partial download is discarded by --restart)
     #[arg(long)]
     pub(crate) force: bool,
@@ -479,7 +480,7 @@ mod tests {
     fn get_is_understood() {
         assert_eq!(get("https://h/x").unwrap().inputs, ["https://h/x"]);
         assert_eq!(get("-j|3|https://h/x").unwrap().network.jobs, Some(3));
-        assert_eq!(get("get|https://h/x|-o|a.ts").unwrap().output.output.as_deref(), Some("a.ts"));
+        assert_eq!(get("get|https://h/x|-o|a.ts").unwrap().output.output, ["a.ts"]);
         assert!(get("info|https://h/x").is_err());
         for bad in
             ["--no-such|u", "-j|0|u", "-X|POST|u", "--data|x|u", "-d|x|u", "--limit-rate|fast|u", "get"]

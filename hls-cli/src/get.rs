@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Get) -> ExitCode {
 
 async fn all(args: &Get) -> Result<End, String> {
     let arguments = arguments(args)?;
-    let target = Target::read(args.output.output.as_deref(), arguments.len() > 1)?;
+    let target = Target::read(&args.output.output, arguments.len() > 1)?;
     for (flag, is_set) in [("--remember", args.rare.remember), ("--manifest", args.rare.manifest)] {
         if is_set && !target.is_file() {
             return Err(format!("{flag} is for downloads to a file"));
@@ -53,7 +53,7 @@ async fn all(args: &Get) -> Result<End, String> {
         arguments.iter().map(|a| Input::read(a, args.rare.base.as_ref())).collect::<Result<_, _>>()?;
     let client = client(args)?;
     let mut signals = Signals::listen().map_err(|e| format!("signals can't be listened to: {e}"))?;
-    Target::make_folder(args.output.output.as_deref());
+    Target::make_folder(&args.output.output);
     let mut codes = Vec::new();
     for (number, (argument, input)) in (1..).zip(arguments.iter().zip(inputs)) {
         let words = remember::words(args, argument)?;

@@ -66,6 +66,8 @@ enum Ended {
     Loaded(u8, Result<Box<Media>, Error>),
     /// All of them, from the top.
     Followed(Result<Vec<Chosen>, Error>),
+    /// The ciphertext of a unit is here, or did not come.
+    Kept,
 }
 
 /// An attempt that runs.
@@ -151,6 +153,7 @@ impl Engine {
                     Ok(Ended::Renewed(result)) => self.renewed(result)?,
                     Ok(Ended::Loaded(track, result)) => self.loaded(track, result)?,
                     Ok(Ended::Followed(result)) => self.followed(result)?,
+                    Ok(Ended::Kept) => {}
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
                 },

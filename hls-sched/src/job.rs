@@ -71,6 +71,8 @@ pub(crate) enum Output {
 pub(crate) struct Config {
     pub(crate) input: Input,
     pub(crate) output: Output,
+    /// Who gets the main output too; taken out once.
+    pub(crate) also: Mutex<Option<Box<dyn Write + Send>>>,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
     /// None: the best one, or that of an earlier run.
     pub(crate) selects: Vec<Select>,
@@ -162,6 +164,7 @@ impl JobBuilder {
         Self(Config {
             input,
             output: Output::Template("{name}".to_owned()),
+            also: Mutex::new(None),
             fetch: None,
             selects: Vec::new(),
             audio: Wanted::default(),
@@ -220,6 +223,14 @@ impl JobBuilder {
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         self.0.headers.add(name, value).map_err(|e| Error::fetch("request", "the header", e))?;
         Ok(self)
+    }
+
+    /// Writes the main output to this writer too, as it is verified: behind the file, out of which it is read, so that a slow
+    /// reader keeps nothing waiting but the end of the job. One that goes away ends nothing. A recording that is gone on with is
+    /// copied from there on. For outputs that are the bytes of one track.
+    pub fn also(mut self, out: impl Write + Send + 'static) -> Self {
+        self.0.also = Mutex::new(Some(Box::new(out)));
+        self
     }
 
     /// Chooses a variant; unless told, that of an earlier run into the same output, and else the best one.

@@ -35,6 +35,7 @@
 //! index of the store; without it, the log and the segment files resume just as safely. `backoff` (default): delays drawn by
 //! that crate.
 
+mod also;
 mod assemble;
 mod attempt;
 mod begun;
@@ -49,6 +50,7 @@ mod gaps;
 mod gauge;
 mod hosts;
 mod job;
+mod kept;
 mod keys;
 mod live;
 mod load;

@@ -62,6 +62,8 @@ cargo xtask COMMAND
                 a live stream on this machine, with faults at times you say: docs/live-origin.md lists them
   sim [--seeds N]
                 the planner against networks in virtual time: how fast, how polite, beside every fixed -j
+  sim --live [--seeds N] [--hours N]
+                days of live streams in which everything goes wrong: what is had, held against what was to be had
   release plan  what has changed since the tags, the bumps it asks for, the order of publishing
   release bump [--execute]
                 versions, floors and changelogs as the plan says

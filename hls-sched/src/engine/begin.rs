@@ -2,11 +2,14 @@
 //! recording.
 
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use hls_media::Container;
 use hls_state::Position;
 
 use super::*;
+use crate::also::Also;
+use crate::kept::Kept;
 use crate::live::{Following, Window};
 use crate::prepare::Selection;
 use crate::recorded;
@@ -22,14 +25,32 @@ pub(crate) async fn run(
     let transport = Arc::new(Transport {
         fetch,
         keys: Keys::new(config.policy.clone()),
+        kept: Kept::new(prepare::folder(&config)),
         pacer: Pacer::new(config.rate),
         meters: Meters::default(),
         buffers: Buffers::default(),
     });
+    let reader = config.also.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let also = reader.map(|reader| Also::start(reader, events.clone())).transpose();
+    let also =
+        also.map_err(|e| Error::new(Kind::Local, "thread", "a thread can't be started").why(e.to_string()))?;
+    let result = parts(&config, &transport, (&events, also.as_ref()), &mut orders).await;
+    if let Some(also) = also {
+        also.finish().await;
+    }
+    result
+}
+
+async fn parts(
+    config: &Arc<Config>,
+    transport: &Arc<Transport>,
+    (events, also): (&mpsc::UnboundedSender<Event>, Option<&Also>),
+    orders: &mut watch::Receiver<Control>,
+) -> Result<Finished, Error> {
     let mut whole: Option<Finished> = None;
     let mut part = Part::default();
     loop {
-        let (finished, next) = match part.run(&config, &transport, &events, &mut orders).await {
+        let (finished, next) = match part.run(config, transport, (events, also), orders).await {
             Ok(ended) => ended,
             // Between two parts.
             Err(error) if error.kind() == Kind::Stopped && whole.is_some() => break,
@@ -85,7 +106,7 @@ impl Part {
         mut self,
         config: &Arc<Config>,
         transport: &Arc<Transport>,
-        events: &mpsc::UnboundedSender<Event>,
+        (events, also): (&mpsc::UnboundedSender<Event>, Option<&Also>),
         orders: &mut watch::Receiver<Control>,
     ) -> Result<(Finished, Option<Self>), Error> {
         let started = self.started;
@@ -100,6 +121,11 @@ impl Part {
         let ends = self.ends(config, &selection, is_live)?;
         let Selection { chosen, choices, .. } = selection;
         let outputs = ends.outputs.clone();
+        if also.is_some() && (!ends.products.is_empty() || outputs.len() != 1) {
+            return Err(Error::new(Kind::Usage, "output.tracks", "a copy is of one stream, as it comes")
+                .why("this output is made of several, or at the end")
+                .next("leave -o - out, or choose a name and tracks that need nothing made"));
+        }
         let is_joined = ends.products.is_empty();
         let container = |c: &Chosen| (config.format != Format::Join).then_some(c.container);
         let checks: Vec<_> = chosen.iter().map(|c| TrackChecks::new(container(c), is_joined)).collect();
@@ -215,6 +241,11 @@ impl Part {
             found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
         }
         let Start { planner, assembler, begun, gaps } = earlier.start(config, transport, &mut *store).await?;
+        if let Some((also, part)) = also.zip(hls_state::Layout::new(outputs.clone()).map(|l| l.part(0))) {
+            let end = |placed: &hls_state::Placed| placed.offset.saturating_add(placed.len);
+            let there = recovered.outputs.first().and_then(|units| units.last()).map_or(0, end);
+            store = Box::new(also.over(store, (part, there, is_live)));
+        }
         if let Some(about) = about {
             store = Box::new(Manifested::new(store, about));
         }

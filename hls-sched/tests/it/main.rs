@@ -3,6 +3,7 @@
 
 mod broadcast;
 mod control;
+mod days;
 mod ends;
 mod faults;
 mod following;
