@@ -547,7 +547,7 @@ async fn killed_inside(origin: &Origin, vod: &Published, folder: &Folder) -> Out
     while aside().filter(is_growing).count() < 2 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     // As a kill does it: nobody says that it ends.
     drop(running);
     gate.open();
