@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use hls_fetch::HttpVersion;
-use hls_sched::{Durability, Format, Select};
+use hls_sched::{Durability, Format, Select, Wanted};
 use url::Url;
 
 use crate::quantity::{self, Part, Patience, Start, Time};
@@ -74,9 +74,11 @@ pub(crate) struct Get {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Where to: a file, a folder with / at its end, - for standard output, or a name with {name}, {height}, {host}
+    /// Where to: a file (.mp4 and .m4a are made of whatever comes, .srt and .vtt of its subtitles), a folder with / at its end,
+    /// - for standard output, or a name with {name}, {height}, {lang}, {start}, {host}. Given once more,
+    /// - beside a file: what reads standard output may be slow
     #[arg(short, long, value_name = "PATH")]
-    pub(crate) output: Option<String>,
+    pub(crate) output: Vec<String>,
     /// Replace an output that exists, at the very end (a partial download is discarded by --restart)
     #[arg(long)]
     pub(crate) force: bool,
@@ -95,13 +97,23 @@ pub(crate) struct OutputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Choose")]
 pub(crate) struct ChooseArgs {
-    /// best (or that of the run before, unless told), worst, 720p, a number from hls info, or conditions such as
-    /// 'height<=720,bandwidth<=3M'
+    /// best (or that of the run before, unless told), worst, 720p, a number from hls info, or conditions between commas:
+    /// height, width, bandwidth, fps with <= >= < > = !=; codec=hevc, range=hdr, name=N; codec, name, uri with ~REGEX at the
+    /// end. Given several times, each gives an output (movie.1080p.mp4)
     #[arg(short, long, value_name = "WHICH")]
-    pub(crate) select: Option<Select>,
-    /// Take the audio alone
-    #[arg(long)]
+    pub(crate) select: Vec<Select>,
+    /// Audio by language or name, or all; unless told, what the stream says is to be played
+    #[arg(long, value_name = "LANG,..|all", conflicts_with = "video_only")]
+    pub(crate) audio: Option<Wanted>,
+    /// Subtitles by language or name, or all; they go into an MP4, else beside the output. -o NAME.vtt or .srt takes them alone
+    #[arg(long, value_name = "LANG,..|all|none")]
+    pub(crate) subs: Option<Wanted>,
+    /// Take the audio alone, as -o NAME.m4a does by itself
+    #[arg(long, conflicts_with = "video_only")]
     pub(crate) audio_only: bool,
+    /// Take the pictures alone
+    #[arg(long)]
+    pub(crate) video_only: bool,
 }
 
 #[derive(Debug, Args)]
@@ -227,7 +239,8 @@ pub(crate) enum ProgressMode {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rare")]
 pub(crate) struct RareArgs {
-    /// What the output has to be: auto keeps the container and holds the name to it, join takes any name
+    /// What the output has to be: auto goes by the name (.mp4 and .m4a are made, others keep the container), join takes the
+    /// bytes as they come under any name
     #[arg(long, value_enum, default_value_t = FormatArg::Auto, value_name = "FMT")]
     pub(crate) format: FormatArg,
     /// Where a local playlist came from
@@ -467,7 +480,7 @@ mod tests {
     fn get_is_understood() {
         assert_eq!(get("https://h/x").unwrap().inputs, ["https://h/x"]);
         assert_eq!(get("-j|3|https://h/x").unwrap().network.jobs, Some(3));
-        assert_eq!(get("get|https://h/x|-o|a.ts").unwrap().output.output.as_deref(), Some("a.ts"));
+        assert_eq!(get("get|https://h/x|-o|a.ts").unwrap().output.output, ["a.ts"]);
         assert!(get("info|https://h/x").is_err());
         for bad in
             ["--no-such|u", "-j|0|u", "-X|POST|u", "--data|x|u", "-d|x|u", "--limit-rate|fast|u", "get"]

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Get) -> ExitCode {
 
 async fn all(args: &Get) -> Result<End, String> {
     let arguments = arguments(args)?;
-    let target = Target::read(args.output.output.as_deref(), arguments.len() > 1)?;
+    let target = Target::read(&args.output.output, arguments.len() > 1)?;
     for (flag, is_set) in [("--remember", args.rare.remember), ("--manifest", args.rare.manifest)] {
         if is_set && !target.is_file() {
             return Err(format!("{flag} is for downloads to a file"));
@@ -53,7 +53,7 @@ async fn all(args: &Get) -> Result<End, String> {
         arguments.iter().map(|a| Input::read(a, args.rare.base.as_ref())).collect::<Result<_, _>>()?;
     let client = client(args)?;
     let mut signals = Signals::listen().map_err(|e| format!("signals can't be listened to: {e}"))?;
-    Target::make_folder(args.output.output.as_deref());
+    Target::make_folder(&args.output.output);
     let mut codes = Vec::new();
     for (number, (argument, input)) in (1..).zip(arguments.iter().zip(inputs)) {
         let words = remember::words(args, argument)?;
@@ -125,10 +125,6 @@ async fn one(
         Input::Text { text, base, .. } => Job::get_playlist(text, base),
     };
     let job = target.apply(job)?;
-    let job = match &args.choose.select {
-        Some(select) => job.select(select.clone()),
-        None => job,
-    };
     let fit = limits::segments_at_once(wanted(args));
     let job = match args.network.jobs {
         None if fit == wanted(args) => job,
@@ -145,7 +141,11 @@ async fn one(
     let mut cap = Cap::new(args.network.limit_rate.as_ref())?;
     let mut job = job
         .fetch(Arc::clone(&transport))
+        .selects(args.choose.select.clone())
+        .audio(args.choose.audio.clone().unwrap_or_default())
+        .subtitles(args.choose.subs.clone().unwrap_or_default())
         .audio_only(args.choose.audio_only)
+        .video_only(args.choose.video_only)
         .format(args.rare.format.into())
         .limit_rate(cap.rate())
         .duration(args.live.duration)

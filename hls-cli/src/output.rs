@@ -14,12 +14,28 @@ pub(crate) enum Target {
     Stdout,
     /// A pipe or device that exists: it takes nothing back.
     Special(PathBuf),
+    /// Standard output too.
+    Both(Box<Self>),
 }
 
 impl Target {
-    /// Reads the option; `several`: more than one stream would go there.
-    pub(crate) fn read(option: Option<&str>, several: bool) -> Result<Self, String> {
-        let Some(option) = option else { return Ok(Self::Template("{name}".to_owned())) };
+    /// Reads the options; `several`: more than one stream would go there.
+    pub(crate) fn read(options: &[String], several: bool) -> Result<Self, String> {
+        match options {
+            [] => Ok(Self::Template("{name}".to_owned())),
+            [one] => Self::read_one(one, several),
+            [one, dash] | [dash, one] if dash == "-" && one != "-" => {
+                Self::read_one(dash, several)?;
+                match Self::read_one(one, several)? {
+                    Self::Special(path) => Err(format!("{} is no file to read a copy from", path.display())),
+                    file => Ok(Self::Both(Box::new(file))),
+                }
+            }
+            _ => Err("-o is given once, or once with a name and once with -".to_owned()),
+        }
+    }
+
+    fn read_one(option: &str, several: bool) -> Result<Self, String> {
         if option.is_empty() {
             return Err("-o needs a name".to_owned());
         }
@@ -51,18 +67,17 @@ impl Target {
     }
 
     pub(crate) fn is_stdout(&self) -> bool {
-        *self == Self::Stdout
+        matches!(self, Self::Stdout | Self::Both(_))
     }
 
     /// Whether it is a file, which can be gone on with.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self, Self::File(_) | Self::Template(_))
+        matches!(self, Self::File(_) | Self::Template(_) | Self::Both(_))
     }
 
-    /// Makes the folder that `option` names as one. What keeps it from being made, the job finds out and says.
-    pub(crate) fn make_folder(option: Option<&str>) {
-        let folder = option.filter(|o| o.ends_with(['/', MAIN_SEPARATOR]) && !o.contains('{'));
-        if let Some(folder) = folder {
+    /// Makes the folders that `options` name as such. What keeps one from being made, the job finds out and says.
+    pub(crate) fn make_folder(options: &[String]) {
+        for folder in options.iter().filter(|o| o.ends_with(['/', MAIN_SEPARATOR]) && !o.contains('{')) {
             let _ = std::fs::create_dir_all(folder);
         }
     }
@@ -72,10 +87,11 @@ impl Target {
         Ok(match self {
             Self::File(path) => job.output(path),
             Self::Template(template) => job.output_template(template),
-            Self::Stdout if std::io::stdout().is_terminal() => {
+            Self::Stdout | Self::Both(_) if std::io::stdout().is_terminal() => {
                 return Err("standard output is a terminal; redirect it, or use -o FILE".to_owned());
             }
             Self::Stdout => job.writer(stdout().map_err(|e| format!("standard output: {e}"))?),
+            Self::Both(file) => file.apply(job)?.also(stdout().map_err(|e| format!("standard output: {e}"))?),
             Self::Special(path) => {
                 let opened = File::options().write(true).open(path);
                 job.writer(opened.map_err(|e| format!("{}: {e}", path.display()))?)
@@ -103,18 +119,32 @@ mod tests {
     #[test]
     fn targets() {
         let template = |t: &str| Ok(Target::Template(t.to_owned()));
-        for (option, several, expect) in [
-            (None, true, template("{name}")),
-            (Some("a.ts"), false, Ok(Target::File("a.ts".into()))),
-            (Some("no-such-folder/"), true, template("no-such-folder/{name}")),
-            (Some("src"), true, template("src/{name}")),
-            (Some("{name}-{height}.ts"), true, template("{name}-{height}.ts")),
-            (Some("-"), false, Ok(Target::Stdout)),
+        let read = |options: &[&str], several| {
+            Target::read(&options.iter().map(|o| (*o).to_owned()).collect::<Vec<_>>(), several)
+        };
+        let file = || Target::File("a.ts".into());
+        for (options, several, expect) in [
+            (&[][..], true, template("{name}")),
+            (&["a.ts"], false, Ok(file())),
+            (&["no-such-folder/"], true, template("no-such-folder/{name}")),
+            (&["src"], true, template("src/{name}")),
+            (&["{name}-{height}.ts"], true, template("{name}-{height}.ts")),
+            (&["-"], false, Ok(Target::Stdout)),
+            (&["-", "a.ts"], false, Ok(Target::Both(Box::new(file())))),
+            (&["a.ts", "-"], false, Ok(Target::Both(Box::new(file())))),
         ] {
-            assert_eq!(Target::read(option, several), expect, "{option:?}");
+            assert_eq!(read(options, several), expect, "{options:?}");
         }
-        assert!(Target::read(Some("a.ts"), true).is_err() && Target::read(Some("-"), true).is_err());
+        for wrong in [&["a.ts"][..], &["-"], &["a/", "-"]] {
+            assert!(read(wrong, true).is_err(), "{wrong:?}");
+        }
+        for wrong in [&["a.ts", "b.ts"][..], &["-", "-"], &["a.ts", "-", "b.ts"], &[""]] {
+            assert!(read(wrong, false).is_err(), "{wrong:?}");
+        }
         #[cfg(unix)]
-        assert_eq!(Target::read(Some("/dev/null"), false), Ok(Target::Special("/dev/null".into())));
+        {
+            assert_eq!(read(&["/dev/null"], false), Ok(Target::Special("/dev/null".into())));
+            assert!(read(&["/dev/null", "-"], false).is_err());
+        }
     }
 }

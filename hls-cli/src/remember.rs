@@ -87,9 +87,12 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     let Get { inputs: _, output, choose, request, network, live, talk: _, rare } = args;
     let OutputArgs { output: _, force, skip_existing: _, input: _, keep_free } = output;
     to.flag("--force", *force);
-    let ChooseArgs { select, audio_only } = choose;
-    to.option("-s", select.as_ref());
+    let ChooseArgs { select, audio, subs, audio_only, video_only } = choose;
+    select.iter().for_each(|select| to.option("-s", Some(select)));
+    to.option("--audio", audio.as_ref());
+    to.option("--subs", subs.as_ref());
     to.flag("--audio-only", *audio_only);
+    to.flag("--video-only", *video_only);
     of_request(request, to)?;
     let NetworkArgs { jobs, limit_rate, retries, stall_timeout, give_up_after } = network;
     to.manner("--keep-free", *keep_free);

@@ -4,7 +4,7 @@
 //! [`Container`], refuses what is no media, and tells at the end whether the unit is whole. A
 //! [`Configuration`] tells whether the media of two initialisation sections can stand in one file.
 //!
-//! [`remux`] makes one MP4 of several inputs.
+//! [`remux`] makes one MP4 of several inputs, and [`captions`] one file of segments of WebVTT.
 //!
 //! The crate does no I/O and knows nothing of URLs or playlists.
 //!
@@ -34,6 +34,7 @@
 //! sounds are not looked at, and WebVTT is checked by its first line alone.
 
 mod audio;
+pub mod captions;
 mod configuration;
 mod container;
 mod continuity;

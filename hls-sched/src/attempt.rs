@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
-use hls_fetch::{Class, Fetch, Request};
+use hls_fetch::{Class, Fetch};
 use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
@@ -19,6 +19,7 @@ use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
 use crate::gauge::Gauge;
+use crate::kept::{Kept, request_for, waits_for_keys};
 use crate::keys::Keys;
 use crate::meter::Meters;
 use crate::pace::{Account, Pacer};
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
 pub(crate) struct Transport {
     pub(crate) fetch: Arc<dyn Fetch>,
     pub(crate) keys: Keys,
+    /// Units of live streams that wait for their keys.
+    pub(crate) kept: Kept,
     pub(crate) pacer: Pacer,
     pub(crate) meters: Meters,
     pub(crate) buffers: Buffers,
@@ -69,6 +72,8 @@ impl std::fmt::Debug for Transport {
 pub(crate) struct TrackChecks {
     /// The container that the name of the output promises; `None`: the bytes as they come.
     pub(crate) container: Option<Container>,
+    /// The output is the bytes of the track, one behind the other.
+    is_joined: bool,
     /// That of its first initialisation section.
     pub(crate) configuration: OnceLock<Configuration>,
     /// Told when the configuration is known.
@@ -202,7 +207,7 @@ impl Shared {
 
     /// The configuration of a track, which tells how long its segments are. `None`: there is none, or none for all of them.
     async fn configuration<'a>(&self, checks: &'a TrackChecks, track: &Track) -> Option<&'a Configuration> {
-        if checks.container.is_none() && track.has_several_inits() {
+        if track.has_several_inits() && !checks.is_one(track) {
             return None;
         }
         let told = checks.known.notified();
@@ -375,16 +380,22 @@ impl Transport {
         let parent = media.base();
         let key = match &unit.cipher {
             None => None,
-            Some(cipher) => Some(self.keys.get(&*self.fetch, &cipher.key, parent, report).await?),
+            Some(cipher) => {
+                let key = self.keys.get(&*self.fetch, &cipher.key, parent, report);
+                Some(self.key_or_ciphertext(track, unit, key).await?)
+            }
         };
         let failed = |e| Error::fetch(what, &name, e);
         let mut account = self.pacer.account();
-        let request =
-            Request::get(unit.url.clone()).range(unit.range).found_in(parent).at_most(limit(track, unit));
+        let request = request_for(track, unit);
         let request = if way.fresh { request.fresh_connection() } else { request };
         let gauge = &*way.gauge;
         let rest = begun.as_ref().and_then(|begun| begun.rest(unit.range));
-        let mut answer = None;
+        let kept = (begun.is_none() && waits_for_keys(unit))
+            .then(|| self.kept.answer(unit.identity, &unit.url))
+            .flatten();
+        let is_kept = kept.is_some();
+        let mut answer = kept;
         let mut asked = Instant::now();
         if let Some((range, etag)) = rest {
             account.before_request().await;
@@ -402,7 +413,9 @@ impl Transport {
             sink.start_over();
         }
         // All of it was sent instead of the rest, which is an answer only where all of it is asked for.
-        let answer = match answer.filter(|answer| goes_on || answer.status == 200 && unit.range.is_none()) {
+        let answer = match answer
+            .filter(|answer| is_kept || goes_on || answer.status == 200 && unit.range.is_none())
+        {
             Some(answer) => answer,
             None => {
                 account.before_request().await;
@@ -463,6 +476,7 @@ impl Transport {
         let mut whole = finished.inspect_err(|error| {
             if let Some(cipher) = unit.cipher.as_ref().filter(|_| error.kind() == Kind::Content) {
                 self.keys.doubt(&cipher.key);
+                self.kept.doubt(unit.identity);
             }
         })?;
         let rest = whole.rest.take();
@@ -476,8 +490,20 @@ impl Transport {
 }
 
 impl TrackChecks {
-    pub(crate) fn new(container: Option<Container>) -> Self {
-        Self { container, configuration: OnceLock::new(), known: Notify::new(), foreseen: OnceCell::new() }
+    /// `is_joined`: the output is the bytes of the track, so all of them need the same configuration.
+    pub(crate) fn new(container: Option<Container>, is_joined: bool) -> Self {
+        Self {
+            container,
+            is_joined,
+            configuration: OnceLock::new(),
+            known: Notify::new(),
+            foreseen: OnceCell::new(),
+        }
+    }
+
+    /// Whether several initialization sections have to set up the same.
+    fn is_one(&self, track: &Track) -> bool {
+        self.container.is_some() && self.is_joined && track.has_several_inits()
     }
 
     fn judge(&self, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
@@ -497,7 +523,7 @@ impl TrackChecks {
         if !unit.is_init {
             return Ok(());
         }
-        let has_to_agree = self.container.is_some() && track.has_several_inits();
+        let has_to_agree = self.is_one(track);
         let configuration = match Configuration::from_init(&whole.copy) {
             Ok(configuration) => configuration,
             Err(_) if !has_to_agree => return Ok(()),
@@ -522,7 +548,7 @@ impl TrackChecks {
 }
 
 /// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.
-fn limit(track: &Track, unit: &Unit) -> u64 {
+pub(crate) fn limit(track: &Track, unit: &Unit) -> u64 {
     if let Some(length) = unit.range.and_then(|r| r.length()) {
         return length;
     }

@@ -40,6 +40,7 @@ use crate::pace::{Pacer, Width};
 use crate::plan::{Track, Tracks};
 use crate::planner::{Action, Planner};
 use crate::prepare::{self, Chosen};
+use crate::product;
 use crate::size::Size;
 use crate::space::{self, Extent, Watch};
 use crate::writer::{Report, Writer};
@@ -65,6 +66,8 @@ enum Ended {
     Loaded(u8, Result<Box<Media>, Error>),
     /// All of them, from the top.
     Followed(Result<Vec<Chosen>, Error>),
+    /// The ciphertext of a unit is here, or did not come.
+    Kept,
 }
 
 /// An attempt that runs.
@@ -111,6 +114,8 @@ struct Engine {
     drain_until: Option<Instant>,
     /// The main output; none where the bytes go to a reader.
     output: Option<std::path::PathBuf>,
+    /// The outputs are the bytes of tracks, one behind the other; else they are made of them.
+    is_joined: bool,
     /// About how many bytes all of it will be.
     estimate: Option<u64>,
     watch: Option<Watch>,
@@ -148,6 +153,7 @@ impl Engine {
                     Ok(Ended::Renewed(result)) => self.renewed(result)?,
                     Ok(Ended::Loaded(track, result)) => self.loaded(track, result)?,
                     Ok(Ended::Followed(result)) => self.followed(result)?,
+                    Ok(Ended::Kept) => {}
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
                 },
@@ -328,18 +334,19 @@ impl Engine {
         }
         let Some(output) = &self.output else { return error };
         let name = hls_fetch::escaped(&output.display().to_string(), 300);
+        let place = format!("{name}.{}", if self.is_joined { "part" } else { "hls" });
         // Not all that is verified: what no disk had room for is lost with this process.
         let (saved, all) = (self.saved, self.shared.tracks.segments());
         let begun = match (saved, marked) {
             (_, 0) => String::new(),
-            (0, _) => format!("{} of segments that are not whole in {name}.part", Size(marked)),
+            (0, _) => format!("{} of segments that are not whole in {place}", Size(marked)),
             _ => format!(", and {} of others", Size(marked)),
         };
         let error = match saved {
             0 if marked == 0 => error.keeping(format!("nothing; {name} was not created")),
             0 => error.keeping(format!("{begun}; {name} was not created")),
             _ => error.keeping(format!(
-                "{saved} of {all} segments verified in {name}.part{begun}; {name} was not created"
+                "{saved} of {all} segments verified in {place}{begun}; {name} was not created"
             )),
         };
         match (error.advice(), error.kind()) {

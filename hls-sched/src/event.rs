@@ -19,6 +19,8 @@ pub enum Event {
     Retry(Retry),
     /// A segment can't be had, and the job goes on without it.
     Gap(Gap),
+    /// All tracks are whole, and outputs are made of them; several times a second.
+    Joining(Joining),
     /// A live playlist was loaded.
     Reload(Reload),
     /// Ten seconds of a recording are in this file: a player may read it while it grows.
@@ -244,6 +246,16 @@ pub struct Gap {
     pub code: String,
     /// Why it is missing, in words.
     pub reason: String,
+}
+
+/// How far the making of outputs is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Joining {
+    /// Bytes of tracks that have been read; each is read twice.
+    pub done_bytes: u64,
+    /// How many that will be at the end.
+    pub bytes: u64,
 }
 
 /// How far a recording of a live stream is.

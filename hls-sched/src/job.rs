@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,20 +17,23 @@ use crate::engine;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished};
 use crate::live::From;
-use crate::name;
-use crate::select::Select;
+use crate::prepare::Wishes;
+use crate::select::{Select, Wanted};
+use crate::{name, product};
 
 /// What an output has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// The bytes in order, in the container they come in; the name has to agree with it.
+    /// What the name of the output says: `.mp4`, `.m4v`, `.mov` and `.m4a` become one MP4, `.vtt` and `.srt` one file of
+    /// subtitles, where that needs a change at all and the stream has ended; other names have to agree with the container that
+    /// the bytes come in, in order.
     #[default]
     Auto,
     /// The bytes as they come, whatever the name says.
     Join,
     /// MPEG-TS.
     Ts,
-    /// MP4.
+    /// One MP4, whatever the name says.
     Mp4,
 }
 
@@ -68,10 +71,15 @@ pub(crate) enum Output {
 pub(crate) struct Config {
     pub(crate) input: Input,
     pub(crate) output: Output,
+    /// Who gets the main output too; taken out once.
+    pub(crate) also: Mutex<Option<Box<dyn Write + Send>>>,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
-    /// `None`: the best one, or that of an earlier run.
-    pub(crate) select: Option<Select>,
+    /// None: the best one, or that of an earlier run.
+    pub(crate) selects: Vec<Select>,
+    pub(crate) audio: Wanted,
+    pub(crate) subtitles: Wanted,
     pub(crate) audio_only: bool,
+    pub(crate) video_only: bool,
     pub(crate) format: Format,
     pub(crate) concurrency: Option<usize>,
     /// `None`: nobody has said.
@@ -95,6 +103,32 @@ impl Config {
     pub(crate) fn url(&self) -> &Url {
         match &self.input {
             Input::Url(url) | Input::Text(_, url) => url,
+        }
+    }
+
+    /// What the name of the output says, where that is asked.
+    fn name_says(&self, what: impl FnOnce(&Path) -> bool) -> bool {
+        let name = match &self.output {
+            Output::File(path) => Some(path.as_path()),
+            Output::Template(template) => Some(Path::new(template)),
+            Output::Writer(_) => None,
+        };
+        self.format == Format::Auto && name.is_some_and(what)
+    }
+
+    /// Asked for, or said by the name of the output.
+    pub(crate) fn wants_sound_alone(&self) -> bool {
+        self.audio_only || self.name_says(product::is_sound)
+    }
+
+    pub(crate) fn wishes(&self) -> Wishes {
+        Wishes {
+            selects: self.selects.clone(),
+            audio: self.audio.clone(),
+            subtitles: self.subtitles.clone(),
+            audio_only: self.wants_sound_alone(),
+            video_only: self.video_only,
+            subtitles_only: self.name_says(product::is_text),
         }
     }
 
@@ -130,9 +164,13 @@ impl JobBuilder {
         Self(Config {
             input,
             output: Output::Template("{name}".to_owned()),
+            also: Mutex::new(None),
             fetch: None,
-            select: None,
+            selects: Vec::new(),
+            audio: Wanted::default(),
+            subtitles: Wanted::default(),
             audio_only: false,
+            video_only: false,
             format: Format::default(),
             concurrency: None,
             give_up_after: None,
@@ -187,15 +225,48 @@ impl JobBuilder {
         Ok(self)
     }
 
-    /// Chooses a variant; unless told, that of an earlier run into the same output, and else the best one.
-    pub fn select(mut self, select: Select) -> Self {
-        self.0.select = Some(select);
+    /// Writes the main output to this writer too, as it is verified: behind the file, out of which it is read, so that a slow
+    /// reader keeps nothing waiting but the end of the job. One that goes away ends nothing. A recording that is gone on with is
+    /// copied from there on. For outputs that are the bytes of one track.
+    pub fn also(mut self, out: impl Write + Send + 'static) -> Self {
+        self.0.also = Mutex::new(Some(Box::new(out)));
         self
     }
 
-    /// Takes the audio alone.
+    /// Chooses a variant; unless told, that of an earlier run into the same output, and else the best one.
+    pub fn select(self, select: Select) -> Self {
+        self.selects(vec![select])
+    }
+
+    /// Chooses several variants, each of which becomes an output of its own (`movie.1080p.mp4`, `movie.480p.mp4`); what they
+    /// share is fetched once.
+    pub fn selects(mut self, selects: Vec<Select>) -> Self {
+        self.0.selects = selects;
+        self
+    }
+
+    /// Chooses among the audio renditions.
+    pub fn audio(mut self, audio: Wanted) -> Self {
+        self.0.audio = audio;
+        self
+    }
+
+    /// Chooses among the subtitles: they go into an MP4, or beside other outputs. Where the output is called `.vtt` or
+    /// `.srt`, they are all that is taken.
+    pub fn subtitles(mut self, subtitles: Wanted) -> Self {
+        self.0.subtitles = subtitles;
+        self
+    }
+
+    /// Takes the audio alone, as an output called `.m4a` does by itself.
     pub fn audio_only(mut self, audio_only: bool) -> Self {
         self.0.audio_only = audio_only;
+        self
+    }
+
+    /// Takes the pictures alone.
+    pub fn video_only(mut self, video_only: bool) -> Self {
+        self.0.video_only = video_only;
         self
     }
 

@@ -6,7 +6,7 @@
 //!
 //! - [`Job`] is the front door: build it, start it, listen to its [`Event`]s, wait for [`Finished`].
 //! - [`Error`] says where, what, why, what is kept and what to do next.
-//! - [`Select`] chooses among variants.
+//! - [`Select`] chooses among variants, [`Wanted`] among audio and subtitles.
 //!
 //! # Example
 //! ```no_run
@@ -35,6 +35,7 @@
 //! index of the store; without it, the log and the segment files resume just as safely. `backoff` (default): delays drawn by
 //! that crate.
 
+mod also;
 mod assemble;
 mod attempt;
 mod begun;
@@ -49,6 +50,7 @@ mod gaps;
 mod gauge;
 mod hosts;
 mod job;
+mod kept;
 mod keys;
 mod live;
 mod load;
@@ -64,6 +66,7 @@ mod pipeline;
 mod plan;
 mod planner;
 mod prepare;
+mod product;
 mod recorded;
 mod select;
 mod size;
@@ -74,8 +77,8 @@ mod writer;
 pub use assemble::{Assembler, Command, Offer, Place};
 pub use error::{Error, Kind};
 pub use event::{
-    Event, Finished, Gap, LiveProgress, Network, OriginHealth, Plan, Progress, Reload, Retry, Segment,
-    StoppedBy,
+    Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Plan, Progress, Reload, Retry,
+    Segment, StoppedBy,
 };
 pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;
@@ -87,7 +90,7 @@ pub use manifest::manifest_path;
 pub use name::{sanitise, suggest};
 pub use network::{Failure, Health, OriginId};
 pub use planner::{Action, Fetch, Planner, Sample, Verdict};
-pub use select::{Condition, Select};
+pub use select::{Condition, Select, Wanted};
 pub use size::Size;
 pub use verify::{Difference, Proof, Unverified, Verified, verify};
 

@@ -227,6 +227,23 @@ impl ResumeStore for Manifested {
     }
 }
 
+/// Writes the manifest of outputs that are no segments one behind the other.
+pub(crate) fn write_of_files(
+    main: &Path,
+    source: &str,
+    files: &[FileEntry],
+    (replace, sync): (bool, bool),
+) -> Result<(), Error> {
+    let to = manifest_path(main);
+    let mut out = Beside::create(main, "json")?;
+    let lines = Lines::begin(&mut out, source).and_then(|lines| lines.end(files).map(drop));
+    if let Err(error) = lines {
+        out.discard();
+        return Err(Error::from_io("can't write", &to, error));
+    }
+    out.commit(replace || is_one(&to), sync).map(drop)
+}
+
 /// The earlier run had done all but the last renames: what it left has its names by now.
 pub(crate) async fn manifest_of_finished(about: About) -> Result<(), crate::Error> {
     let written = tokio::task::spawn_blocking(move || {

@@ -1,6 +1,6 @@
 //! What a job keeps of itself for whoever lists unfinished jobs.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use hls_state::{Ended, Expected, Memo};
 use url::Url;
@@ -9,9 +9,10 @@ use crate::choice::Choice;
 use crate::error::Error;
 use crate::job::{Config, Input};
 use crate::plan::Tracks;
+use crate::prepare::Ends;
 
 /// The memo of a job that begins.
-pub(crate) fn of(config: &Config, choice: Option<Choice>, outputs: &[PathBuf], tracks: &Tracks) -> Memo {
+pub(crate) fn of(config: &Config, choice: Option<Choice>, ends: &Ends, tracks: &Tracks) -> Memo {
     let mut memo = Memo::default();
     memo.choice = choice.map(Choice::into_fields).unwrap_or_default();
     let (url, source) = (config.url(), source(config));
@@ -21,11 +22,15 @@ pub(crate) fn of(config: &Config, choice: Option<Choice>, outputs: &[PathBuf], t
     memo.source = source.into();
     memo.options = config.options.clone();
     memo.remembered = config.remembered.clone();
-    memo.outputs = outputs
-        .iter()
+    let of_file = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = ends.outputs.first().map(|main| of_file(main)).unwrap_or_default();
+    // Tracks that are no outputs lie in the folder of the job.
+    let in_folder = ends.tracks.iter().map(|name| format!("{folder}.hls/{name}"));
+    let outputs = ends.outputs.iter().filter(|_| ends.tracks.is_empty()).map(|path| of_file(path));
+    memo.outputs = in_folder
+        .chain(outputs)
         .zip(&tracks.0)
-        .map(|(path, track)| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        .map(|(name, track)| {
             let mut expected = Expected::new(name, track.units(), track.init_places());
             expected.estimated_bytes = track.estimated_bytes();
             expected

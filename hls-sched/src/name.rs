@@ -110,6 +110,15 @@ pub(crate) fn expected_container(media: &Media) -> Container {
     }
 }
 
+/// The container that a playlist of subtitles leads to expect: a MAP may hold the header of WebVTT.
+pub(crate) fn expected_subtitles(media: &Media) -> Container {
+    let path = media.segments().next().and_then(|first| Some(first.url().ok()?.path().to_ascii_lowercase()));
+    match path.as_deref().unwrap_or_default().rsplit('.').next().unwrap_or_default() {
+        "mp4" | "m4s" | "cmft" => Container::Fmp4,
+        _ => Container::WebVtt,
+    }
+}
+
 /// The name of a part of a recording: the first one has that of the whole.
 pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number < 2 {
@@ -202,8 +211,21 @@ pub(crate) fn check(path: &Path, container: Container, has_pictures: bool) -> Re
         format!("the stream is {container}, and the name says otherwise"),
     )
     .at(hls_fetch::escaped(&path.display().to_string(), 300))
-    .why("joining does not change the container")
+    .why("only MP4 is made of other containers, and not of a stream that is still live")
     .next(format!("use -o {shown}, or --format join to keep the name")))
+}
+
+/// A name for one of several that are alike: `movie.mp4` and `1080p` make `movie.1080p.mp4`.
+pub(crate) fn tagged(main: &Path, label: &str) -> PathBuf {
+    let extension = main.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    match extension.is_empty() {
+        true => {
+            let mut name: OsString = main.file_name().map(ToOwned::to_owned).unwrap_or_default();
+            name.push(format!(".{}", sanitise(label)));
+            main.with_file_name(name)
+        }
+        false => beside(main, label, extension),
+    }
 }
 
 /// The name of a side output: `movie.ts` and `audio-en` make `movie.audio-en.aac`.

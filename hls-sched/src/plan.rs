@@ -26,6 +26,8 @@ pub(crate) struct Track {
     inits: Vec<u32>,
     /// The units of a stream that grows, in place of those.
     growing: Option<RwLock<Growing>>,
+    /// It has some segments only, however many the playlist has.
+    is_partial: bool,
     pub(crate) bandwidth: Option<u64>,
 }
 
@@ -111,7 +113,8 @@ impl Track {
             last = map;
             units.push(n);
         }
-        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, growing: None, bandwidth })
+        let media = RwLock::new(Arc::new(media));
+        Ok(Self { label, media, units, inits, growing: None, is_partial: false, bandwidth })
     }
 
     /// A track of a stream that grows, without any unit yet.
@@ -121,7 +124,40 @@ impl Track {
     pub(crate) fn growing(label: String, media: Media, bandwidth: Option<u64>) -> Result<Self, Error> {
         refuse_unreadable(&media)?;
         let (units, inits, growing) = (Vec::new(), Vec::new(), Some(RwLock::default()));
-        Ok(Self { label, media: RwLock::new(Arc::new(media)), units, inits, growing, bandwidth })
+        let media = RwLock::new(Arc::new(media));
+        Ok(Self { label, media, units, inits, growing, is_partial: false, bandwidth })
+    }
+
+    /// The first segment of each timeline alone, and the last one where another timeline follows, with the sections they
+    /// need: they tell when each timeline begins.
+    pub(crate) fn into_clock(mut self) -> Self {
+        let media = self.media();
+        let mut ends: Vec<(u32, u32, u64)> = Vec::new();
+        for (n, segment) in (0..INIT).zip(media.segments()).filter(|(_, segment)| !segment.is_gap()) {
+            let timeline = segment.discontinuity_sequence();
+            match ends.last_mut() {
+                Some((_, last, known)) if *known == timeline => *last = n,
+                _ => ends.push((n, n, timeline)),
+            }
+        }
+        let turns = ends.len().saturating_sub(1);
+        let mut wanted = Vec::new();
+        for (turn, (first, last, _)) in ends.into_iter().enumerate() {
+            wanted.push(first);
+            wanted.extend((turn < turns && last > first).then_some(last));
+        }
+        let (mut units, mut inits) = (Vec::new(), Vec::new());
+        let mut map = None;
+        for (n, segment) in wanted.into_iter().filter_map(|n| Some((n, media.segment(n as usize)?))) {
+            if segment.map().is_some() && segment.map() != map {
+                inits.push((units.len() - inits.len()) as u32);
+                units.push(n | INIT);
+            }
+            map = segment.map();
+            units.push(n);
+        }
+        (self.units, self.inits, self.is_partial) = (units, inits, true);
+        self
     }
 
     pub(crate) fn is_growing(&self) -> bool {
@@ -242,6 +278,9 @@ impl Track {
     }
 
     pub(crate) fn duration(&self) -> Duration {
+        if self.is_partial {
+            return (0..self.units()).filter_map(|index| self.unit(index)).map(|unit| unit.duration).sum();
+        }
         self.grown(|growing| growing.duration).unwrap_or_else(|| self.media().duration())
     }
 
@@ -251,7 +290,9 @@ impl Track {
         }
         let seconds = self.duration().as_secs_f64();
         let ranges = self.media().segments().map(|s| s.byte_range().map(|r| r.length)).sum::<Option<u64>>();
-        ranges.or_else(|| self.bandwidth.map(|b| (b as f64 * seconds / 8.0) as u64))
+        ranges
+            .filter(|_| !self.is_partial)
+            .or_else(|| self.bandwidth.map(|b| (b as f64 * seconds / 8.0) as u64))
     }
 
     /// How a unit is called in messages.
@@ -392,6 +433,25 @@ mod tests {
 
     const MAPS: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"a.mp4\"\n#EXTINF:4,\n1.m4s\n\
         #EXTINF:4,\n2.m4s\n#EXT-X-MAP:URI=\"b.mp4\"\n#EXTINF:4,\n3.m4s\n#EXT-X-MAP:URI=\"a.mp4\"\n#EXTINF:4,\n4.m4s\n#EXT-X-ENDLIST\n";
+
+    #[test]
+    fn a_clock_is_some_segments_and_what_they_need() {
+        let text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI=\"i0\"\n#EXTINF:4,\na\n#EXTINF:4,\nb\n#EXTINF:4,\nc\n\
+            #EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"i1\"\n#EXTINF:3,\nd\n#EXTINF:3,\ne\n#EXT-X-ENDLIST\n";
+        let hls_parse::Playlist::Media(media) =
+            hls_parse::parse(text, &"https://h/".parse().unwrap()).unwrap().playlist
+        else {
+            panic!("a media playlist")
+        };
+        let clock = Track::new(String::new(), media, None, false).unwrap().into_clock();
+        let units: Vec<_> = (0..clock.units()).filter_map(|n| clock.unit(n)).collect();
+        let names: Vec<_> = units.iter().map(|unit| unit.url.path()).collect();
+        assert_eq!(names, ["/i0", "/a", "/c", "/i1", "/d"]);
+        assert_eq!((clock.segments(), clock.init_places()), (3, vec![0, 3]));
+        assert_eq!([1, 2, 3, 4, 5].map(|n| clock.segments_before(n)), [0, 1, 2, 2, 3]);
+        assert_eq!(clock.duration(), Duration::from_secs(11));
+        assert_eq!(clock.start_of(&units[4]), Duration::from_secs(12));
+    }
 
     #[test]
     fn each_segment_after_the_section_it_needs() {

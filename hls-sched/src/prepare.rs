@@ -1,232 +1,33 @@
 //! From a URL to a plan: playlists loaded, a variant chosen, outputs named, an earlier run compared.
 
+mod choosing;
+mod ends;
+mod picking;
+
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-use std::time::{Duration, SystemTime};
 
-use hls_media::Container;
-use hls_parse::{DateTime, Media, Parsed, Playlist};
-use hls_state::{DiskStore, Options, Recovered, ResumeStore};
-use tokio::sync::mpsc;
-use url::Url;
+use hls_state::{DiskStore, Making, Options, Recovered, ResumeStore};
 
-use crate::attempt::Transport;
+pub(crate) use self::choosing::{About, Chosen, Role, Selection, Source, choose, choose_patiently};
+pub(crate) use self::ends::{Ends, outputs};
+pub(crate) use self::picking::Wishes;
 use crate::choice::Choice;
 use crate::error::{Error, Kind};
-use crate::event::{Event, Plan, Retry};
-use crate::job::{Config, Format, Input, Output};
+use crate::event::Plan;
+use crate::job::{Config, Output};
 use crate::pipe::PipeStore;
-use crate::plan::{Track, Tracks};
-use crate::{load, manifest, name, recorded, select, space};
-
-/// A track with what its name depends on.
-pub(crate) struct Chosen {
-    pub(crate) track: Track,
-    pub(crate) source: Source,
-    pub(crate) container: Container,
-    has_pictures: bool,
-    height: Option<u32>,
-    language: Option<String>,
-}
-
-/// The same; where a stream that has not begun is to be waited for, until it has.
-pub(crate) async fn choose_patiently(
-    config: &Config,
-    (prior, goes_on): (Option<Choice>, bool),
-    transport: &Transport,
-    events: &mpsc::UnboundedSender<Event>,
-) -> Result<(Vec<Chosen>, Option<Choice>), Error> {
-    let mut is_said = false;
-    loop {
-        let error = match choose(config, (prior.clone(), goes_on), transport, events).await {
-            Err(error) if config.live.wait && may_begin_later(&error) => error,
-            result => return result,
-        };
-        if !std::mem::replace(&mut is_said, true) {
-            let message = format!("waiting for the stream to begin: {error}");
-            let _ = events.send(Event::Warning { kind: "live.waiting", message });
-        }
-        tokio::time::sleep(LOOK_EVERY.max(error.retry_after().unwrap_or_default())).await;
-    }
-}
-
-/// What a server says of a stream that has not begun.
-fn may_begin_later(error: &Error) -> bool {
-    match error.kind() {
-        Kind::Temporary => true,
-        Kind::Refused => error.class() == hls_fetch::Class::Permanent,
-        Kind::Playlist => matches!(error.code(), "playlist.empty" | "playlist.not_a_playlist"),
-        _ => false,
-    }
-}
-
-/// How often it is looked whether a stream has begun.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// Where a media playlist is loaded from.
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) url: Url,
-    pub(crate) parent: Option<Url>,
-    /// Variables of the playlist that names it.
-    pub(crate) import: Vec<(String, String)>,
-    /// Where else the same is to be had.
-    pub(crate) elsewhere: Vec<Url>,
-}
-
-impl Source {
-    /// Turns to the next place, where there is one.
-    pub(crate) fn turn(&mut self) -> bool {
-        if self.elsewhere.is_empty() {
-            return false;
-        }
-        let next = self.elsewhere.remove(0);
-        let last = std::mem::replace(&mut self.url, next);
-        self.elsewhere.push(last);
-        true
-    }
-}
-
-/// Loads the playlists and chooses what to take: the main track first. `goes_on`: a recording of it has begun, so that it is live
-/// even if it has ended meanwhile.
-pub(crate) async fn choose(
-    config: &Config,
-    (prior, goes_on): (Option<Choice>, bool),
-    transport: &Transport,
-    events: &mpsc::UnboundedSender<Event>,
-) -> Result<(Vec<Chosen>, Option<Choice>), Error> {
-    let report = |retry: Retry| {
-        let _ = events.send(Event::Retry(retry));
-    };
-    let policy = load::policy(&config.policy);
-    let load = async |url: &Url, parent: Option<&Url>, import: &[(String, String)]| {
-        load::playlist(&*transport.fetch, url, parent, import, &policy, &report).await
-    };
-    let parsed = match &config.input {
-        Input::Url(url) => load(url, None, &[]).await?,
-        Input::Text(text, base) => load::read(text, base, &[])?,
-    };
-    warn(&parsed, events);
-    let playlist = match parsed.playlist {
-        Playlist::Media(media) => {
-            let label = String::new();
-            let track = planned(label, media, None, config, goes_on)?;
-            let source =
-                Source { url: config.url().clone(), parent: None, import: Vec::new(), elsewhere: Vec::new() };
-            let container = name::expected_container(&track.media());
-            let (has_pictures, height, language) = (!config.audio_only, None, None);
-            return Ok((vec![Chosen { track, source, container, has_pictures, height, language }], None));
-        }
-        Playlist::Multivariant(playlist) => playlist,
-    };
-    let select = config.select.clone().unwrap_or_default();
-    let (variant, audio) = match prior {
-        Some(choice) => {
-            let variant = choice.variant(&playlist)?;
-            (variant, choice.audio(&playlist, variant)?)
-        }
-        None => {
-            let variant = select.choose(&playlist)?;
-            (variant, select::audio_of(&playlist, variant))
-        }
-    };
-    let choice = Choice::of(&playlist, variant, audio);
-    let base = playlist.base();
-    let elsewhere = |url: &Url| match *url == variant.url {
-        true => choice.elsewhere(&playlist, variant),
-        false => choice.audio_elsewhere(&playlist, url),
-    };
-    let chosen = |url: &Url, parsed: Parsed, label: String, bandwidth, has_pictures, height, language| {
-        warn(&parsed, events);
-        let Playlist::Media(media) = parsed.playlist else {
-            let nested =
-                Error::new(Kind::Playlist, "playlist.nested", "a variant leads to another list of variants");
-            return Err(nested.at(hls_fetch::redacted(base)));
-        };
-        let track = planned(label, media, bandwidth, config, goes_on)?;
-        let import = playlist.variables.clone();
-        let source =
-            Source { url: url.clone(), parent: Some(base.clone()), import, elsewhere: elsewhere(url) };
-        let container = name::expected_container(&track.media());
-        Ok(Chosen { track, source, container, has_pictures, height, language })
-    };
-    let variables = &playlist.variables;
-    let main = async || {
-        let parsed = load(&variant.url, Some(base), variables).await?;
-        let (height, pictures) = (variant.resolution.map(|r| r.height), select::has_pictures(variant));
-        chosen(&variant.url, parsed, select::label(variant), variant.bandwidth, pictures, height, None)
-    };
-    let side = async || {
-        let Some((rendition, url)) = audio.and_then(|r| Some((r, r.url.as_ref()?))) else { return Ok(None) };
-        let parsed = load(url, Some(base), variables).await?;
-        let language = rendition.language.clone().unwrap_or_else(|| rendition.name.clone());
-        let label = format!("audio {}", hls_fetch::escaped(&language, 40));
-        chosen(url, parsed, label, None, false, None, Some(language)).map(Some)
-    };
-    if config.audio_only {
-        if let Some(alone) = side().await? {
-            return Ok((vec![alone], Some(choice)));
-        }
-        if select::has_pictures(variant) {
-            let mut sound = playlist.clone();
-            sound.variants.retain(|v| !select::has_pictures(v));
-            let Ok(variant) = select.choose(&sound) else {
-                let none = Error::new(Kind::Usage, "select.no_match", "the stream has no audio of its own");
-                return Err(none.why("audio and video are in the same segments"));
-            };
-            let parsed = load(&variant.url, Some(base), variables).await?;
-            let (label, choice) = (select::label(variant), Choice::of(&sound, variant, None));
-            let alone = chosen(&variant.url, parsed, label, variant.bandwidth, false, None, None)?;
-            return Ok((vec![alone], Some(choice)));
-        }
-    }
-    let (main, side) = tokio::join!(main(), side());
-    Ok((std::iter::once(main?).chain(side?).collect(), Some(choice)))
-}
+use crate::plan::Tracks;
+use crate::{manifest, name, recorded, space};
 
 /// What an earlier run into the same output has chosen; nothing where the user chooses, or wants it to be forgotten. Where the
 /// name of the output depends on the variant, that has to be chosen first.
-pub(crate) fn earlier_choice(config: &Config) -> Option<Choice> {
-    if config.select.is_some() || config.restart {
-        return None;
+pub(crate) fn earlier_choice(config: &Config) -> Vec<Choice> {
+    if !config.selects.is_empty() || config.restart {
+        return Vec::new();
     }
-    candidates(config).iter().find_map(|path| Choice::kept(hls_state::Memo::of(path)?.choice))
-}
-
-fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
-    for warning in &parsed.warnings {
-        let _ = events.send(Event::Warning { kind: "playlist", message: warning.to_string() });
-    }
-}
-
-/// The track of a playlist: as long as it says, or growing where it has no end.
-fn planned(
-    label: String,
-    media: Media,
-    bandwidth: Option<u64>,
-    config: &Config,
-    goes_on: bool,
-) -> Result<Track, Error> {
-    if media.ended && !goes_on {
-        return Track::new(label, media, bandwidth, config.allow_gaps);
-    }
-    let place = hls_fetch::redacted(media.base());
-    match &config.input {
-        Input::Text(..) if label.is_empty() && !media.ended => {
-            let error =
-                Error::new(Kind::Playlist, "playlist.live", "the playlist has no end (EXT-X-ENDLIST)");
-            return Err(error
-                .at(place)
-                .why("more segments will come, and nobody can tell where")
-                .next("give its URL, so that it can be loaded again"));
-        }
-        _ if media.segments().len() == 0 && !goes_on => {
-            let error = Error::new(Kind::Playlist, "playlist.empty", "the live stream has no segments yet");
-            return Err(error.at(place).next("--wait waits for it to begin"));
-        }
-        _ => {}
-    }
-    Track::growing(label, media, bandwidth)
+    let kept = candidates(config).iter().find_map(|path| Choice::kept(hls_state::Memo::of(path)?.choice));
+    kept.into_iter().collect()
 }
 
 /// Says early what would only be found out at the end: outputs that exist, a folder that can't be written to, another
@@ -272,110 +73,32 @@ fn probe_manifest(config: &Config, output: &Path) -> Result<(), Error> {
     Err(error.next("--force replaces it, -o gives another name"))
 }
 
-/// The names of the outputs, checked against what is in them.
-pub(crate) fn outputs(config: &Config, chosen: &[Chosen], part: u32) -> Result<Vec<PathBuf>, Error> {
-    let Some((main, sides)) = chosen.split_first() else { return Ok(Vec::new()) };
-    check_format(config, chosen)?;
-    let path = match &config.output {
-        Output::File(path) => {
-            if config.format != Format::Join {
-                name::check(path, main.container, main.has_pictures)?;
-            }
-            path.clone()
-        }
-        Output::Template(template) => {
-            let path = filled(template, config, main, part);
-            match template.contains('{') && Path::new(&path).extension().is_some() && !template.ends_with('}')
-            {
-                true => {
-                    let path = PathBuf::from(path);
-                    if config.format != Format::Join {
-                        name::check(&path, main.container, main.has_pictures)?;
-                    }
-                    path
-                }
-                false => {
-                    PathBuf::from(format!("{path}.{}", name::extension(main.container, main.has_pictures)))
-                }
-            }
-        }
-        Output::Writer(_) if sides.is_empty() => return Ok(Vec::new()),
-        Output::Writer(_) => {
-            let url = config.shown_url();
-            return Err(Error::new(
-                Kind::Usage,
-                "output.tracks",
-                "audio and video are separate, and a pipe takes one stream",
-            )
-            .why("joining them in one stream is not in this version")
-            .next(format!(
-                "use -o FILE for both, or hls get --audio-only -o - '{url}' for the audio alone"
-            )));
-        }
-    };
-    let has_number = matches!(&config.output, Output::Template(template) if template.contains("{n}"));
-    let path = if has_number { path } else { name::numbered(&path, part) };
-    let mut all = vec![path];
-    for side in sides {
-        let extension = name::extension(side.container, side.has_pictures);
-        let label = format!("audio-{}", side.language.as_deref().unwrap_or("1"));
-        all.push(name::beside(&all[0], &label, extension));
+/// The folder of the output; `None` where it is no file.
+pub(crate) fn folder(config: &Config) -> Option<PathBuf> {
+    let parent = |path: &Path| path.parent().map(Path::to_path_buf);
+    match &config.output {
+        Output::File(path) => parent(path),
+        Output::Template(template) => parent(Path::new(template)).filter(|folder| folder.is_dir()),
+        Output::Writer(_) => None,
     }
-    probe_manifest(config, &all[0])?;
-    Ok(all)
-}
-
-fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {
-    let wanted = match config.format {
-        Format::Auto | Format::Join => return Ok(()),
-        Format::Ts => Container::MpegTs,
-        Format::Mp4 => Container::Fmp4,
-    };
-    match chosen.iter().find(|c| c.container != wanted) {
-        None => Ok(()),
-        Some(other) => {
-            let message = format!("the stream is {}, and {wanted} was asked for", other.container);
-            let error = Error::new(Kind::Usage, "output.container", message);
-            Err(error
-                .why("changing the container is not in this version")
-                .next("leave --format out, or use --format join"))
-        }
-    }
-}
-
-fn filled(template: &str, config: &Config, main: &Chosen, part: u32) -> String {
-    let height = main.height.map(|h| h.to_string()).unwrap_or_default();
-    let host = config.host();
-    // Recordings of one stream are told apart by their time.
-    let dated = match main.track.is_growing() && template == "{name}" {
-        true => "{name}-{start}",
-        false => template,
-    };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = DateTime::from_unix_micros(i64::try_from(now.as_micros()).unwrap_or_default());
-    name::with_start(dated, now)
-        .replace("{n}", &part.to_string())
-        .replace("{name}", &config.suggested_name())
-        .replace("{height}", &height)
-        .replace("{lang}", &name::sanitise(main.language.as_deref().unwrap_or("und")))
-        .replace("{host}", &name::sanitise(&host))
 }
 
 /// Opens the store of the job and finds out what an earlier run left.
 pub(crate) async fn open(
     config: &Config,
-    outputs: &[PathBuf],
+    ends: &Ends,
     tracks: usize,
     is_live: bool,
-) -> Result<(Box<dyn ResumeStore>, Recovered), Error> {
+) -> Result<(Box<dyn ResumeStore>, Recovered, Option<Making>), Error> {
     if let Output::Writer(out) = &config.output {
         let out = out.lock().unwrap_or_else(PoisonError::into_inner).take();
         let out = out.ok_or_else(|| Error::new(Kind::Internal, "internal", "the output was used before"))?;
         let mut recovered = Recovered::default();
         recovered.outputs = vec![Vec::new(); tracks];
-        return Ok((Box::new(PipeStore::new(out)), recovered));
+        return Ok((Box::new(PipeStore::new(out)), recovered, None));
     }
-    let mut options = Options::new(outputs.to_vec());
+    let mut options = Options::new(ends.outputs.clone());
+    options.tracks = ends.tracks.clone();
     options.durability = config.durability;
     options.keep_gaps = config.allow_gaps || is_live;
     options.final_gaps = is_live;
@@ -386,7 +109,8 @@ pub(crate) async fn open(
     let opened =
         opened.map_err(|_| Error::new(Kind::Internal, "internal", "the store could not be opened"))?;
     let (store, recovered) = opened.map_err(Error::state)?;
-    Ok((Box::new(store), recovered))
+    let making = store.making();
+    Ok((Box::new(store), recovered, making))
 }
 
 /// What the job is about to do.

@@ -3,12 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hls_parse::{Multivariant, Rendition, RenditionType, Variant};
+use hls_parse::{Multivariant, Rendition, Variant, VideoRange};
+use regex_lite::Regex;
 
 use crate::error::{Error, Kind};
 
-/// A choice among variants: `best`, `worst`, `720p`, a number from `hls info`, or conditions such as
-/// `height<=720,bandwidth<=3M`, of which the best match is taken.
+/// A choice among variants: `best`, `worst`, `720p`, a number from `hls info`, or conditions, of which the best match is
+/// taken.
+///
+/// Conditions stand between commas: `height<=720,bandwidth<=3M,codec=hevc`. The fields are `height`, `width`, `bandwidth`
+/// (bits per second; `K`, `M`, `G`) and `fps` with `<=`, `>=`, `<`, `>`, `=`, `!=`; `codec` (the begin of one of the codecs, or
+/// `h264`, `hevc`, `av1`, `vp9`, `aac`, `ac3`, `eac3`), `range` (`sdr`, `hlg`, `pq`, or `hdr` for the last two) and `name` with
+/// `=`, `!=`; and `codec`, `name`, `uri` with `~` and a regular expression, which takes all that stands behind it.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Select {
@@ -30,7 +36,6 @@ pub enum Select {
 pub struct Condition {
     field: Field,
     test: Test,
-    value: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,16 +44,66 @@ enum Field {
     Width,
     Bandwidth,
     FrameRate,
+    Codec,
+    Range,
+    Name,
+    Uri,
+}
+
+const FIELDS: [(&str, Field); 8] = [
+    ("height", Field::Height),
+    ("width", Field::Width),
+    ("bandwidth", Field::Bandwidth),
+    ("fps", Field::FrameRate),
+    ("codec", Field::Codec),
+    ("range", Field::Range),
+    ("name", Field::Name),
+    ("uri", Field::Uri),
+];
+
+impl Field {
+    fn is_number(self) -> bool {
+        matches!(self, Self::Height | Self::Width | Self::Bandwidth | Self::FrameRate)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Number(Sign, f64),
+    Word { is_not: bool, word: String },
+    Pattern(Regex),
+}
+
+impl PartialEq for Test {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Number(a, b), Self::Number(c, d)) => (a, b) == (c, d),
+            (Self::Word { is_not: a, word: b }, Self::Word { is_not: c, word: d }) => (a, b) == (c, d),
+            (Self::Pattern(one), Self::Pattern(other)) => one.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Test {
+enum Sign {
     AtMost,
     AtLeast,
     Below,
     Above,
     Equal,
+    Other,
 }
+
+/// Longer ones first.
+const SIGNS: [(&str, Sign); 6] = [
+    ("<=", Sign::AtMost),
+    (">=", Sign::AtLeast),
+    ("!=", Sign::Other),
+    ("<", Sign::Below),
+    (">", Sign::Above),
+    ("=", Sign::Equal),
+];
 
 impl fmt::Display for Select {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,20 +125,15 @@ impl fmt::Display for Select {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = match self.field {
-            Field::Height => "height",
-            Field::Width => "width",
-            Field::Bandwidth => "bandwidth",
-            Field::FrameRate => "fps",
-        };
-        let test = match self.test {
-            Test::AtMost => "<=",
-            Test::AtLeast => ">=",
-            Test::Below => "<",
-            Test::Above => ">",
-            Test::Equal => "=",
-        };
-        write!(f, "{field}{test}{}", self.value)
+        let field = FIELDS.iter().find(|(_, field)| *field == self.field).map_or("", |(name, _)| name);
+        match &self.test {
+            Test::Number(sign, value) => {
+                let sign = SIGNS.iter().find(|(_, known)| known == sign).map_or("", |(text, _)| text);
+                write!(f, "{field}{sign}{value}")
+            }
+            Test::Word { is_not, word } => write!(f, "{field}{}={word}", if *is_not { "!" } else { "" }),
+            Test::Pattern(pattern) => write!(f, "{field}~{pattern}"),
+        }
     }
 }
 
@@ -103,12 +153,23 @@ impl FromStr for Select {
         if let Ok(number @ 1..) = text.parse() {
             return Ok(Self::Number(number));
         }
-        let conditions: Result<Vec<_>, _> =
-            text.split([',', '&']).filter(|c| !c.is_empty()).map(str::parse).collect();
-        match conditions {
-            Ok(all) if !all.is_empty() => Ok(Self::Where(all)),
-            Ok(_) => Err("an empty choice".to_owned()),
-            Err(why) => Err(why),
+        let mut conditions = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find([',', '&']).unwrap_or(rest.len());
+            let (one, behind) = rest.split_at(end);
+            if one.contains('~') {
+                conditions.push(rest.parse()?);
+                break;
+            }
+            if !one.is_empty() {
+                conditions.push(one.parse()?);
+            }
+            rest = behind.get(1..).unwrap_or_default();
+        }
+        match conditions.is_empty() {
+            false => Ok(Self::Where(conditions)),
+            true => Err("an empty choice".to_owned()),
         }
     }
 }
@@ -117,27 +178,61 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let tests = [
-            ("<=", Test::AtMost),
-            (">=", Test::AtLeast),
-            ("<", Test::Below),
-            (">", Test::Above),
-            ("=", Test::Equal),
-        ];
-        let found = tests.iter().find_map(|(sign, test)| text.split_once(sign).map(|(f, v)| (f, *test, v)));
-        let Some((field, test, value)) = found else {
+        let Some(at) = text.find(['<', '>', '=', '!', '~']) else {
             return Err(format!(
                 "'{text}' is not best, worst, 720p, a number, or a condition such as height<=720"
             ));
         };
-        let field = match field.trim() {
-            "height" => Field::Height,
-            "width" => Field::Width,
-            "bandwidth" => Field::Bandwidth,
-            "fps" => Field::FrameRate,
-            other => return Err(format!("'{other}' is not height, width, bandwidth or fps")),
+        let (name, rest) = text.split_at(at);
+        let name = name.trim();
+        let Some((_, field)) = FIELDS.iter().find(|(known, _)| *known == name) else {
+            let known = FIELDS.map(|(name, _)| name).join(", ");
+            return Err(format!("'{name}' is none of {known}"));
         };
-        Ok(Self { field, test, value: number(value.trim().trim_start_matches('='))? })
+        let field = *field;
+        if let Some(pattern) = rest.strip_prefix('~') {
+            if field.is_number() || field == Field::Range {
+                return Err(format!("{name} has no regular expression"));
+            }
+            let pattern = Regex::new(pattern).map_err(|error| format!("'{pattern}': {error}"))?;
+            return Ok(Self { field, test: Test::Pattern(pattern) });
+        }
+        let sign = SIGNS.iter().find_map(|(text, sign)| Some((*sign, rest.strip_prefix(text)?.trim())));
+        let Some((sign, value)) = sign else { return Err(format!("'{text}' has no comparison")) };
+        let test = match (field.is_number(), sign) {
+            (true, _) => Test::Number(sign, number(value.trim_start_matches('='))?),
+            (false, Sign::Equal | Sign::Other) if field != Field::Uri => {
+                Test::Word { is_not: sign == Sign::Other, word: word(field, value)? }
+            }
+            _ => return Err(format!("{name} can't be compared like that")),
+        };
+        Ok(Self { field, test })
+    }
+}
+
+fn word(field: Field, value: &str) -> Result<String, String> {
+    let lower = value.to_ascii_lowercase();
+    if field == Field::Range && !matches!(lower.as_str(), "sdr" | "hlg" | "pq" | "hdr") {
+        return Err(format!("'{value}' is not sdr, hlg, pq or hdr"));
+    }
+    match value.is_empty() {
+        true => Err("nothing to compare with".to_owned()),
+        false => Ok(lower),
+    }
+}
+
+/// What the codecs of this common name begin with (RFC 6381 names).
+fn codec_names(word: &str) -> &[&str] {
+    match word {
+        "h264" | "avc" => &["avc1", "avc3"],
+        "h265" | "hevc" => &["hvc1", "hev1", "dvh1", "dvhe"],
+        "av1" => &["av01"],
+        "vp9" => &["vp09"],
+        "aac" => &["mp4a.40", "mp4a.66", "mp4a.67", "mp4a.68"],
+        "mp3" => &["mp4a.69", "mp4a.6b", "mp4a.40.34", "mp3"],
+        "ac3" => &["ac-3"],
+        "eac3" => &["ec-3"],
+        _ => &[],
     }
 }
 
@@ -156,21 +251,146 @@ fn number(text: &str) -> Result<f64, String> {
 
 impl Condition {
     fn is_met_by(&self, variant: &Variant) -> bool {
-        let resolution = variant.resolution;
-        let value = match self.field {
-            Field::Height => resolution.map(|r| f64::from(r.height)),
-            Field::Width => resolution.map(|r| f64::from(r.width)),
-            Field::Bandwidth => variant.bandwidth.map(|b| b as f64),
-            Field::FrameRate => variant.frame_rate,
-        };
-        value.is_some_and(|value| match self.test {
-            Test::AtMost => value <= self.value,
-            Test::AtLeast => value >= self.value,
-            Test::Below => value < self.value,
-            Test::Above => value > self.value,
-            Test::Equal => value == self.value,
-        })
+        match &self.test {
+            Test::Number(sign, wanted) => {
+                let value = match self.field {
+                    Field::Height => variant.resolution.map(|r| f64::from(r.height)),
+                    Field::Width => variant.resolution.map(|r| f64::from(r.width)),
+                    Field::Bandwidth => variant.bandwidth.map(|b| b as f64),
+                    _ => variant.frame_rate,
+                };
+                value.is_some_and(|value| match sign {
+                    Sign::AtMost => value <= *wanted,
+                    Sign::AtLeast => value >= *wanted,
+                    Sign::Below => value < *wanted,
+                    Sign::Above => value > *wanted,
+                    Sign::Equal => value == *wanted,
+                    Sign::Other => value != *wanted,
+                })
+            }
+            Test::Word { is_not, word } => self.has(variant, word) != *is_not,
+            Test::Pattern(pattern) => {
+                let text = match self.field {
+                    Field::Codec => variant.codecs.as_deref(),
+                    Field::Name => variant.name.as_deref(),
+                    _ => Some(variant.uri.as_str()),
+                };
+                text.is_some_and(|text| pattern.is_match(text))
+            }
+        }
     }
+
+    /// Whether one of the words of a variant is this one, in lower case.
+    fn has(&self, variant: &Variant, word: &str) -> bool {
+        match self.field {
+            Field::Codec => {
+                let codecs = variant.codecs.as_deref().unwrap_or_default().to_ascii_lowercase();
+                let begins = |codec: &str| match codec_names(word) {
+                    [] => codec.starts_with(word),
+                    names => names.iter().any(|name| codec.starts_with(name)),
+                };
+                codecs.split(',').any(|codec| begins(codec.trim()))
+            }
+            Field::Range => match variant.dynamic_range() {
+                VideoRange::Sdr => word == "sdr",
+                VideoRange::Hlg => matches!(word, "hlg" | "hdr"),
+                VideoRange::Pq => matches!(word, "pq" | "hdr"),
+                _ => false,
+            },
+            _ => variant.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(word)),
+        }
+    }
+}
+
+/// Which renditions of one kind to take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// Of sound what the stream says is to be played: DEFAULT, else AUTOSELECT, else the first. Of subtitles none.
+    #[default]
+    Usual,
+    /// None.
+    None,
+    /// All of them.
+    All,
+    /// For each of these languages the one that is to be played: BCP 47, where `en` takes `en-US` too, or a NAME.
+    Languages(Vec<String>),
+}
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "all" => Ok(Self::All),
+            "none" => Ok(Self::None),
+            text => {
+                let all = text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned);
+                match all.collect::<Vec<_>>() {
+                    all if all.is_empty() => Err("no language".to_owned()),
+                    all => Ok(Self::Languages(all)),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usual => Ok(()),
+            Self::None => f.write_str("none"),
+            Self::All => f.write_str("all"),
+            Self::Languages(all) => f.write_str(&all.join(",")),
+        }
+    }
+}
+
+impl Wanted {
+    /// Those of `all` that are wanted, in the order of the wish.
+    ///
+    /// # Errors
+    /// There is none in one of the languages; the message lists what there is.
+    pub(crate) fn of<'m>(&self, all: &[&'m Rendition], what: &str) -> Result<Vec<&'m Rendition>, Error> {
+        let first = |fits: &dyn Fn(&Rendition) -> bool| {
+            let fitting = all.iter().copied().filter(|rendition| fits(rendition));
+            fitting.min_by_key(|r| (!r.default, !r.autoselect))
+        };
+        let languages = match self {
+            Self::None => return Ok(Vec::new()),
+            Self::All => return Ok(all.to_vec()),
+            Self::Usual => return Ok(first(&|_| true).into_iter().collect()),
+            Self::Languages(languages) => languages,
+        };
+        let mut chosen: Vec<&Rendition> = Vec::new();
+        for language in languages {
+            let Some(found) = first(&|rendition| is_in(rendition, language)) else {
+                let list: Vec<_> = all.iter().map(|r| hls_fetch::escaped(called(r), 40)).collect();
+                let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+                let message = format!("there is no {what} in '{}'", hls_fetch::escaped(language, 40));
+                let none = Error::new(Kind::Usage, "select.no_match", message);
+                return Err(none.why(format!("there is {list}")).next("look with hls info"));
+            };
+            if !chosen.iter().any(|known| std::ptr::eq(*known, found)) {
+                chosen.push(found);
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// What a rendition is called for short.
+pub(crate) fn called(rendition: &Rendition) -> &str {
+    rendition.language.as_deref().unwrap_or(&rendition.name)
+}
+
+/// Whether a rendition is in a language, or has this name.
+fn is_in(rendition: &Rendition, language: &str) -> bool {
+    let is_language = rendition.language.as_deref().is_some_and(|own| {
+        let (own, wanted) = (own.to_ascii_lowercase(), language.to_ascii_lowercase());
+        own == wanted || own.strip_prefix(&wanted).is_some_and(|rest| rest.starts_with('-'))
+    });
+    is_language || rendition.name.eq_ignore_ascii_case(language)
 }
 
 impl Select {
@@ -192,7 +412,8 @@ impl Select {
             Self::Best => best(&|_| true).map(|(_, v)| v),
             Self::Worst => {
                 let seen = variants.iter().any(has_pictures);
-                variants.iter().filter(|v| has_pictures(v) || !seen).min_by_key(|v| rank(v))
+                let ranked = |v: &&Variant| (!is_known(v), rank(v));
+                variants.iter().filter(|v| has_pictures(v) || !seen).min_by_key(ranked)
             }
             Self::Height(height) => {
                 best(&|v| v.resolution.is_some_and(|r| r.height == *height)).map(|(_, v)| v)
@@ -210,15 +431,6 @@ impl Select {
     }
 }
 
-/// The audio rendition that goes with a variant, where it is one of its own: DEFAULT, else AUTOSELECT, else the first.
-pub(crate) fn audio_of<'m>(playlist: &'m Multivariant, variant: &'m Variant) -> Option<&'m Rendition> {
-    let mut all: Vec<_> = playlist.renditions_of(variant, RenditionType::Audio).collect();
-    all.sort_by_key(|r| (!r.default, !r.autoselect));
-    let chosen = all.into_iter().next()?;
-    // Without a URI, or with that of the variant, the audio is inside the variant itself.
-    chosen.url.as_ref().is_some_and(|url| *url != variant.url).then_some(chosen)
-}
-
 /// Whether a variant has pictures, as far as the playlist says.
 pub(crate) fn has_pictures(variant: &Variant) -> bool {
     let video = |codec: &str| {
@@ -231,9 +443,15 @@ pub(crate) fn has_pictures(variant: &Variant) -> bool {
     variant.resolution.is_some() || variant.codecs.as_deref().is_none_or(|all| all.split(',').any(video))
 }
 
-fn rank(variant: &Variant) -> (u64, u64) {
+/// The better one is the greater one.
+fn rank(variant: &Variant) -> (bool, u64, u64) {
     let pixels = variant.resolution.map_or(0, |r| u64::from(r.width) * u64::from(r.height));
-    (variant.bandwidth.unwrap_or(0), pixels)
+    (is_known(variant), variant.bandwidth.unwrap_or(0), pixels)
+}
+
+/// One whose VIDEO-RANGE is not known should not be taken (RFC 8216bis, 4.4.6.2).
+fn is_known(variant: &Variant) -> bool {
+    variant.dynamic_range() != VideoRange::Unknown
 }
 
 /// A variant in a few words.
@@ -253,6 +471,8 @@ pub(crate) fn label(variant: &Variant) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hls_parse::RenditionType;
+
     use super::*;
 
     const PLAYLIST: &str = "#EXTM3U
@@ -271,6 +491,10 @@ high
 copy
 #EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS=\"mp4a.40.2\"
 sound
+#EXT-X-STREAM-INF:BANDWIDTH=4000000,RESOLUTION=1920x1080,CODECS=\"hvc1.2.4.L120,ec-3\",VIDEO-RANGE=PQ,NAME=\"Kino, gross\"
+hdr
+#EXT-X-STREAM-INF:BANDWIDTH=9900000,RESOLUTION=1920x1080,VIDEO-RANGE=X
+unknown
 ";
 
     fn playlist() -> Multivariant {
@@ -289,7 +513,21 @@ sound
             ("720p", Some("mid50")),
             ("2", Some("mid")),
             ("6", Some("sound")),
-            ("7", None),
+            ("9", None),
+            ("codec=hevc", Some("hdr")),
+            ("codec=hvc1", Some("hdr")),
+            ("codec=ec-3", Some("hdr")),
+            ("codec=eac3,height=1080", Some("hdr")),
+            ("codec=av1", None),
+            ("range=hdr", Some("hdr")),
+            ("range=HLG", None),
+            ("range=sdr,codec!=h264", Some("high")),
+            ("name=kino", None),
+            ("name~^Kino, g", Some("hdr")),
+            ("height>=1080,codec~av01,x|hvc1", Some("hdr")),
+            ("height>=1080,codec~^(hvc1|hev1)", Some("hdr")),
+            ("uri~^mid", Some("mid50")),
+            ("height!=1080", Some("mid50")),
             ("480p", None),
             ("height<=720", Some("mid50")),
             ("height<720", Some("low")),
@@ -303,16 +541,54 @@ sound
             let playlist = playlist();
             assert_eq!(select.choose(&playlist).ok().map(|v| v.uri.as_str()), expect, "{choice}");
         }
-        for bad in ["", "tall", "height<=x", "colour=red", "0", "-1", "height"] {
+        for bad in [
+            "",
+            "tall",
+            "height<=x",
+            "colour=red",
+            "0",
+            "-1",
+            "height",
+            "range=x",
+            "height~1",
+            "uri=x",
+            "codec<1",
+            "name~(",
+            "codec=",
+        ] {
             assert!(bad.parse::<Select>().is_err(), "{bad:?}");
         }
     }
 
     #[test]
-    fn audio_goes_with_the_variant() {
+    fn renditions_by_language() {
         let playlist = playlist();
-        let audio = |n: usize| audio_of(&playlist, &playlist.variants[n]).and_then(|r| r.language.as_deref());
-        assert_eq!([audio(0), audio(1), audio(2)], [Some("en"), None, None]);
+        let of = |n: usize| {
+            playlist.renditions_of(&playlist.variants[n], RenditionType::Audio).collect::<Vec<_>>()
+        };
+        let names = |wish: &str, n: usize| {
+            let wanted = if wish.is_empty() { Wanted::Usual } else { wish.parse().unwrap() };
+            let found = wanted.of(&of(n), "audio").ok()?;
+            Some(
+                found.into_iter().map(|r| r.uri.as_deref().unwrap_or("inside")).collect::<Vec<_>>().join(" "),
+            )
+        };
+        for (wish, n, expect) in [
+            ("", 0, Some("en.m3u8")),
+            ("", 1, Some("inside")),
+            ("", 2, Some("")),
+            ("all", 0, Some("de.m3u8 en.m3u8")),
+            ("none", 0, Some("")),
+            ("de", 0, Some("de.m3u8")),
+            ("DE", 0, Some("de.m3u8")),
+            ("en,de,en", 0, Some("en.m3u8 de.m3u8")),
+            ("fr", 0, None),
+            ("d", 0, None),
+            ("en", 2, None),
+        ] {
+            assert_eq!(names(wish, n).as_deref(), expect, "{wish:?} of {n}");
+        }
+        assert!(Wanted::from_str(" , ").is_err());
         assert!(has_pictures(&playlist.variants[0]) && !has_pictures(&playlist.variants[5]));
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Context as _;
 use crate::index::Index;
+use crate::layout::is_track;
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::memo::{Memo, is_plain_name};
@@ -21,9 +22,9 @@ pub(crate) fn discard(layout: &Layout) -> Result<(), Error> {
     remove_files([layout.gapped_log()]);
     sys::sync_folder(layout.folder()).at("can't sync", layout.folder())?;
     remove_contents(layout.folder(), false);
-    for n in 0..layout.outputs().len() {
-        remove_files([layout.part(n)]);
-    }
+    remove_files([layout.made_note()]);
+    remove_files((0..layout.outputs().len()).map(|n| layout.part(n)));
+    remove_files((0..layout.made().len()).map(|n| layout.made_part(n)));
     Ok(())
 }
 
@@ -86,12 +87,14 @@ pub(crate) fn remove_contents(folder: &Path, with_log: bool) {
         name.ends_with(".seg")
             || name.starts_with("tmp-")
             || name.starts_with("written.")
+            || is_track(name)
             || matches!(name, "job" | "job.new")
     };
     let paths = entries.filter_map(Result::ok).map(|e| e.path());
     remove_files(paths.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(ours)));
     if with_log {
-        remove_files([folder.join("gapped"), folder.join("written")]);
+        // Last what says of outputs that they are ours.
+        remove_files(["gapped", "written", "made"].map(|name| folder.join(name)));
     }
 }
 
@@ -108,14 +111,15 @@ pub(crate) fn remove_folder(path: &Path) {
     let _ = std::fs::remove_dir_all(path).or_else(|_| std::fs::remove_dir_all(path));
 }
 
-/// Removes a folder that holds nothing but a lock that nobody has.
+/// Removes a folder that holds nothing but a lock that nobody has, and what was noted last.
 pub(crate) fn take_away_leftovers(layout: &Layout) {
     let Ok(entries) = std::fs::read_dir(layout.folder()) else { return };
-    let lock = layout.lock();
-    if entries.filter_map(Result::ok).any(|entry| entry.path() != lock) {
+    let (lock, note) = (layout.lock(), layout.made_note());
+    if entries.filter_map(Result::ok).map(|entry| entry.path()).any(|path| path != lock && path != note) {
         return;
     }
     if let Ok(lock) = Lock::take(&lock) {
+        remove_files([note]);
         let _ = lock.remove();
         let _ = std::fs::remove_dir(layout.folder());
     }

@@ -22,8 +22,8 @@ use crate::record::{LONGEST_NOTE, Record};
 use crate::segment::{Growing, NotKept, Waiting};
 use crate::sync::{Syncer, sync};
 use crate::{
-    Checked, Durability, Error, Fingerprint, Kind, Layout, Mark, Memo, Options, Placed, ResumeStore, Unit,
-    sys,
+    Checked, Durability, Error, Fingerprint, Kind, Layout, Making, Mark, Memo, Options, Placed, ResumeStore,
+    Unit, sys,
 };
 
 /// A job shorter than this is synced once, at its end.
@@ -79,10 +79,20 @@ pub struct DiskStore {
     /// Units whose file could not be synced, once: the next time that is final.
     unsynced: HashSet<Unit>,
     index: Index,
-    lock: Option<Lock>,
+    lock: Option<Arc<Lock>>,
+    /// What is made of the outputs was like this at the start, where an earlier run has made it.
+    made: Vec<Option<Stamp>>,
 }
 
 impl DiskStore {
+    /// The step behind [`finish`](ResumeStore::finish), where the outputs are made of tracks. It keeps the job's lock.
+    #[must_use]
+    pub fn making(&self) -> Option<Making> {
+        let lock = Arc::clone(self.lock.as_ref()?);
+        let is_one = !self.layout.made().is_empty();
+        is_one.then(|| Making::new(&self.layout, &self.options, self.made.clone(), lock))
+    }
+
     /// Takes note of what the check has found; where the unit is there twice, the other one takes its place.
     fn hear_of_check(&mut self, wait: bool) -> Result<Checked, Error> {
         let all = Checked { damaged: Vec::new(), is_done: true };
@@ -417,8 +427,9 @@ impl ResumeStore for DiskStore {
             self.sync_or_give_up(synced)?;
         }
         give_names(&self.layout, &self.options, &self.replaceable, false)?;
-        match self.has_gaps && !self.options.final_gaps {
-            // A run that may fill them starts from this log.
+        let has_room_for_more = self.has_gaps && !self.options.final_gaps;
+        match has_room_for_more || !self.layout.made().is_empty() {
+            // A run that may fill them starts from this log, and so does one that makes something of the outputs.
             true => remove_files([self.layout.gapped_log()]),
             false => self.remove_state()?,
         }

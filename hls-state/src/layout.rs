@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Layout {
     outputs: Vec<PathBuf>,
+    /// What is made of the outputs, which are no more than material then.
+    made: Vec<PathBuf>,
     folder: PathBuf,
 }
 
@@ -18,7 +20,42 @@ impl Layout {
     pub fn new(outputs: Vec<PathBuf>) -> Option<Self> {
         let named = !outputs.is_empty() && outputs.iter().all(|o| o.file_name().is_some());
         let folder = suffixed(outputs.first()?, ".hls");
-        named.then_some(Self { outputs, folder })
+        named.then_some(Self { outputs, made: Vec::new(), folder })
+    }
+
+    /// The layout of a job whose outputs are made of others, its tracks, which lie in its folder under these names.
+    ///
+    /// Returns `None` as [`new`](Self::new) does, and where a name is not that of a [track](Self::track).
+    #[must_use]
+    pub fn of_tracks(made: Vec<PathBuf>, tracks: &[String]) -> Option<Self> {
+        let Self { outputs: made, folder, .. } = Self::new(made)?;
+        let fits = |name: &String| is_track(name) && !name.contains(['/', '\\', '\0']);
+        let named = !tracks.is_empty() && tracks.iter().all(fits);
+        let outputs = tracks.iter().map(|name| folder.join(name)).collect();
+        named.then_some(Self { outputs, made, folder })
+    }
+
+    /// The name of a track with this number and this extension.
+    #[must_use]
+    pub fn track(number: usize, extension: &str) -> String {
+        format!("{TRACK}{number}.{extension}")
+    }
+
+    /// What is made of the outputs; empty where nothing is.
+    #[must_use]
+    pub fn made(&self) -> &[PathBuf] {
+        &self.made
+    }
+
+    /// Where one of these grows.
+    #[must_use]
+    pub fn made_part(&self, number: usize) -> PathBuf {
+        self.made.get(number).map(|o| suffixed(o, ".part")).unwrap_or_default()
+    }
+
+    /// What was made, as long as it may have to be known again.
+    pub(crate) fn made_note(&self) -> PathBuf {
+        self.folder.join("made")
     }
 
     /// The final names.
@@ -68,6 +105,14 @@ impl Layout {
     pub(crate) fn parent(path: &Path) -> &Path {
         path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
     }
+}
+
+/// What names of tracks begin with.
+const TRACK: &str = "track-";
+
+/// Whether a file in the folder of a job is a track, whole or growing.
+pub(crate) fn is_track(name: &str) -> bool {
+    name.starts_with(TRACK)
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {

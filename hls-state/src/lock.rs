@@ -58,7 +58,8 @@ impl Lock {
         }
     }
 
-    pub(crate) fn remove(self) -> std::io::Result<()> {
+    /// Removes the file; the lock itself holds until it is dropped.
+    pub(crate) fn remove(&self) -> std::io::Result<()> {
         std::fs::remove_file(&self.path)
     }
 }

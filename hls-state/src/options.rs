@@ -18,6 +18,9 @@ pub enum Durability {
 pub struct Options {
     /// The outputs; the first one is the main output.
     pub outputs: Vec<PathBuf>,
+    /// Where the outputs are [made](crate::Making) of others: the names of these, as [`Layout::track`](crate::Layout::track)
+    /// gives them. Units go to them, and they stay in the folder of the job. Empty: units go to the outputs.
+    pub tracks: Vec<String>,
     /// What has to survive.
     pub durability: Durability,
     /// Replace outputs that exist, at the very end.
@@ -36,6 +39,7 @@ impl Options {
     pub fn new(outputs: Vec<PathBuf>) -> Self {
         Self {
             outputs,
+            tracks: Vec::new(),
             durability: Durability::default(),
             force: false,
             restart: false,

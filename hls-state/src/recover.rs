@@ -27,6 +27,8 @@ pub struct Recovered {
     pub replaces: bool,
     /// All outputs were whole already and have their final names now.
     pub complete: bool,
+    /// And so is what is [made](crate::Making) of them.
+    pub made: bool,
     /// What earlier runs have noted, in order.
     pub notes: Vec<Arc<[u8]>>,
     /// What was damaged and will be had again, in words for a person.

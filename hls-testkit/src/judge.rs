@@ -52,6 +52,53 @@ pub fn ffmpeg_silent(path: impl AsRef<Path>) -> Verdict {
     }
 }
 
+/// What ffmpeg decodes of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// A hash of each picture of the first video track, in the order in which they are shown.
+    pub pictures: Vec<String>,
+    /// A hash of all samples of each audio track.
+    pub sounds: Vec<String>,
+    /// What ffmpeg had to say about it.
+    pub warnings: String,
+}
+
+impl Decoded {
+    /// Decodes a file that has this many tracks of audio; `None` where there is no ffmpeg.
+    ///
+    /// # Errors
+    ///
+    /// ffmpeg fails.
+    pub fn of(path: impl AsRef<Path>, has_video: bool, sounds: usize) -> io::Result<Option<Self>> {
+        if !has_tool("ffmpeg") {
+            return Ok(None);
+        }
+        let mut decoded = Self::default();
+        let mut run = |arguments: &[&str]| {
+            let input = Command::new("ffmpeg")
+                .args(["-nostdin", "-hide_banner", "-v", "warning", "-i"])
+                .arg(path.as_ref())
+                .args(arguments)
+                .stdin(Stdio::null())
+                .output()?;
+            decoded.warnings.push_str(&String::from_utf8_lossy(&input.stderr));
+            let text = String::from_utf8_lossy(&input.stdout).into_owned();
+            let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+            let hashes =
+                lines.filter_map(|line| line.rsplit([',', '=']).next()).map(|hash| hash.trim().to_owned());
+            Ok::<_, io::Error>(hashes.collect::<Vec<_>>())
+        };
+        if has_video {
+            decoded.pictures = run(&["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"])?;
+        }
+        for number in 0..sounds {
+            let hashes = run(&["-map", &format!("0:a:{number}"), "-f", "md5", "-"])?;
+            decoded.sounds.extend(hashes);
+        }
+        Ok(Some(decoded))
+    }
+}
+
 /// Says that a test is skipped, and why.
 ///
 /// # Panics

@@ -32,6 +32,7 @@ pub mod frames;
 mod origin;
 pub use origin::{Builder, Gate, Origin, Reply, Request, Resource, Step};
 
+pub mod browser;
 pub mod judge;
 
 mod live;

@@ -34,6 +34,9 @@ impl Media {
     /// Seconds of each segment.
     pub const SEGMENT_SECONDS: f64 = 2.0;
 
+    /// When the first picture or sound of the transport streams is presented, in ticks of 90 kHz.
+    pub const FIRST_TIMESTAMP: u64 = 126_000;
+
     /// Returns the segments in order.
     pub fn segments(self) -> [&'static [u8]; 6] {
         match self {

@@ -43,7 +43,7 @@ cargo xtask COMMAND
                 features, web, rehearsal, crash, damage, disk, fuzz, sim
   demo          download an encrypted stream, be killed half way, go on, verify
   examples      what docs/embedding.md leads to: run, and held to what it should do
-  kill [--runs N] [--connections N] [--seed N]
+  kill [--runs N] [--connections N] [--seed N] [--shapes 1] [--film 1]
                 kill downloads at random moments, verify, count the bytes fetched twice
   crash [--most N] [--doubles N] [--seed N]
                 kill downloads, and make them fail, at each system call that touches a file; run them again
@@ -62,6 +62,8 @@ cargo xtask COMMAND
                 a live stream on this machine, with faults at times you say: docs/live-origin.md lists them
   sim [--seeds N]
                 the planner against networks in virtual time: how fast, how polite, beside every fixed -j
+  sim --live [--seeds N] [--hours N]
+                days of live streams in which everything goes wrong: what is had, held against what was to be had
   release plan  what has changed since the tags, the bumps it asks for, the order of publishing
   release bump [--execute]
                 versions, floors and changelogs as the plan says

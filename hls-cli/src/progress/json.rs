@@ -18,11 +18,13 @@ pub(crate) struct Json {
     to_stderr: bool,
     started: Instant,
     last_progress: Option<Instant>,
+    last_joining: Option<Instant>,
 }
 
 impl Json {
     pub(crate) fn new(number: usize, url: &str, to_stderr: bool) -> Self {
-        Self { number, url: url.to_owned(), to_stderr, started: Instant::now(), last_progress: None }
+        let (url, started) = (url.to_owned(), Instant::now());
+        Self { number, url, to_stderr, started, last_progress: None, last_joining: None }
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
@@ -69,6 +71,13 @@ impl Json {
                         "behind_ms": p.live.map(|l| millis(l.behind)),
                     }),
                 );
+            }
+            Event::Joining(j) => {
+                if self.last_joining.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
+                    return;
+                }
+                self.last_joining = Some(Instant::now());
+                self.write("joining", json!({"done_bytes": j.done_bytes, "bytes": j.bytes}));
             }
             Event::Retry(r) => self.write(
                 "retry",

@@ -1,8 +1,8 @@
 //! Progress in a log: a line at least every 30 s, and every 10 %.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hls_sched::{LiveProgress, Network, Progress};
+use hls_sched::{Joining, LiveProgress, Network, Progress};
 
 use crate::human;
 
@@ -15,6 +15,7 @@ pub(crate) struct Lines {
     last: Duration,
     tenths: u64,
     begun: bool,
+    joined: Option<Instant>,
 }
 
 impl Lines {
@@ -36,6 +37,18 @@ impl Lines {
         }
         (self.last, self.tenths) = (progress.elapsed, tenths);
         Some(status(progress))
+    }
+}
+
+impl Lines {
+    /// The line that is due now while outputs are made, if one is.
+    pub(crate) fn join(&mut self, joining: &Joining) -> Option<String> {
+        let begun = *self.joined.get_or_insert_with(Instant::now);
+        if begun.elapsed() < EVERY {
+            return None;
+        }
+        self.joined = Some(Instant::now());
+        Some(format!("joining {} %", joining.done_bytes * 100 / joining.bytes.max(1)))
     }
 }
 

@@ -81,6 +81,15 @@ impl Teller {
                     View::Nothing => {}
                 }
             }
+            Event::Joining(joining) => match &mut self.view {
+                View::Bar(bar) => bar.join(joining),
+                View::Lines(lines) => {
+                    if let Some(line) = lines.join(joining) {
+                        say(&format!("{}: {line}", self.label));
+                    }
+                }
+                View::Nothing => {}
+            },
             Event::Retry(retry) if self.verbose => {
                 let wait = human::duration(retry.wait);
                 self.line(&format!("try {} failed, again in {wait}: {}", retry.attempt, retry.message));
@@ -141,16 +150,15 @@ impl Teller {
                 output.display()
             ));
         }
-        if let [main, side] = done.outputs.as_slice() {
-            let joined = main.with_extension("mp4");
-            let shown = |path: &std::path::Path| quoted(&path.display().to_string());
-            self.line(&format!(
-                "audio is in {}; to join them: ffmpeg -i {} -i {} -c copy {}",
-                side.display(),
-                shown(main),
-                shown(side),
-                shown(&joined.with_file_name(joined_name(&joined)))
-            ));
+        if let [main, sides @ ..] = done.outputs.as_slice()
+            && !sides.is_empty()
+        {
+            let names: Vec<_> = sides.iter().map(|side| side.display().to_string()).collect();
+            self.line(&format!("beside it: {}", names.join(", ")));
+            if names.iter().any(|name| name.contains(".audio-")) {
+                let one = quoted(&main.with_extension("mp4").display().to_string());
+                self.line(&format!("-o {one} puts all of it into one file"));
+            }
         }
     }
 
@@ -218,11 +226,6 @@ fn span(gap: &Gap) -> String {
             human::duration(gap.duration)
         ),
     }
-}
-
-fn joined_name(path: &std::path::Path) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    format!("{stem}.joined.mp4")
 }
 
 /// A word that a shell takes as it is.

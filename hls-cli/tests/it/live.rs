@@ -127,3 +127,17 @@ fn a_stream_that_has_not_begun_is_waited_for() -> Outcome {
     assert!(!folder.read("out.ts")?.is_empty() && stream.elapsed() > Duration::from_secs(1));
     Ok(())
 }
+
+#[test]
+fn a_file_and_a_reader_beside_it_get_the_same() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let stream = noise().total(20).publish(&origin);
+    let run = folder.run(&["get", &stream.playlist_url, "-o", "-", "-o", "out.ts", "--json"])?.ok();
+    let bytes = stream.bytes(0, 0, 20);
+    same(&run.out, &bytes);
+    folder.holds_only("out.ts", &bytes)?;
+    assert!(run.err.contains("\"event\":\"finished\""), "{}", run.err);
+    folder.run(&["get", &stream.playlist_url, "-o", "a.ts", "-o", "b.ts"])?.fails(2, "usage");
+    folder.run(&["get", &stream.playlist_url, "-o", "a.mp4", "-o", "-"])?.fails(2, "output.tracks");
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! The program as its users meet it: arguments in; bytes, words, requests and exit codes out.
 
+mod browser;
 mod choose;
 mod content;
 mod ends;

@@ -6,7 +6,7 @@ use super::{
     clock::{FLICKS, flicks},
     demuxer::Demuxer,
     error::RemuxError,
-    input::{Input, Unit},
+    input::{Input, Takes, Unit},
     report::{Irregularity, Noted, Notes},
     sample::{Sample, Sink, TrackInfo},
     table::Table,
@@ -34,7 +34,7 @@ pub struct Index {
 impl Index {
     /// Begins with an input.
     pub fn new(input: Input) -> Self {
-        let recorder = Recorder::new(&input.units);
+        let recorder = Recorder { takes: input.takes, ..Recorder::new(&input.units) };
         Self { demuxer: Demuxer::new(&input), input, recorder }
     }
 
@@ -168,6 +168,7 @@ pub(crate) fn checked(check: u32, track: usize, size: u32) -> u32 {
 
 #[derive(Debug, Default)]
 struct Recorder {
+    takes: Takes,
     epochs: Vec<Epoch>,
     tracks: Vec<Recorded>,
     rounds: Vec<Round>,
@@ -299,6 +300,9 @@ impl Sink for Recorder {
     fn sample(&mut self, track: usize, info: &TrackInfo, sample: Sample) -> Result<(), RemuxError> {
         if self.tracks.len() <= track {
             self.tracks.resize_with(track + 1, Recorded::default);
+        }
+        if !self.takes.takes(&info.handler) {
+            return Ok(());
         }
         let epoch = self.epoch(track, info.timescale, &sample);
         let Some(recorded) = self.tracks.get_mut(track) else { return Ok(()) };

@@ -15,6 +15,30 @@ pub struct Input {
     pub is_default: bool,
     /// The `CODECS` of the playlist. Transport streams do not say whether AAC is HE-AAC; this does.
     pub codecs: Option<String>,
+    /// Which of its tracks are wanted.
+    pub takes: Takes,
+}
+
+/// Which tracks of an input become tracks of the output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Takes {
+    /// All that can be in an MP4.
+    #[default]
+    All,
+    /// Those with pictures alone: their sound comes from another input, or is not wanted.
+    Pictures,
+    /// Those with sound alone.
+    Sound,
+}
+
+impl Takes {
+    pub(crate) fn takes(self, handler: &[u8; 4]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Pictures => handler == b"vide",
+            Self::Sound => handler == b"soun",
+        }
+    }
 }
 
 /// A segment in an input.

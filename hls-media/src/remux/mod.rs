@@ -70,7 +70,7 @@ mod transport;
 
 pub use error::RemuxError;
 pub use index::{Index, Indexed};
-pub use input::{Input, Unit};
+pub use input::{Input, Takes, Unit};
 pub use remuxer::{Remuxer, Step};
 pub use report::{Finding, Irregularity, Report};
 pub use text::{TextCue, TextTrack};

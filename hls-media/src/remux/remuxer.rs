@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{
     demuxer::Demuxer,
     error::RemuxError,
-    index::{Indexed, checked},
+    index::{Indexed, IndexedTrack, checked},
     moov::Front,
     plan::{Plan, Source},
     report::Report,
@@ -63,12 +63,19 @@ struct Feed {
 struct Collector {
     /// What the first pass has found: samples, bytes and checksum of each round still to come.
     expected: VecDeque<(u32, u64, u32)>,
-    tracks: Vec<Vec<u8>>,
+    tracks: Vec<Track>,
     samples: u32,
     check: u32,
     ready: VecDeque<Vec<Vec<u8>>>,
     spare: Vec<Vec<u8>>,
     differs: bool,
+}
+
+/// What is collected of a track.
+#[derive(Debug)]
+struct Track {
+    is_wanted: bool,
+    data: Vec<u8>,
 }
 
 impl Remuxer {
@@ -197,9 +204,12 @@ impl Feed {
             let bytes = chunks.by_ref().take(round.chunks as usize).map(|chunk| u64::from(chunk.bytes)).sum();
             (round.samples, bytes, round.check)
         });
+        let takes = input.input.takes;
+        let track =
+            |track: &IndexedTrack| Track { is_wanted: takes.takes(&track.info.handler), data: Vec::new() };
         let collector = Collector {
             expected: expected.collect(),
-            tracks: vec![Vec::new(); input.tracks.len()],
+            tracks: input.tracks.iter().map(track).collect(),
             samples: 0,
             check: 0,
             ready: VecDeque::new(),
@@ -213,12 +223,16 @@ impl Feed {
 impl Sink for Collector {
     fn data(&mut self, track: usize, bytes: &[u8]) {
         match self.tracks.get_mut(track) {
-            Some(data) => data.extend_from_slice(bytes),
+            Some(track) if track.is_wanted => track.data.extend_from_slice(bytes),
+            Some(_) => {}
             None => self.differs = true,
         }
     }
 
     fn sample(&mut self, track: usize, _: &TrackInfo, sample: Sample) -> Result<(), RemuxError> {
+        if self.tracks.get(track).is_some_and(|track| !track.is_wanted) {
+            return Ok(());
+        }
         self.samples += 1;
         self.check = checked(self.check, track, sample.size);
         let Some((samples, bytes, check)) = self.expected.front() else {
@@ -228,7 +242,7 @@ impl Sink for Collector {
         if self.samples < *samples {
             return Ok(());
         }
-        let len = self.tracks.iter().map(|track| track.len() as u64).sum::<u64>();
+        let len = self.tracks.iter().map(|track| track.data.len() as u64).sum::<u64>();
         self.differs |= self.check != *check || len != *bytes;
         self.expected.pop_front();
         (self.samples, self.check) = (0, 0);
@@ -237,7 +251,7 @@ impl Sink for Collector {
         for track in self.tracks.iter_mut().rev() {
             let mut fresh = self.spare.pop().unwrap_or_default();
             fresh.clear();
-            round.push(std::mem::replace(track, fresh));
+            round.push(std::mem::replace(&mut track.data, fresh));
         }
         self.ready.push_back(round);
         Ok(())

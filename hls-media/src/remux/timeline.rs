@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    clock::{FLICKS, MPEG, flicks, unwrapped, whole_wraps},
+    clock::{FLICKS, MPEG, flicks, scaled, unwrapped, whole_wraps},
     index::{Indexed, IndexedTrack, Span, in_flicks},
 };
 
@@ -87,13 +87,14 @@ impl Timeline {
         Self { shifts, clocks }
     }
 
-    /// Returns when in the output a timestamp of 90 kHz and 33 bits is, by the clock of a timeline (the discontinuity
-    /// sequence number). `None`: before the begin, or no input has this timeline.
-    pub fn time(&self, timeline: u64, timestamp: u64) -> Option<Duration> {
-        let (_, first, shift) = self.clocks.iter().find(|(number, ..)| *number == timeline)?;
+    /// Returns when in the output a timestamp of 90 kHz and 33 bits is, in microseconds, by the clock of a timeline (the
+    /// discontinuity sequence number), or of the one before it where no input has that. It is negative before the begin.
+    pub fn micros(&self, timeline: u64, timestamp: u64) -> i64 {
+        let known = self.clocks.iter().rev().find(|(number, ..)| *number <= timeline);
+        let Some((_, first, shift)) = known.or(self.clocks.first()) else { return 0 };
         let reference = super::clock::ticks(*first, MPEG);
-        let ticks = unwrapped(i64::try_from(timestamp & 0x1_ffff_ffff).ok()?, reference);
-        duration(flicks(ticks, MPEG).checked_add(*shift)?)
+        let ticks = unwrapped((timestamp & 0x1_ffff_ffff) as i64, reference);
+        scaled(flicks(ticks, MPEG).saturating_add(*shift), 1_000_000, FLICKS)
     }
 
     pub(crate) fn shift(&self, input: usize, epoch: usize) -> i64 {

@@ -1,7 +1,10 @@
 //! Networks that no test machine has, in virtual time: the planner, with all that it decides by, against models of links
 //! and servers. `cargo xtask sim [--seeds N]` prints what came of it; a gate that is missed is a failure.
+//! `--live [--seeds N] [--hours N]`: days of live streams instead.
 
+mod days;
 mod gates;
+mod live;
 mod model;
 mod profiles;
 
@@ -12,13 +15,17 @@ use gates::Compared;
 const NUMBERS: [usize; 6] = [1, 2, 4, 6, 8, 16];
 
 fn main() -> ExitCode {
-    let seeds = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("--live", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return days::run(rest);
+    }
+    let seeds = match args.as_slice() {
         [] => Some(2000),
         [flag, seeds] if flag == "--seeds" => seeds.parse().ok(),
         _ => None,
     };
     let Some(seeds) = seeds else {
-        eprintln!("sim [--seeds N]");
+        eprintln!("sim [--seeds N], or sim --live [--seeds N] [--hours N]");
         return ExitCode::FAILURE;
     };
     let mut gate = Gate { missed: 0 };

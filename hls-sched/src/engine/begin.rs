@@ -2,11 +2,16 @@
 //! recording.
 
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
+use hls_media::Container;
 use hls_state::Position;
 
 use super::*;
+use crate::also::Also;
+use crate::kept::Kept;
 use crate::live::{Following, Window};
+use crate::prepare::Selection;
 use crate::recorded;
 
 /// Runs a job to its end.
@@ -20,14 +25,32 @@ pub(crate) async fn run(
     let transport = Arc::new(Transport {
         fetch,
         keys: Keys::new(config.policy.clone()),
+        kept: Kept::new(prepare::folder(&config)),
         pacer: Pacer::new(config.rate),
         meters: Meters::default(),
         buffers: Buffers::default(),
     });
+    let reader = config.also.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let also = reader.map(|reader| Also::start(reader, events.clone())).transpose();
+    let also =
+        also.map_err(|e| Error::new(Kind::Local, "thread", "a thread can't be started").why(e.to_string()))?;
+    let result = parts(&config, &transport, (&events, also.as_ref()), &mut orders).await;
+    if let Some(also) = also {
+        also.finish().await;
+    }
+    result
+}
+
+async fn parts(
+    config: &Arc<Config>,
+    transport: &Arc<Transport>,
+    (events, also): (&mpsc::UnboundedSender<Event>, Option<&Also>),
+    orders: &mut watch::Receiver<Control>,
+) -> Result<Finished, Error> {
     let mut whole: Option<Finished> = None;
     let mut part = Part::default();
     loop {
-        let (finished, next) = match part.run(&config, &transport, &events, &mut orders).await {
+        let (finished, next) = match part.run(config, transport, (events, also), orders).await {
             Ok(ended) => ended,
             // Between two parts.
             Err(error) if error.kind() == Kind::Stopped && whole.is_some() => break,
@@ -83,29 +106,38 @@ impl Part {
         mut self,
         config: &Arc<Config>,
         transport: &Arc<Transport>,
-        events: &mpsc::UnboundedSender<Event>,
+        (events, also): (&mpsc::UnboundedSender<Event>, Option<&Also>),
         orders: &mut watch::Receiver<Control>,
     ) -> Result<(Finished, Option<Self>), Error> {
         let started = self.started;
         let prior = prepare::earlier_choice(config);
         let goes_on = self.number.is_some() || prepare::goes_on(config);
         let prepared = prepare::choose_patiently(config, (prior, goes_on), transport, events);
-        let (chosen, choice) = tokio::select! {
-            chosen = prepared => chosen?,
+        let selection = tokio::select! {
+            selection = prepared => selection?,
             () = asked_to_end(orders) => return Err(Error::stopped()),
         };
-        let is_live = chosen.iter().any(|chosen| chosen.track.is_growing());
-        let outputs = self.outputs(config, &chosen, is_live)?;
-        let checks =
-            chosen.iter().map(|c| TrackChecks::new((config.format != Format::Join).then_some(c.container)));
-        let checks: Vec<_> = checks.collect();
+        let is_live = selection.chosen.iter().any(|chosen| chosen.track.is_growing());
+        let ends = self.ends(config, &selection, is_live)?;
+        let Selection { chosen, choices, .. } = selection;
+        let outputs = ends.outputs.clone();
+        if also.is_some() && (!ends.products.is_empty() || outputs.len() != 1) {
+            return Err(Error::new(Kind::Usage, "output.tracks", "a copy is of one stream, as it comes")
+                .why("this output is made of several, or at the end")
+                .next("leave -o - out, or choose a name and tracks that need nothing made"));
+        }
+        let is_joined = ends.products.is_empty();
+        let container = |c: &Chosen| (config.format != Format::Join).then_some(c.container);
+        let checks: Vec<_> = chosen.iter().map(|c| TrackChecks::new(container(c), is_joined)).collect();
+        let abouts: Vec<_> = chosen.iter().map(|c| c.about.clone()).collect();
+        let texts: Vec<_> = chosen.iter().map(|c| c.container == Container::WebVtt).collect();
         let (tracks, sources): (Vec<_>, Vec<_>) = chosen.into_iter().map(|c| (c.track, c.source)).unzip();
-        let (mut store, recovered) = prepare::open(config, &outputs, tracks.len(), is_live).await?;
+        let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), is_live).await?;
         for message in &recovered.warnings {
             let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
         }
         let tracks = Arc::new(Tracks(tracks));
-        let mut note = memo::of(config, choice.clone(), &outputs, &tracks);
+        let mut note = memo::of(config, choices.first().cloned(), &ends, &tracks);
         let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
             note.ended = Some(memo::ended(&error));
             store.keep_memo(&note);
@@ -116,7 +148,7 @@ impl Part {
             let mut windows = windows.into_iter().flatten();
             let now = Instant::now().into_std();
             let following = sources.into_iter().map(|source| Following::new(source, windows.next(), now));
-            Live::new(Arc::clone(config), choice.clone(), following.collect(), self.before)
+            Live::new(Arc::clone(config), choices.clone(), following.collect(), self.before)
         });
         let live = match live.map(|live| live.restored(&tracks, &recovered)).transpose() {
             Ok(live) => live,
@@ -131,6 +163,8 @@ impl Part {
         // An output that is replaced is copied.
         let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
         let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
+        // What outputs are made of stays until they are whole.
+        let need = need.map(|need| if is_joined { need } else { need + estimate.unwrap_or_default() });
         let keep_free = config.keep_free.or(is_live.then_some(KEEP_FREE_LIVE));
         let room = space::may_begin(need, plan.free_bytes, keep_free);
         let _ = events.send(Event::Plan(plan));
@@ -155,7 +189,21 @@ impl Part {
             elapsed: started.elapsed(),
             stopped_by: None,
         };
-        let about = (config.manifest && !outputs.is_empty()).then(|| About {
+        let step = making.filter(|_| !recovered.made).map(|making| product::Step {
+            making,
+            products: ends.products,
+            outputs: outputs.clone(),
+            tracks: Arc::clone(&tracks),
+            abouts,
+            texts,
+            has_gaps: false,
+            manifest: config.manifest.then(|| product::Manifest {
+                source: memo::source(config).into(),
+                replace: config.force,
+                sync: config.durability == Durability::Safe,
+            }),
+        });
+        let about = (config.manifest && !outputs.is_empty() && is_joined).then(|| About {
             outputs: outputs.clone(),
             tracks: Arc::clone(&tracks),
             source: memo::source(config).into(),
@@ -182,6 +230,9 @@ impl Part {
             if let Some(about) = about {
                 manifest_of_finished(about).await?;
             }
+            if let Some(step) = step {
+                step.run(events, orders).await?;
+            }
             let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
             let finished = finished(bytes, transport, tracks.segments());
             return Ok((Finished { stopped_by: is_live.then_some(StoppedBy::Stop), ..finished }, None));
@@ -190,6 +241,11 @@ impl Part {
             found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
         }
         let Start { planner, assembler, begun, gaps } = earlier.start(config, transport, &mut *store).await?;
+        if let Some((also, part)) = also.zip(hls_state::Layout::new(outputs.clone()).map(|l| l.part(0))) {
+            let end = |placed: &hls_state::Placed| placed.offset.saturating_add(placed.len);
+            let there = recovered.outputs.first().and_then(|units| units.last()).map_or(0, end);
+            store = Box::new(also.over(store, (part, there, is_live)));
+        }
         if let Some(about) = about {
             store = Box::new(Manifested::new(store, about));
         }
@@ -220,7 +276,7 @@ impl Part {
             outside: Outside::new(),
             doubted: HashMap::new(),
             give_up_after: config.patience(),
-            link: Link::new(Arc::clone(config), choice),
+            link: Link::new(Arc::clone(config), choices),
             live,
             gaps,
             begun,
@@ -235,6 +291,7 @@ impl Part {
             started,
             drain_until: None,
             output: outputs.first().cloned(),
+            is_joined,
             estimate,
             watch: Watch::new(outputs.first(), keep_free),
         };
@@ -257,24 +314,34 @@ impl Part {
         let mut finished = finished(bytes, transport, segments);
         finished.resumed_segments = finished.resumed_segments.saturating_sub(damaged);
         finished.gaps = gaps;
+        if let Some(mut step) = step {
+            step.has_gaps = !finished.gaps.is_empty();
+            finished.bytes = step.run(events, orders).await?;
+            finished.elapsed = started.elapsed();
+        }
         let Some((ends, windows)) = ended else { return Ok((finished, None)) };
         let next = self.end(ends, windows, recorded, outputs.first(), &mut finished);
         Ok((finished, next))
     }
 
     /// The names of the outputs, those of the next part where an earlier one is there already.
-    fn outputs(&mut self, config: &Config, chosen: &[Chosen], is_live: bool) -> Result<Vec<PathBuf>, Error> {
-        let first = prepare::outputs(config, chosen, 1)?;
-        let Some(main) = first.first().filter(|_| is_live) else { return Ok(first) };
+    fn ends(
+        &mut self,
+        config: &Config,
+        selection: &Selection,
+        is_live: bool,
+    ) -> Result<prepare::Ends, Error> {
+        let first = prepare::outputs(config, selection, 1)?;
+        let Some(main) = first.outputs.first().filter(|_| is_live) else { return Ok(first) };
         let number = self.number.unwrap_or_else(|| {
             let next = recorded::next_part(main, config.force);
             let position = next.behind.as_deref().and_then(Position::of);
-            self.windows = position.and_then(|position| recorded::windows(&position, chosen.len()));
+            self.windows = position.and_then(|position| recorded::windows(&position, selection.chosen.len()));
             self.behind = next.behind;
             next.number
         });
         self.number = Some(number);
-        prepare::outputs(config, chosen, number)
+        prepare::outputs(config, selection, number)
     }
 
     /// What follows a part of a recording.

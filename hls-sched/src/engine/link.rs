@@ -26,7 +26,7 @@ const MOST_LINKS: u32 = 2;
 /// The link that the units are had by.
 pub(super) struct Link {
     config: Arc<Config>,
-    choice: Option<Choice>,
+    choices: Vec<Choice>,
     /// Units that were refused, while the playlist is loaded again.
     refused: Vec<(Place, Error)>,
     /// How often each of them was asked for again over a fresh link.
@@ -41,10 +41,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(config: Arc<Config>, choice: Option<Choice>) -> Self {
+    pub(super) fn new(config: Arc<Config>, choices: Vec<Choice>) -> Self {
         Self {
             config,
-            choice,
+            choices,
             refused: Vec::new(),
             again: BTreeMap::new(),
             is_loading: false,
@@ -83,11 +83,13 @@ impl Engine {
         self.link.is_loading = true;
         self.link.refused.push((place, error));
         self.planner.hold(true);
-        let (config, choice) = (Arc::clone(&self.link.config), self.link.choice.clone());
+        let (config, choices) = (Arc::clone(&self.link.config), self.link.choices.clone());
         let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
         self.running.spawn(async move {
-            let chosen = prepare::choose(&config, (choice, false), &transport, &events).await;
-            Ended::Renewed(chosen.map(|(chosen, _)| chosen.into_iter().map(|chosen| chosen.track).collect()))
+            let selection = prepare::choose(&config, (&choices, false), &transport, &events).await;
+            let tracks =
+                selection.map(|selection| selection.chosen.into_iter().map(|chosen| chosen.track).collect());
+            Ended::Renewed(tracks)
         });
         Ok(())
     }

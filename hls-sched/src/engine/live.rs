@@ -7,15 +7,17 @@ use std::time::{Duration, SystemTime};
 use hls_fetch::Class;
 use hls_parse::{DateTime, Media};
 use hls_state::Recovered;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Engine;
+use super::{Ended, Engine};
 use crate::assemble::Place;
 use crate::choice::Choice;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
 use crate::job::{Config, DRAIN, Split};
+use crate::kept::waits_for_keys;
 use crate::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::plan::{Tracks, Unit};
 
@@ -29,13 +31,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// The recording of a live stream.
 pub(super) struct Live {
     pub(super) config: Arc<Config>,
-    pub(super) choice: Option<Choice>,
+    pub(super) choices: Vec<Choice>,
     pub(super) tracks: Vec<Following>,
     from: From,
     bounds: Bounds,
     /// Where the first track begins: its date, and how far from the edge that is.
     beside: Option<(Option<DateTime>, Duration)>,
     give_up_after: Option<Duration>,
+    /// Loads of playlists that are under way.
+    pub(super) loads: Vec<AbortHandle>,
     /// Why it ends, once it does.
     pub(super) ends: Option<Ends>,
     /// What is not there by then is left out.
@@ -64,7 +68,7 @@ pub(super) enum Ends {
 impl Live {
     pub(super) fn new(
         config: Arc<Config>,
-        choice: Option<Choice>,
+        choices: Vec<Choice>,
         tracks: Vec<Following>,
         before: Duration,
     ) -> Self {
@@ -73,12 +77,13 @@ impl Live {
         let (bounds, give_up_after) = (Bounds::new(&config.live, before), config.live_patience());
         Self {
             config,
-            choice,
+            choices,
             tracks,
             from,
             bounds,
             beside: None,
             give_up_after,
+            loads: Vec::new(),
             ends: None,
             until: None,
             heard: Instant::now(),
@@ -106,6 +111,19 @@ impl Live {
     pub(super) fn due(&self) -> Option<Instant> {
         let waiting = self.tracks.iter().filter(|track| !track.is_loading && !track.is_closed);
         waiting.map(|track| Instant::from_std(track.clock.due())).min()
+    }
+
+    /// Nobody watched for a while. Connections may be dead, so loads that are under way begin anew; and that nothing came in this
+    /// time is nobody's fault.
+    pub(super) fn woke(&mut self, unwatched: Duration, now: Instant) {
+        self.loads.drain(..).for_each(|load| load.abort());
+        for track in &mut self.tracks {
+            track.is_loading = false;
+            track.clock.woke(unwatched, now.into_std());
+            track.head.1 = now.into_std();
+        }
+        self.heard = (self.heard + unwatched).min(now);
+        self.failing.values_mut().for_each(|since| *since = (*since + unwatched).min(now));
     }
 
     pub(super) fn windows(&self) -> Vec<Window> {
@@ -176,6 +194,11 @@ impl Engine {
             live.heard = now;
             live.said_stale = false;
         }
+        for index in followed.moved {
+            let place = Place { track: n, index };
+            self.doubted.remove(&place);
+            self.planner.moved(place, now.into_std());
+        }
         let stop = followed.stop;
         let closes = stop.is_some() || followed.ended || live.ends.is_some();
         following.is_closed |= closes;
@@ -202,11 +225,37 @@ impl Engine {
                 self.leave_out(Place { track: n, index }, code, reason.to_owned());
             }
         }
+        self.keep_ciphertext(n);
         let behind = self.behind(n);
         let _ = shared.events.send(Event::Reload(Reload { track: n, changed: followed.changed, behind }));
         self.heads();
         self.end_if_all_are_closed();
         Ok(())
+    }
+
+    /// While a key is not to be had, what the stream will have forgotten by then is kept as it is.
+    fn keep_ciphertext(&mut self, n: u8) {
+        let shared = &self.shared;
+        let Some(track) = shared.tracks.0.get(usize::from(n)).filter(|_| shared.transport.kept.is_needed())
+        else {
+            return;
+        };
+        let head = shared.assemble(|assembler| assembler.head(n));
+        for index in head..track.units() {
+            let Some(unit) = track.unit(index).filter(|unit| waits_for_keys(unit) && !unit.is_gap) else {
+                continue;
+            };
+            let is_wanted = shared.assemble(|assembler| assembler.needs(Place { track: n, index }));
+            if is_wanted && !shared.transport.kept.knows(unit.identity) {
+                let shared = Arc::clone(shared);
+                self.running.spawn(async move {
+                    if let Some(track) = shared.tracks.0.get(usize::from(n)) {
+                        shared.transport.keep(track, &unit).await;
+                    }
+                    Ended::Kept
+                });
+            }
+        }
     }
 
     fn end_if_all_are_closed(&mut self) {
@@ -224,6 +273,7 @@ impl Engine {
         let gap = Gap::new(track, place, &unit, code, reason);
         let _ = shared.events.send(Event::Gap(gap.clone()));
         self.gaps.note(place, gap);
+        shared.transport.kept.forget(unit.identity);
         self.planner.settled(place);
         self.planner.have(place);
         self.begun.remove(&place);
@@ -281,7 +331,10 @@ impl Engine {
         let since = *live.failing.entry(place).or_insert(now);
         let epoch = track.window.as_ref().map(Window::epoch);
         let is_listed = unit.live.map(|l| l.epoch) == epoch && unit.sequence >= track.listed_from;
+        // What is here waits for its key as long as the recording waits for anything.
+        let is_kept = self.shared.transport.kept.has(unit.identity);
         let most = match error.kind() {
+            _ if is_kept => live.give_up_after.unwrap_or(Duration::MAX),
             Kind::Refused => target * TARGETS_TO_WAIT,
             _ => LONGEST_WAIT,
         };
@@ -291,7 +344,7 @@ impl Engine {
         {
             live.turned = now;
         }
-        let again = is_listed && now - since < most && live.until.is_none();
+        let again = (is_listed || is_kept) && now - since < most && live.until.is_none();
         if again {
             self.planner.lost(place, (now + target / 2).into_std());
         } else {

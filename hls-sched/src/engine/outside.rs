@@ -88,8 +88,11 @@ impl Engine {
     pub(super) fn look_outside(&mut self, now: Instant) -> Result<(), Error> {
         let at = now.into_std();
         let unwatched = self.outside.woke(now);
-        if unwatched.is_some() {
+        if let Some(unwatched) = unwatched {
             self.planner.woke(at);
+            if let Some(live) = &mut self.live {
+                live.woke(unwatched, now);
+            }
         }
         for (attempt, running) in &self.handles {
             self.planner.observe(*attempt, running.gauge.sample(), at);

@@ -26,7 +26,7 @@ impl Engine {
     pub(super) fn look_for_news(&mut self, now: Instant) {
         let Some(live) = &mut self.live else { return };
         let at = now.into_std();
-        let is_renewable = matches!(live.config.input, Input::Url(_)) && live.choice.is_some();
+        let is_renewable = matches!(live.config.input, Input::Url(_)) && !live.choices.is_empty();
         let due = |track: &Following| !track.is_loading && !track.is_closed && track.clock.due() <= at;
         let has_failed = |track: &Following| {
             let failures = track.clock.failures();
@@ -34,6 +34,7 @@ impl Engine {
         };
         let from_top = live.tracks.iter().any(|track| due(track) && (live.from_top || has_failed(track)));
         let target = live.target();
+        live.loads.retain(|load| !load.is_finished());
         if from_top && is_renewable && live.topped.is_none_or(|topped| now - topped >= target) {
             live.from_top = false;
             live.topped = Some(now);
@@ -42,13 +43,14 @@ impl Engine {
                 track.is_loading = true;
                 track.clock.begin(at);
             }
-            let (config, choice) = (Arc::clone(&live.config), live.choice.clone());
+            let (config, choices) = (Arc::clone(&live.config), live.choices.clone());
             let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
-            self.running.spawn(async move {
-                let chosen = prepare::choose(&config, (choice, true), &transport, &events);
+            let load = self.running.spawn(async move {
+                let chosen = prepare::choose(&config, (&choices, true), &transport, &events);
                 let chosen = tokio::time::timeout(LOAD_TIME, chosen).await;
-                Ended::Followed(chosen.unwrap_or_else(|_| Err(too_slow())).map(|(chosen, _)| chosen))
+                Ended::Followed(chosen.unwrap_or_else(|_| Err(too_slow())).map(|selection| selection.chosen))
             });
+            live.loads.push(load);
             return;
         }
         for (n, track) in (0..=u8::MAX).zip(&mut live.tracks) {
@@ -63,7 +65,7 @@ impl Engine {
             let (source, fetch) = (track.source.clone(), Arc::clone(&self.shared.transport.fetch));
             let url = track.asking.url(&source.url, at);
             let patience = track.asking.patience(LOAD_TIME);
-            self.running.spawn(async move {
+            let load = self.running.spawn(async move {
                 let load = load::once(&*fetch, &url, source.parent.as_ref(), &source.import);
                 let loaded = match tokio::time::timeout(patience, load).await {
                     Ok(Ok(parsed)) => match parsed.playlist {
@@ -79,6 +81,7 @@ impl Engine {
                 };
                 Ended::Loaded(n, loaded.map(Box::new))
             });
+            live.loads.push(load);
         }
     }
 

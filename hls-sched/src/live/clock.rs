@@ -7,6 +7,9 @@ const SHORTEST_TARGET: Duration = Duration::from_secs(1);
 /// Longer waits than this miss what a short window holds, whatever the target duration says.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// Who wakes does not look again so soon after the last load: somebody may just have set the clock of the machine.
+const AFTER_WAKING: Duration = Duration::from_secs(1);
+
 /// What a load has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloaded {
@@ -94,6 +97,13 @@ impl Clock {
     /// The next load begins as soon as it may.
     pub fn hasten(&mut self) {
         self.due = self.due.min(self.began + self.shortest());
+    }
+
+    /// This machine slept, or this process was stopped, `unwatched` of it by this clock: the window has slid meanwhile, so the next
+    /// load begins at once. That nothing new was heard of in that time says nothing about the stream.
+    pub fn woke(&mut self, unwatched: Duration, now: Instant) {
+        self.due = self.due.min(now.max(self.began + AFTER_WAKING));
+        self.changed = (self.changed + unwatched).min(now);
     }
 
     /// How many loads in a row have failed.
@@ -184,6 +194,27 @@ mod tests {
         assert_eq!(clock.due() - now, ms(9100));
         clock.loaded(load(true, 4000, 4000, 6), now);
         assert_eq!(clock.failures(), 0);
+    }
+
+    #[test]
+    fn who_wakes_looks_at_once() {
+        for (began_ago, unwatched, wait) in [
+            // The machine slept: this clock stood still, and would have waited.
+            (1500, 0, 0),
+            (200, 0, 800),
+            // This process was stopped for an hour: the load is overdue.
+            (3_600_000, 3_600_000, 0),
+        ] {
+            let start = Instant::now();
+            let mut clock = Clock::new(start);
+            clock.begin(start);
+            clock.loaded(load(true, 6000, 6000, 6), start);
+            let now = start + ms(began_ago);
+            clock.woke(ms(unwatched), now);
+            assert_eq!(clock.due().saturating_duration_since(now), ms(wait), "{began_ago}");
+            assert_eq!(clock.unchanged_for(now), ms(began_ago - unwatched), "{began_ago}");
+            assert!(!clock.is_stale(now));
+        }
     }
 
     #[test]

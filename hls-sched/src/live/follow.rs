@@ -54,6 +54,8 @@ pub(crate) struct Followed {
     pub(crate) first: u64,
     pub(crate) changed: bool,
     pub(crate) restarted: bool,
+    /// Earlier units that are to be had in another place now.
+    pub(crate) moved: Vec<u64>,
     /// Why no more units are taken.
     pub(crate) stop: Option<Stop>,
     /// The playlist ends.
@@ -129,7 +131,7 @@ impl Following {
         let begins = self.window.is_none();
         let window = self.window.get_or_insert_with(|| Window::starting(media, from.first(media, wall), now));
         let ended = window.end_date();
-        let reading = window.read(media, now);
+        let reading = window.read(media, self.clock.began());
         let mut followed = Followed { first: track.units(), ended: media.ended, ..Followed::default() };
         if let Reading::News(news) = reading {
             followed.changed = true;
@@ -141,7 +143,7 @@ impl Following {
         }
         if reading != Reading::Older {
             self.listed_from = media.media_sequence;
-            self.refresh(track, media, &followed);
+            followed.moved = self.refresh(track, media, &followed);
             self.moved = false;
         }
         let load = Reloaded {
@@ -200,8 +202,9 @@ impl Following {
         }
     }
 
-    /// Units that are still to be had may have fresh links now.
-    fn refresh(&self, track: &Track, media: &Media, followed: &Followed) {
+    /// Units that are still to be had may have fresh links now. Returns those that are in another place.
+    fn refresh(&self, track: &Track, media: &Media, followed: &Followed) -> Vec<u64> {
+        let mut moved = Vec::new();
         let epoch = self.window.as_ref().map_or(0, Window::epoch);
         // What may still be on its way is not far from the end.
         let oldest = followed.first.saturating_sub(4 * media.segments().len() as u64 + 8);
@@ -218,8 +221,10 @@ impl Following {
                 && (fresh.url.path() == known.url.path() || self.moved && fresh.duration == known.duration)
             {
                 track.relocate(index, &fresh);
+                moved.extend(self.moved.then_some(index));
             }
         }
+        moved
     }
 
     /// Puts back what an earlier run had planned, in its order. What of it is neither here nor listed any more is missing.

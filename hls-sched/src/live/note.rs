@@ -86,6 +86,7 @@ fn unit(bytes: &[u8]) -> Option<Noted> {
         identity: u128::from_le_bytes(take(&mut rest)?),
         seen: Seen {
             path: u64::from_le_bytes(take(&mut rest)?),
+            folder: None,
             at: Some(i64::from_le_bytes(take(&mut rest)?)).filter(|at| *at != NO_DATE),
             duration: Duration::from_micros(u64::from_le_bytes(take(&mut rest)?)),
         },
@@ -103,7 +104,7 @@ mod tests {
         let at = proptest::option::of(i64::MIN + 1..=i64::MAX);
         (kind, any::<(u32, u64, u64, u128, u64, u64)>(), at).prop_map(|(kind, numbers, at)| {
             let (epoch, sequence, count, identity, path, micros) = numbers;
-            let seen = Seen { path, at, duration: Duration::from_micros(micros) };
+            let seen = Seen { path, folder: None, at, duration: Duration::from_micros(micros) };
             Noted { kind, epoch, sequence, count, identity, seen }
         })
     }

@@ -21,11 +21,15 @@ const AGREED_TARGETS: u32 = 1;
 const AGREED_TARGETS_IF_KNOWN: u32 = 10;
 /// An edge is not behind by more than so many windows.
 const SLOW_EDGE: u64 = 2;
+/// Where a window has fewer segments than the draft asks for (section 6.2.2), edges are behind by as many all the same.
+const SHORTEST_WINDOW: usize = 3;
 
 /// A segment, as far as it tells itself from others. No token of a URL is part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) path: u64,
+    /// The folder it is in; not known of what an earlier run had.
+    pub(crate) folder: Option<u64>,
     /// Microseconds since 1970.
     pub(crate) at: Option<i64>,
     pub(crate) duration: Duration,
@@ -34,18 +38,19 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn of(segment: &Segment<'_>) -> Self {
         let range = segment.byte_range().map(|range| (range.offset, range.length));
-        let path = match segment.url() {
-            Ok(url) => hash(url.path(), range),
-            Err(_) => hash(segment.uri(), range),
+        let (path, folder) = match segment.url() {
+            Ok(url) => (hash(url.path(), range), folder(url.path())),
+            Err(_) => (hash(segment.uri(), range), None),
         };
         let at = segment.date_time().map(hls_parse::DateTime::unix_micros);
-        Self { path, at, duration: segment.duration() }
+        Self { path, folder, at, duration: segment.duration() }
     }
 
     pub(crate) fn of_unit(unit: &Unit) -> Self {
         let range = unit.range.and_then(|range| Some((range.start, range.length()?)));
         let at = unit.live.and_then(|live| live.at);
-        Self { path: hash(unit.url.path(), range), at, duration: unit.duration }
+        let (path, folder) = (hash(unit.url.path(), range), folder(unit.url.path()));
+        Self { path, folder, at, duration: unit.duration }
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -59,6 +64,10 @@ impl Seen {
     fn end(&self) -> Option<i64> {
         self.at.map(|at| at.saturating_add(micros(self.duration)))
     }
+}
+
+fn folder(path: &str) -> Option<u64> {
+    path.rsplit_once('/').map(|(folder, _)| hash(folder, None))
 }
 
 fn hash(path: &str, range: Option<(u64, u64)>) -> u64 {
@@ -108,6 +117,15 @@ pub enum Reading {
     News(News),
 }
 
+/// Copies that look older than what was there.
+#[derive(Clone, Copy, Debug)]
+struct Older {
+    since: Instant,
+    loads: u32,
+    /// Where the first of them ended, by media sequence number.
+    end: u64,
+}
+
 /// Which segments of a live playlist have been planned.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
@@ -121,8 +139,8 @@ pub struct Window {
     grown: Option<Instant>,
     /// How many segments that one had.
     length: usize,
-    /// Since when only copies come that look older, and how many.
-    older: Option<(Instant, u32)>,
+    /// The copies that look older, where nothing else comes.
+    older: Option<Older>,
     /// When the last segment of an earlier recording ended.
     end: Option<i64>,
 }
@@ -167,13 +185,14 @@ impl Window {
         self.next
     }
 
-    /// Reads a playlist that was loaded. What is new in it counts as planned from now on.
+    /// Reads a playlist that was loaded. What is new in it counts as planned from now on. `now` is when the load began: what it
+    /// brought may be as old as that.
     pub fn read(&mut self, media: &Media, now: Instant) -> Reading {
         let reading = self.judge(media, now);
         match reading {
             Reading::Older => {
-                let (_, loads) = self.older.get_or_insert((now, 0));
-                *loads += 1;
+                let first = Older { since: now, loads: 0, end: media.end_sequence() };
+                self.older.get_or_insert(first).loads += 1;
             }
             Reading::Unchanged => self.read = Some(now),
             Reading::News(_) => (self.older, self.read, self.grown) = (None, Some(now), Some(now)),
@@ -214,14 +233,15 @@ impl Window {
             return Reading::Unchanged;
         }
         let (first, end) = (media.media_sequence, media.end_sequence());
-        let current = self.epochs.last();
-        let mut common = (0_usize, 0_usize);
-        for segment in media.segments() {
-            let Some(known) = current.and_then(|seen| seen.get(&segment.media_sequence())) else { continue };
-            common.0 += 1;
-            common.1 += usize::from(known.is(&Seen::of(&segment)));
+        let common: Vec<_> = self.common(media).collect();
+        let alike = common.iter().filter(|(_, is_alike)| *is_alike).count();
+        let unlike = common.len() - alike;
+        if let Some(from) = self.given_again(media, &common, next) {
+            return match self.is_of_earlier_epoch(media) {
+                true => Reading::Older,
+                false => Reading::News(News { from, lost: None, restarted: true }),
+            };
         }
-        let (alike, unlike) = (common.1, common.0 - common.1);
         if unlike > alike {
             return self.judge_unlike(media, next, now);
         }
@@ -251,6 +271,29 @@ impl Window {
         Reading::News(News { from: 0, lost: Some(lost), restarted: false })
     }
 
+    /// The segments that have a number of a planned one, by their places, and whether they are those.
+    fn common(&self, media: &Media) -> impl Iterator<Item = (usize, bool)> {
+        let current = self.epochs.last();
+        media.segments().enumerate().filter_map(move |(place, segment)| {
+            let known = current?.get(&segment.media_sequence())?;
+            Some((place, known.is(&Seen::of(&segment))))
+        })
+    }
+
+    /// Where the numbers of segments begin that were others, behind some that are as they were: an encoder that goes on from what
+    /// it knew a while ago. Without dates those in another folder are the same in another place, and a single one, not at a
+    /// discontinuity, may just have been replaced.
+    fn given_again(&self, media: &Media, common: &[(usize, bool)], next: u64) -> Option<usize> {
+        let alike = common.iter().take_while(|(_, is_alike)| *is_alike).count();
+        let (others, is_all) = (common.get(alike..)?, !common[alike..].iter().any(|(_, is_alike)| *is_alike));
+        let (from, _) = *others.first().filter(|_| alike > 0 && is_all)?;
+        let segment = media.segment(from)?;
+        let (known, seen) = (self.epochs.last()?.get(&segment.media_sequence())?, Seen::of(&segment));
+        let is_in_place = known.folder.is_some() && known.folder == seen.folder;
+        let is_alone = others.len() == 1 && !segment.is_discontinuity() && media.end_sequence() >= next;
+        (seen.at.is_some() && known.at.is_some() || is_in_place && !is_alone).then_some(from)
+    }
+
     /// Segments have the numbers of others. Where their dates say that they are those, only their names are new; else the stream
     /// was started anew, or an edge numbers it in its own way.
     fn judge_unlike(&self, media: &Media, next: u64, now: Instant) -> Reading {
@@ -260,10 +303,7 @@ impl Window {
         let is_dated =
             media.segments().next_back().and_then(|s| s.date_time()).is_some() && self.end_date().is_some();
         if is_dated {
-            return match self.is_dated_before(media) {
-                true => Reading::Older,
-                false => self.anew(media, now),
-            };
+            return self.anew(media, now);
         }
         // Without dates only the numbers are left. What goes on where the last one ended goes on, under other names; but a list
         // that has just begun is that of an encoder that has, whatever its numbers come near to.
@@ -289,14 +329,18 @@ impl Window {
         both.all(|(one, other)| one == other)
     }
 
-    /// The numbers begin anew. Segments that were had under their other numbers are not had again.
+    /// The numbers begin anew. Segments that were had under their other numbers are not had again, unless all of them are dated
+    /// so that they would be, and it is the clock that is behind.
     fn anew(&self, media: &Media, now: Instant) -> Reading {
         let until = self.end_date();
         let is_new = |segment: &Segment<'_>| match (Seen::of(segment).end(), until) {
             (Some(end), Some(until)) => end > until + SAME_DATE.min(micros(segment.duration()) / 2),
             _ => true,
         };
-        let Some(from) = media.segments().position(|segment| is_new(&segment)) else { return Reading::Older };
+        let from = media.segments().position(|segment| is_new(&segment));
+        let Some(from) = from.or_else(|| self.is_clock_behind(media, now).then_some(0)) else {
+            return Reading::Older;
+        };
         Reading::News(News { from, lost: self.lost_since(media, from, now), restarted: true })
     }
 
@@ -335,6 +379,19 @@ impl Window {
         last.zip(self.end_date()).is_some_and(|(last, until)| last <= until + SAME_DATE)
     }
 
+    /// Dates that are all before what is planned are those of a clock that is wrong, and not of an older copy: they are behind by
+    /// more than an edge ever is, there are more of them all the time, and they are all that comes.
+    fn is_clock_behind(&self, media: &Media, now: Instant) -> bool {
+        let Some((segment, until)) = media.segments().next_back().zip(self.end_date()) else { return false };
+        let Some(last) = Seen::of(&segment).end() else { return false };
+        let window = media.duration().max(typical(media) * u32::try_from(self.length).unwrap_or(u32::MAX));
+        let is_far = until.saturating_sub(last) > micros(window).saturating_mul(SLOW_EDGE as i64);
+        let is_growing = self.older.is_some_and(|older| media.end_sequence() > older.end);
+        let is_known = self.common(media).any(|(_, is_alike)| is_alike);
+        let targets = if is_known { AGREED_TARGETS_IF_KNOWN } else { AGREED_TARGETS };
+        is_far && is_growing && self.has_agreed(media, targets, now)
+    }
+
     fn is_of_earlier_epoch(&self, media: &Media) -> bool {
         let earlier = self.epochs.split_last().map_or(&[][..], |(_, earlier)| earlier);
         earlier.iter().any(|seen| {
@@ -349,10 +406,10 @@ impl Window {
         let are_dated =
             self.end_date().is_some() && media.segments().any(|segment| segment.date_time().is_some());
         if are_dated {
-            return self.is_dated_before(media);
+            return self.is_dated_before(media) && !self.is_clock_behind(media, now);
         }
         let behind = self.next.unwrap_or(0).saturating_sub(media.end_sequence());
-        let is_near = behind <= SLOW_EDGE * media.segments().len() as u64;
+        let is_near = behind <= SLOW_EDGE * media.segments().len().max(SHORTEST_WINDOW) as u64;
         let targets = if is_known && is_near { AGREED_TARGETS_IF_KNOWN } else { AGREED_TARGETS };
         !self.has_agreed(media, targets, now)
     }
@@ -361,7 +418,7 @@ impl Window {
     fn has_agreed(&self, media: &Media, targets: u32, now: Instant) -> bool {
         let target = media.target_duration.unwrap_or_else(|| typical(media)).min(Duration::from_secs(30));
         let lasts = |since| now.saturating_duration_since(since) >= target * targets;
-        self.older.is_some_and(|(since, loads)| loads + 1 >= AGREED_LOADS && lasts(since))
+        self.older.is_some_and(|older| older.loads + 1 >= AGREED_LOADS && lasts(older.since))
     }
 
     /// So many segments can have come and gone since there was something new; a playlist that does not change says nothing of

@@ -183,6 +183,23 @@ fn an_outage_costs_no_attempt() {
 }
 
 #[test]
+fn what_is_to_be_had_elsewhere_waits_for_nothing_of_where_it_was() {
+    let (mut planner, now) = (fixed(&[(0, 50)], 2), Instant::now());
+    all(&mut planner, now);
+    let Verdict::Retry(wait) = fail(&mut planner, place(0, 1), Class::Server, now) else {
+        panic!("it is tried again")
+    };
+    assert!(!wait.is_zero());
+    planner.moved(place(0, 1), now);
+    assert_eq!(all(&mut planner, now)[0], (0, 1));
+    assert_eq!(planner.number(attempt(&planner, place(0, 1))), 1);
+    // What is under way, or was never asked for, is left alone.
+    planner.moved(place(0, 0), now);
+    planner.moved(place(0, 40), now);
+    assert_eq!(all(&mut planner, now), []);
+}
+
+#[test]
 fn a_stop_of_this_process_costs_no_attempt() {
     let (mut planner, now) = (fixed(&[(0, 50)], 2), Instant::now());
     all(&mut planner, now);

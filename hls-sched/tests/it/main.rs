@@ -3,6 +3,7 @@
 
 mod broadcast;
 mod control;
+mod days;
 mod ends;
 mod faults;
 mod following;
@@ -13,6 +14,7 @@ mod live;
 mod network;
 mod on_air;
 mod outputs;
+mod products;
 mod resume;
 mod simulated;
 mod support;

@@ -81,7 +81,7 @@ async fn a_reader_that_goes_away_ends_the_job() -> Outcome {
 async fn separate_audio_is_a_second_output() -> Outcome {
     for (video, audio, names) in [
         (Media::Ts, Media::AudioAdts, ["movie.ts", "movie.audio-en.aac"]),
-        (Media::Fmp4, Media::AudioFmp4, ["movie.mp4", "movie.audio-en.m4a"]),
+        (Media::Fmp4, Media::AudioFmp4, ["movie.m4s", "movie.audio-en.m4a"]),
     ] {
         let (origin, folder) = (Origin::start(), Folder::new()?);
         let master = Master::new("/m")

@@ -358,7 +358,7 @@ async fn codecs_that_change_between_two_runs_are_noticed() -> Outcome {
         let (origin, folder) = (Origin::start(), Folder::new()?);
         let vod = Vod::from_media(Media::Fmp4).two_maps().publish(&origin);
         let (here, missing) = (&vod.init_paths[1 - missing], &vod.init_paths[missing]);
-        let out = folder.file("out.mp4");
+        let out = folder.file("out.m4s");
         origin.script(missing, [Reply::status(404).delay(300).forever()]);
         // All at once: what waits for a section would keep the others from being asked for.
         let first = job(&vod.url).concurrency(8);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hls_fetch::{Class, RetryPolicy, Rule};
-use hls_sched::{Durability, Finished, Job, JobBuilder, Kind};
+use hls_sched::{Durability, Finished, Format, Job, JobBuilder, Kind};
 use hls_testkit::{Origin, Published};
 use tempfile::TempDir;
 
@@ -61,9 +61,18 @@ pub(crate) fn same(file: &Path, expected: &[u8]) -> Outcome {
 
 /// Downloads a stream to a file and judges it: byte-exact, and nothing left beside it.
 pub(crate) async fn exact(vod: &Published, extension: &str) -> Result<Finished, Box<dyn Error>> {
+    exact_as(Format::Auto, vod, extension).await
+}
+
+/// The same, in a format.
+pub(crate) async fn exact_as(
+    format: Format,
+    vod: &Published,
+    extension: &str,
+) -> Result<Finished, Box<dyn Error>> {
     let folder = Folder::new()?;
     let name = format!("out.{extension}");
-    let done = job(&vod.url).output(folder.file(&name)).start().finish().await?;
+    let done = job(&vod.url).format(format).output(folder.file(&name)).start().finish().await?;
     same(&folder.file(&name), &vod.expected)?;
     assert_eq!(folder.names(), [name]);
     assert_eq!(done.bytes, vod.expected.len() as u64);

@@ -13,6 +13,7 @@ use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
 use crate::log::{Log, LogContents};
+use crate::making::made_earlier;
 use crate::outputs::{give_names, refuse_existing};
 use crate::part::Part;
 use crate::record::Record;
@@ -29,7 +30,12 @@ impl DiskStore {
     /// [`Kind::Exists`], [`Kind::InUse`], [`Kind::Newer`], and I/O errors; nothing is changed by the first three.
     pub fn open(options: Options) -> Result<(Self, Recovered), Error> {
         let bad = || Error::new(Kind::Contract, "not the name of a file:", Path::new(""));
-        let layout = Layout::new(options.outputs.clone()).ok_or_else(bad)?;
+        let outputs = options.outputs.clone();
+        let layout = match options.tracks.as_slice() {
+            [] => Layout::new(outputs),
+            tracks => Layout::of_tracks(outputs, tracks),
+        };
+        let layout = layout.ok_or_else(bad)?;
         let folder = layout.folder().to_owned();
         let fresh = match sys::create_private_folder(&folder) {
             Ok(()) => true,
@@ -39,7 +45,7 @@ impl DiskStore {
         if !fresh && !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
             return Err(Error::new(Kind::Io, "not a folder:", &folder));
         }
-        let lock = Lock::take(&layout.lock())?;
+        let lock = Arc::new(Lock::take(&layout.lock())?);
         let opened = Self::open_locked(layout, options, lock);
         if fresh && opened.is_err() {
             // Nothing was there before, so nothing is left behind.
@@ -49,7 +55,7 @@ impl DiskStore {
         opened
     }
 
-    fn open_locked(layout: Layout, options: Options, lock: Lock) -> Result<(Self, Recovered), Error> {
+    fn open_locked(layout: Layout, options: Options, lock: Arc<Lock>) -> Result<(Self, Recovered), Error> {
         let log_path = layout.log();
         let mut warnings = Vec::new();
         if !lock.is_kept {
@@ -58,8 +64,15 @@ impl DiskStore {
             );
         }
         let mut contents = Log::read(&log_path)?;
+        let mut made = made_earlier(&layout);
+        if contents.records.is_empty() && !layout.gapped_log().exists() {
+            // Only the note was left to be cleaned away: it is an output like any other.
+            made.fill(None);
+        }
+        refuse_foreign(&layout, &made, &options)?;
         if options.restart {
-            refuse_existing(layout.outputs(), &options)?;
+            refuse_existing(layout.outputs().iter().chain(layout.made()), &options)?;
+            made.fill(None);
             discard(&layout)?;
             contents = LogContents::default();
         }
@@ -69,12 +82,22 @@ impl DiskStore {
             warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
         }
         let mut replaceable = complete::replaceable(&layout)?;
+        // Of what was made only the cleaning is left, and the tracks may be gone.
+        let is_whole = complete::is_complete(&contents.records)
+            && !complete::has_gaps(&contents.records, layout.outputs().len());
+        if is_whole && is_all_made(&made) {
+            let bare = Self::bare(layout, options, lock, (replaceable, made));
+            return bare.complete_earlier(&contents.records);
+        }
         if let Some(standing) = complete::standing(&layout, &contents.records)? {
             if standing.contains(&Standing::Lost) {
                 let outputs = layout.outputs().iter().zip(&standing).zip(&replaceable);
                 let lost =
                     outputs.filter(|((_, standing), stamp)| **standing == Standing::Lost && stamp.is_none());
-                refuse_existing(lost.map(|((output, _), _)| output), &options)?;
+                match layout.made().is_empty() {
+                    true => refuse_existing(lost.map(|((output, _), _)| output), &options)?,
+                    false => remove_files(lost.map(|((output, _), _)| output.clone())),
+                }
                 complete::take_names_back(&layout, &standing)?;
             } else if !options.final_gaps && complete::has_gaps(&contents.records, layout.outputs().len()) {
                 give_names(&layout, &options, &replaceable, true)?;
@@ -82,14 +105,14 @@ impl DiskStore {
                 contents = LogContents::default();
                 replaceable = complete::replaceable(&layout)?;
             } else {
-                let lock = (lock, replaceable);
-                return Self::complete_earlier(layout, options, lock, &contents.records);
+                let bare = Self::bare(layout, options, lock, (replaceable, made));
+                return bare.complete_earlier(&contents.records);
             }
         }
         let in_outputs = complete::units_in_outputs(&layout, &replaceable)?;
         let replaces = in_outputs.is_some();
         if !replaces {
-            refuse_existing(layout.outputs(), &options)?;
+            make_way(&layout, &options)?;
             remove_files([layout.gapped_log()]);
         }
         let mut claims = recover::claims(&contents.records, layout.outputs().len());
@@ -134,38 +157,37 @@ impl DiskStore {
             spare: by_unit(spare),
             syncing: synced.clone(),
             synced,
-            ..Self::bare(layout, options, (lock, replaceable), index)
+            index,
+            ..Self::bare(layout, options, lock, (replaceable, made))
         };
         let parts = store.parts.iter().map(|part| part.path.clone()).collect();
-        let complete = false;
+        let (complete, made) = (false, false);
         let outputs = claims;
-        Ok((store, Recovered { outputs, aside, partials, complete, replaces, notes, warnings, parts }))
+        Ok((store, Recovered { outputs, aside, partials, complete, made, replaces, notes, warnings, parts }))
     }
 
-    /// An earlier run died between "complete" and the last rename: do what is left.
-    fn complete_earlier(
-        layout: Layout,
-        options: Options,
-        lock: (Lock, Vec<Option<Stamp>>),
-        records: &[Record],
-    ) -> Result<(Self, Recovered), Error> {
-        let outputs = recover::claims(records, layout.outputs().len());
-        let index = Index::open_later(layout.index()).0;
-        let mut store = Self::bare(layout, options, lock, index);
-        give_names(&store.layout, &store.options, &store.replaceable, true)?;
-        store.remove_state()?;
+    /// An earlier run died between "complete" and the last rename, or before all was made of the outputs: do what is left.
+    fn complete_earlier(mut self, records: &[Record]) -> Result<(Self, Recovered), Error> {
+        let outputs = recover::claims(records, self.layout.outputs().len());
+        let made = is_all_made(&self.made);
+        if !made {
+            give_names(&self.layout, &self.options, &self.replaceable, true)?;
+        }
+        if made || self.layout.made().is_empty() {
+            self.remove_state()?;
+        }
         let notes = notes(records).collect();
-        Ok((store, Recovered { outputs, notes, complete: true, ..Recovered::default() }))
+        Ok((self, Recovered { outputs, notes, complete: true, made, ..Recovered::default() }))
     }
 
     /// A store of a job in which nothing has happened yet.
     fn bare(
         layout: Layout,
         options: Options,
-        (lock, replaceable): (Lock, Vec<Option<Stamp>>),
-        index: Index,
+        lock: Arc<Lock>,
+        (replaceable, made): (Vec<Option<Stamp>>, Vec<Option<Stamp>>),
     ) -> Self {
-        let now = Instant::now();
+        let (now, index) = (Instant::now(), Index::open_later(layout.index()).0);
         Self {
             layout,
             options,
@@ -192,6 +214,7 @@ impl DiskStore {
             unsynced: HashSet::new(),
             index,
             lock: Some(lock),
+            made,
         }
     }
 
@@ -207,4 +230,23 @@ impl DiskStore {
             .collect();
         (!outputs.is_empty()).then(|| Check::start(outputs)).transpose()
     }
+}
+
+fn is_all_made(made: &[Option<Stamp>]) -> bool {
+    !made.is_empty() && made.iter().all(Option::is_some)
+}
+
+/// Refuses an output that is there and that no earlier run of this job has made.
+fn refuse_foreign(layout: &Layout, made: &[Option<Stamp>], options: &Options) -> Result<(), Error> {
+    let foreign = layout.made().iter().zip(made).filter(|(_, made)| made.is_none());
+    refuse_existing(foreign.map(|(output, _)| output), options)
+}
+
+/// Outputs begin anew: what has their names stays, but for tracks, which are nobody's result.
+fn make_way(layout: &Layout, options: &Options) -> Result<(), Error> {
+    if layout.made().is_empty() {
+        return refuse_existing(layout.outputs(), options);
+    }
+    remove_files(layout.outputs().iter().cloned());
+    Ok(())
 }

@@ -28,6 +28,8 @@ pub(super) enum Content {
     Real(Media),
     /// The packed sound of the real media, cut anywhere.
     Sound,
+    /// Subtitles: a cue for each segment.
+    Text,
 }
 
 /// Which segment of a content.
@@ -68,12 +70,14 @@ impl Content {
             Self::Fragments { .. } => "m4s",
             Self::Real(media) => media.extension(),
             Self::Sound => "aac",
+            Self::Text => "vtt",
         }
     }
 
     pub(super) fn codecs(&self) -> &'static str {
         match self {
             Self::Packets { is_sound: true, .. } | Self::Sound => "mp4a.40.2",
+            Self::Text => "wvtt",
             Self::Packets { .. } | Self::Fragments { .. } => "avc1.64000c,mp4a.40.2",
             Self::Real(media) => media.codecs(),
         }
@@ -83,7 +87,7 @@ impl Content {
         match self {
             Self::Fragments { .. } => fragment::init(Media::Fmp4, number, is_other),
             Self::Real(media) => fragment::init(*media, number, is_other),
-            Self::Packets { .. } | Self::Sound => None,
+            Self::Packets { .. } | Self::Sound | Self::Text => None,
         }
     }
 
@@ -109,6 +113,7 @@ impl Content {
             }
             Self::Real(media) => vec![real(*media, cut)],
             Self::Sound => vec![sound(cut)],
+            Self::Text => vec![text(cut)],
         }
     }
 
@@ -146,6 +151,16 @@ fn sound(cut: Cut) -> Bytes {
         out.extend_from_slice(frames[(frame % frames.len() as u64) as usize]);
     }
     out.into()
+}
+
+/// A cue that is shown for as long as the segment lasts, and says which one that is (rfc8216bis-22, section 3.1.4).
+fn text(cut: Cut) -> Bytes {
+    let mpegts = ticks(cut.base + cut.clock) & 0x1_ffff_ffff;
+    let (minutes, seconds) = (cut.duration.as_secs() / 60, cut.duration.as_millis() % 60_000);
+    let end = format!("00:{minutes:02}:{:02}.{:03}", seconds / 1000, seconds % 1000);
+    let words = format!("{:x} {}", cut.seed, cut.nth);
+    let map = format!("X-TIMESTAMP-MAP=MPEGTS:{mpegts},LOCAL:00:00:00.000");
+    format!("WEBVTT\n{map}\n\n00:00:00.000 --> {end}\n{words}\n\n").into()
 }
 
 fn frames(mut adts: &[u8]) -> Vec<&[u8]> {

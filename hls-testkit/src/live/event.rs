@@ -194,5 +194,6 @@ pub(super) struct Events {
     pub(super) gaps: Vec<usize>,
     pub(super) maps: Vec<MapChange>,
     pub(super) clock_steps: Vec<(Duration, i64)>,
+    pub(super) targets: Vec<(Duration, u64)>,
     pub(super) steering: Vec<(Duration, Vec<String>)>,
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::Broadcast;
+use super::content::Content;
+use super::{Broadcast, SUBTITLES, Track};
 
 impl Broadcast {
     /// The multivariant playlist, as it is at this time of the transmission.
@@ -18,23 +19,34 @@ impl Broadcast {
             text.push_str("#EXT-X-CONTENT-STEERING:SERVER-URI=\"steering.json\",PATHWAY-ID=\"a\"\n");
         }
         for (p, pathway) in self.pathways.iter().enumerate() {
+            let is_text = |track: &Track| matches!(track.content, Content::Text);
             for (t, track) in self.tracks.iter().enumerate().skip(1) {
-                let default = if t == 1 { "YES" } else { "NO" };
+                let (id, uri) = (&pathway.id, self.uri(t, p));
+                let name = track.name.strip_prefix(SUBTITLES).unwrap_or(&track.name);
+                let kind = if is_text(track) {
+                    "TYPE=SUBTITLES,GROUP-ID=\"sub"
+                } else {
+                    "TYPE=AUDIO,GROUP-ID=\"aud"
+                };
+                let rest = match is_text(track) {
+                    true => "DEFAULT=NO,AUTOSELECT=YES".to_owned(),
+                    false => {
+                        format!("DEFAULT={},AUTOSELECT=YES,CHANNELS=\"1\"", if t == 1 { "YES" } else { "NO" })
+                    }
+                };
                 // Writing to a string can't fail.
                 let _ = writeln!(
                     text,
-                    "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aud-{}\",NAME=\"{name}\",LANGUAGE=\"{name}\",\
-                     DEFAULT={default},AUTOSELECT=YES,CHANNELS=\"1\",URI=\"{}{token}\"",
-                    pathway.id,
-                    self.uri(t, p),
-                    name = track.name,
+                    "#EXT-X-MEDIA:{kind}-{id}\",NAME=\"{name}\",LANGUAGE=\"{name}\",{rest},URI=\"{uri}{token}\"",
                 );
             }
             let codecs = self.tracks[0].content.codecs();
-            let group = match self.tracks.len() {
-                1 => String::new(),
-                _ => format!(",AUDIO=\"aud-{}\"", pathway.id),
-            };
+            let mut group = String::new();
+            for (name, id, wanted) in [("AUDIO", "aud", false), ("SUBTITLES", "sub", true)] {
+                if self.tracks.iter().skip(1).any(|track| is_text(track) == wanted) {
+                    let _ = write!(group, ",{name}=\"{id}-{}\"", pathway.id);
+                }
+            }
             let id = if steered { format!(",PATHWAY-ID=\"{}\"", pathway.id) } else { String::new() };
             let _ = writeln!(
                 text,

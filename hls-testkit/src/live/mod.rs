@@ -57,15 +57,18 @@ pub struct Broadcast {
     events: Events,
 }
 
-/// One media playlist: the picture, or a rendition of the sound.
+/// One media playlist: the picture, or a rendition of the sound or the words.
 #[derive(Clone, Debug)]
 struct Track {
-    /// Its folder, and the language of a rendition.
+    /// Its folder, which ends with the language of a rendition.
     name: String,
     content: Content,
     durations: Vec<Duration>,
     first_sequence: u64,
 }
+
+/// The name of a track of subtitles begins so.
+const SUBTITLES: &str = "subs-";
 
 /// One of several places that have the same content.
 #[derive(Clone, Debug)]
@@ -242,6 +245,17 @@ impl Broadcast {
         self
     }
 
+    /// Adds subtitles, in segments of these durations in turn, with media sequence numbers of their own.
+    pub fn subtitles(mut self, language: &str, durations: &[Duration], first_sequence: u64) -> Self {
+        self.tracks.push(Track {
+            name: format!("{SUBTITLES}{language}"),
+            content: Content::Text,
+            durations: of_some_length(durations),
+            first_sequence,
+        });
+        self
+    }
+
     /// Adds a place that has the same content: a redundant variant, with this `PATHWAY-ID` where there is a steering manifest.
     /// `base` is where its URLs begin (`Origin::base` of another origin), or empty for the same origin.
     pub fn pathway(mut self, id: &str, base: &str) -> Self {
@@ -339,6 +353,12 @@ impl Broadcast {
     /// Moves the clock of the encoder: dates are off by that many milliseconds from there on.
     pub fn clock_step(mut self, at: Duration, ms: i64) -> Self {
         self.events.clock_steps.push((at, ms));
+        self
+    }
+
+    /// Says another `TARGETDURATION` from that time on, which the draft forbids (section 4.4.3.1); segments stay as they are.
+    pub fn retarget(mut self, at: Duration, seconds: u64) -> Self {
+        self.events.targets.push((at, seconds));
         self
     }
 

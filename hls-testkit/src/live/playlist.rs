@@ -72,7 +72,7 @@ impl<'a> Writer<'a> {
     }
 
     fn header(&mut self, first: &Item) {
-        let target = self.broadcast.target_seconds(self.track);
+        let target = self.target_seconds();
         let low = self.broadcast.low_latency.as_ref();
         let version = if low.is_some_and(|low| low.skip_until.is_some()) { 9 } else { 7 };
         self.line(&format!("#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{target}"));
@@ -149,6 +149,13 @@ impl<'a> Writer<'a> {
             0 => name.to_owned(),
             n => format!("r{n}/{name}"),
         }
+    }
+
+    /// What the playlist says at that time.
+    fn target_seconds(&self) -> u64 {
+        let passed = |(at, _): &&(Duration, u64)| self.schedule.inner(*at) <= self.now;
+        let said = self.broadcast.events.targets.iter().rev().find(passed);
+        said.map_or_else(|| self.broadcast.target_seconds(self.track), |(_, seconds)| *seconds)
     }
 
     /// Brings a key into effect.

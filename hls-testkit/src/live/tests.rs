@@ -209,6 +209,19 @@ fn offers_appear_leave_and_expire() {
 }
 
 #[test]
+fn a_target_duration_that_changes() {
+    let mut transmission = noise().retarget(s(2.0), 10).retarget(s(4.0), 3).start();
+    let mut target = |at: f64| {
+        let body = transmission.answer("/live/a/video/index.m3u8", "", s(at)).body;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        text.lines().find_map(|line| line.strip_prefix("#EXT-X-TARGETDURATION:").map(str::to_owned))
+    };
+    for (at, expect) in [(1.9, "2"), (2.0, "10"), (3.9, "10"), (60.0, "3")] {
+        assert_eq!(target(at).as_deref(), Some(expect), "at {at}");
+    }
+}
+
+#[test]
 fn a_name_that_is_given_again() {
     let mut transmission =
         noise().window(3).running(3).restart(Restart::to(s(2.0), 2).reusing_names()).start();

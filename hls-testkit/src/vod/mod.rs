@@ -121,6 +121,21 @@ impl Vod {
         }
     }
 
+    /// Moves all timestamps of transport streams, which wrap at 33 bits.
+    pub fn delayed(mut self, seconds: f64) -> Self {
+        self.segments = self.segments.iter().map(|segment| transport::delayed(segment, seconds)).collect();
+        self.joined = None;
+        self
+    }
+
+    /// Adds the segments of another stream behind a discontinuity.
+    pub fn then(mut self, other: &Self) -> Self {
+        self.discontinuities.push(self.segments.len());
+        self.segments.extend(other.segments.iter().cloned());
+        self.joined = None;
+        self
+    }
+
     /// Encrypts with AES-128, with an implicit IV unless [`iv`](Self::iv) says otherwise.
     pub fn aes128(mut self, key: [u8; 16]) -> Self {
         self.key = Some(key);

@@ -102,6 +102,11 @@ pub(super) fn read(text: &str) -> Result<Change> {
                 (fault.at()?, number(fault.value("ms").context("clock needs ms=-3600000 or the like")?)?);
             Box::new(move |b| b.clock_step(at, ms))
         }
+        "target" => {
+            let (at, to) =
+                (fault.at()?, number(fault.value("to").context("target needs to=10 or the like")?)?);
+            Box::new(move |b| b.retarget(at, to))
+        }
         "steer" => {
             let to = fault.value("to").context("steer needs to=b or the like")?.to_owned();
             let at = fault.at()?;
@@ -214,7 +219,7 @@ mod tests {
         check(&["stale@0s+9s,by=1"], 2.0, "07 08 09")?;
         check(&["renamed@1s", "gap@9", "missing@8,times=1"], 0.0, "07 08 09")?;
         check(&["renamed@1s", "discontinuity@2s", "map@3s", "other-map@4s"], 1.0, "r1/07 r1/08 r1/09")?;
-        check(&["steer@0s,to=a>b", "clock@1s,ms=-3600000"], 0.0, "07 08 09")
+        check(&["steer@0s,to=a>b", "clock@1s,ms=-3600000", "target@1s,to=10"], 0.0, "07 08 09")
     }
 
     #[test]
@@ -230,7 +235,9 @@ mod tests {
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
-        for wrong in ["restart@1s,to=1,back=1", "missing@x", "clock@1s", "steer@1s", "restart@1s,to=x"] {
+        for wrong in
+            ["restart@1s,to=1,back=1", "missing@x", "clock@1s", "target@1s", "steer@1s", "restart@1s,to=x"]
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hls_media::remux::{Input, Irregularity, TextCue, TextTrack, Unit};
+use hls_media::remux::{Input, Irregularity, Takes, TextCue, TextTrack, Unit};
 
 use super::decoded::Decoded;
 use super::made::{AVC, folder, has_ffmpeg, made, source};
@@ -227,14 +227,35 @@ fn timestamps_of_subtitles_find_their_place() {
     let begin = Decoded::of(&first, true, 1).begin();
     let input = Input { units: vec![unit(0, 3), unit(a.len(), 4)], ..Input::default() };
     let output = remux(&[(input, &[a, b].concat())], &[]).expect("it can be remuxed");
-    let time = |timeline, seconds: f64| {
-        let time = output.timeline.time(timeline, ((begin + seconds) * 90_000.0).round() as u64);
-        time.map(|time| (time.as_secs_f64() * 1000.0).round())
+    let millis = |timeline, seconds: f64| {
+        let timestamp = ((begin + seconds) * 90_000.0).round() as u64;
+        (output.timeline.micros(timeline, timestamp) as f64 / 1000.0).round()
     };
-    assert_eq!(time(3, 1.0), Some(1000.0));
-    assert_eq!(time(3, -1.0), None);
-    assert_eq!(time(5, 1.0), None);
+    assert_eq!(millis(3, 1.0), 1000.0);
+    assert_eq!(millis(3, -1.0), -1000.0);
+    // Timestamps come around.
+    assert_eq!(millis(3, 8_589_934_592.0 / 90_000.0 + 1.0), 1000.0);
     // The last frame of audio in the first part ends a little behind its last picture.
-    let second = time(4, 69_501.0).expect("it is there");
+    let second = millis(4, 69_501.0);
     assert!((5000.0..5100.0).contains(&second), "{second}");
+    // Nothing but the subtitles has the next one.
+    assert_eq!(millis(5, 69_501.0), second);
+}
+
+#[test]
+fn sound_that_is_not_wanted() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let path = part("160x90", 0);
+    let bytes = read(&path);
+    for (takes, has_video, sounds) in [(Takes::Pictures, true, 0), (Takes::Sound, false, 1)] {
+        let output = remux(&[(Input { takes, ..Input::default() }, &bytes)], &[]).expect("it can be remuxed");
+        let written = written("taken", &output);
+        let (before, after) =
+            (Decoded::of(&path, has_video, sounds), Decoded::of(&written, has_video, sounds));
+        before.check(&after, "taken");
+        let tracks = output.mp4.windows(4).filter(|four| four == b"trak").count();
+        assert_eq!(tracks, 1, "{takes:?}");
+    }
 }

@@ -177,3 +177,51 @@ fn an_edge_that_still_has_the_stream_before_it_began_anew() {
 fn numbers_that_leap_are_another_count() {
     assert_eq!(run(&plain(10, 6), &[plain(1_700_000_000, 6)]), [anew(0)]);
 }
+
+#[test]
+fn an_encoder_whose_clock_is_wrong_is_no_older_copy_for_ever() {
+    let older = Reading::Older;
+    let back = |count| dated(0, count, BASE - 3600);
+    // Three loads, a target duration, and something new among them.
+    let comes_back = [back(1), back(1), back(2), back(2), back(3)];
+    assert_eq!(run(&dated(100, 6, BASE), &comes_back), [older, older, anew(0), Reading::Unchanged, news(2)]);
+    // Numbers that leap ahead.
+    let far = |count| dated(1_700_000_000, count, BASE - 3600 - 3_400_000_000);
+    assert_eq!(run(&dated(10, 6, BASE), &[far(1), far(2), far(3)]), [older, older, anew(0)]);
+    // What does not grow was put there long ago.
+    assert_eq!(run(&dated(100, 6, BASE), &[back(6), back(6), back(6), back(6), back(6)]), [older; 5]);
+    // No further behind than an edge may be, and one that is known.
+    let near = |n: u64| dated(90 + n, 6, BASE);
+    assert_eq!(run(&dated(100, 6, BASE), &[near(0), near(1), near(2), near(3), near(4)]), [older; 5]);
+}
+
+#[test]
+fn numbers_that_are_given_again_behind_others_are_other_segments() {
+    let since = |n: u64, from: u64, name: &'static str| {
+        move |at: u64| if at < from { format!("s{at}.ts") } else { format!("{name}{n}-{at}.ts") }
+    };
+    let again = |first, count, from| playlist(first, count, since(1, from, "again"), |_| None);
+    // 14 and 15 were recorded, and are others now; what stands in front of them is there.
+    let then = [again(10, 5, 14), again(10, 6, 14), again(11, 6, 14), plain(10, 6)];
+    assert_eq!(run(&plain(10, 6), &then), [anew(4), news(5), news(5), Reading::Older]);
+    // Seen only when there were as many again, and more.
+    assert_eq!(run(&plain(10, 6), &[again(11, 6, 14)]), [anew(3)]);
+    // One alone may have been replaced, if no date says that it is another.
+    assert_eq!(run(&plain(10, 6), &[again(10, 6, 15), again(11, 6, 15)]), [Reading::Unchanged, news(5)]);
+    // Two edges with names of their own, in turns.
+    let edge = |name: &'static str, first| playlist(first, 6, move |n| format!("{name}/{n}.ts"), |_| None);
+    let turns = [edge("b", 12), edge("a", 12), edge("a", 11), edge("b", 13), edge("a", 14)];
+    let (same, older) = (Reading::Unchanged, Reading::Older);
+    assert_eq!(run(&edge("a", 10), &turns), [news(4), same, older, news(5), news(5)]);
+    let date = |n: u64| Some(BASE + 2 * n as i64 + if n < 15 { 0 } else { 3 });
+    let again = playlist(10, 6, |n| format!("s{n}.ts"), date);
+    assert_eq!(run(&dated(10, 6, BASE), &[again]), [anew(5)]);
+}
+
+#[test]
+fn one_segment_at_a_time_from_an_edge_that_is_far_behind() {
+    let older = Reading::Older;
+    let at = |n| plain(n, 1);
+    let then = [at(8), at(9), at(10), at(7), at(8), at(8), at(9), at(9)];
+    assert_eq!(run(&at(7), &then)[3..], [older; 5]);
+}

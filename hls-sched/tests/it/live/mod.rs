@@ -1,9 +1,11 @@
 //! Recordings of broadcasts of the test kit, most of them in paused time: what is in the file, and what is said of it.
 
+mod copies;
 mod ends;
 mod outages;
 mod plain;
 mod renewal;
+mod sync;
 mod tracks;
 
 use std::error::Error;

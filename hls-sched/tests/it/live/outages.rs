@@ -101,3 +101,39 @@ async fn a_stream_that_is_gone_for_good_ends_well_after_a_while() -> Outcome {
     assert_eq!(recorded.warnings(), ["live.stale"]);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_does_not_blame_the_stream_for_it() -> Outcome {
+    let outage = Outage::new(Of::Everything, SECOND * 18, SECOND * 640);
+    let broadcast = noise(360).outage(outage);
+    let air = OnAir::new(&broadcast);
+    let folder = Folder::new()?;
+    let patience = Some(SECOND * 120);
+    let job = job(&air, &broadcast.playlist_path(0, 0)).give_up_after(patience);
+    let job = job.output(folder.file("out.ts")).start();
+    tokio::time::sleep(SECOND * 20).await;
+    tokio::time::advance(SECOND * 600).await;
+    let done = job.finish().await?;
+    assert_eq!(done.stopped_by, Some(StoppedBy::End));
+    let polls = air.transmission().polls(0);
+    let woken = polls.iter().find(|at| **at >= SECOND * 620).ok_or("it looked never again")?;
+    assert!(*woken < SECOND * 621, "{woken:?}");
+    let [gap] = &done.gaps[..] else { panic!("{:?}", done.gaps) };
+    let behind = (gap.sequence + gap.count) as usize;
+    has(&air, &folder.file("out.ts"), &(0..gap.sequence as usize).chain(behind..360).collect::<Vec<_>>())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_left_the_window_when_its_key_comes_has_been_kept() -> Outcome {
+    for (name, lasts, how) in
+        [("503", 30, None), ("404", 200, Some(404)), ("403", 200, Some(403)), ("long", 1200, None)]
+    {
+        let keys = Outage::new(Of::Keys, SECOND * 21, SECOND * lasts);
+        let keys = how.map_or(keys.clone(), |status| keys.status(status));
+        let total = 60 + lasts as usize / 2;
+        let broadcast = noise(total).window(5).aes128([4; 16]).rotate_every(5).outage(keys);
+        let recorded = record(&broadcast, Duration::from_millis(40), |job| job).await?;
+        recorded.has_all_of_it().map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}

@@ -96,3 +96,36 @@ async fn a_section_that_is_the_same_goes_into_the_file_and_another_one_into_the_
     }
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn subtitles_are_recorded_beside_the_picture() -> Outcome {
+    let broadcast = || {
+        let stream = noise(60).running(9).audio("en", &[SECOND * 3, SECOND], 700);
+        stream.subtitles("en", &[SECOND * 4], 30).subtitles("de", &[SECOND * 2], 5)
+    };
+    for (name, broadcast) in [("dated", broadcast().dated(1_772_323_190_000)), ("undated", broadcast())] {
+        for (wanted, files) in [
+            (hls_sched::Wanted::None, &["audio-en.ts"][..]),
+            (hls_sched::Wanted::Languages(vec!["de".to_owned()]), &["audio-en.ts", "subs-de.vtt"]),
+            (hls_sched::Wanted::All, &["audio-en.ts", "subs-en.vtt", "subs-de.vtt"]),
+        ] {
+            let recorded = both(&broadcast, |job| job.subtitles(wanted).from(hls_sched::From::Live)).await?;
+            assert!(recorded.done.gaps.is_empty(), "{name}: {:?}", recorded.done.gaps);
+            let names = recorded.done.outputs.iter().skip(1).filter_map(|path| path.file_name());
+            let names: Vec<_> = names.map(|name| name.to_string_lossy().replace("out.", "")).collect();
+            assert_eq!(names, files, "{name}");
+            let picture = span(&recorded, 0, &recorded.done.outputs[0])?;
+            for (output, file) in recorded.done.outputs.iter().zip(std::iter::once(&"").chain(files)) {
+                let track =
+                    ["", "audio-en.ts", "subs-en.vtt", "subs-de.vtt"].iter().position(|of| of == file);
+                let side = span(&recorded, track.unwrap_or_default(), output)?;
+                let apart = (picture.0.abs_diff(side.0), picture.1.abs_diff(side.1));
+                assert!(
+                    apart.0 <= SECOND * 4 && apart.1 <= SECOND * 4,
+                    "{name}, {file}: {picture:?}, {side:?}"
+                );
+            }
+        }
+    }
+    Ok(())
+}

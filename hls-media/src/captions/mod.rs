@@ -1,0 +1,238 @@
+//! WebVTT segments merged into one: on one timeline, each cue once, as `.vtt`, `.srt` or plain text.
+//!
+//! ```
+//! use std::time::Duration;
+//! use hls_media::captions::Captions;
+//!
+//! let segment = b"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\n\n00:01.000 --> 00:02.500\nHello\n";
+//! let mut captions = Captions::new();
+//! for _ in 0..2 {
+//!     // The stream begins at 10 s of its clock.
+//!     captions.push(segment, Duration::ZERO, |timestamp| (timestamp as i64 - 900_000) * 1000 / 90)?;
+//! }
+//! assert_eq!(captions.to_srt(), "1\n00:00:01,000 --> 00:00:02,500\nHello\n\n");
+//! # Ok::<(), hls_media::captions::CaptionsError>(())
+//! ```
+
+mod markup;
+mod segment;
+mod written;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use self::segment::Segment;
+
+/// Microseconds in which the 33-bit timestamps of MPEG-2 come around, nine times.
+const NINE_WRAPS: i64 = (1 << 33) * 100;
+
+/// What is wrong with a segment of captions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptionsError {
+    /// It does not begin with `WEBVTT`.
+    #[error("it does not begin with WEBVTT")]
+    Signature,
+    /// The time of its `X-TIMESTAMP-MAP` can't be read, so none of its cues has a place.
+    #[error("its X-TIMESTAMP-MAP can't be read")]
+    Map,
+    /// It is no text in UTF-8.
+    #[error("it is not text in UTF-8")]
+    Text,
+}
+
+/// A cue on the timeline of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cue {
+    /// When it appears, in microseconds from the begin of the stream.
+    pub begin: u64,
+    /// When it goes; never before `begin`.
+    pub end: u64,
+    /// Its name, or nothing.
+    pub identifier: String,
+    /// Where and how it is shown, as WebVTT has it.
+    pub settings: String,
+    /// Its text with its markup, without blank lines.
+    pub text: String,
+}
+
+/// What has been merged so far.
+#[derive(Debug, Clone, Default)]
+pub struct Captions {
+    cues: Vec<Cue>,
+    seen: HashSet<(u64, u64, String)>,
+    /// Style sheets and regions, each once.
+    blocks: Vec<String>,
+    unreadable: u64,
+}
+
+impl Captions {
+    /// Begins.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a segment, with the initialization section before it where there is one.
+    ///
+    /// `near` is where it lies on the timeline of the stream: timestamps come around each 26.5 hours (RFC 8216bis, 3.5).
+    /// `place` says where on that timeline a timestamp of 90 kHz is, in microseconds, which may be before the begin.
+    ///
+    /// Cues that end before the begin are left out, and so are those that another segment has given already: the same text
+    /// at the same time.
+    ///
+    /// # Errors
+    /// Where it is no WebVTT.
+    pub fn push(
+        &mut self,
+        segment: &[u8],
+        near: Duration,
+        place: impl Fn(u64) -> i64,
+    ) -> Result<(), CaptionsError> {
+        let segment = Segment::read(segment)?;
+        let near = i64::try_from(near.as_micros()).unwrap_or(i64::MAX / 4);
+        // Without a map, 0 is 0 of the clock.
+        let zero = place(segment.timestamp).saturating_sub(segment.local);
+        for mut cue in segment.cues {
+            let lasts = cue.end.saturating_sub(cue.begin);
+            let begin = around(zero.saturating_add(cue.begin), near);
+            let end = begin.saturating_add(lasts);
+            let (Ok(end), begin) = (u64::try_from(end), u64::try_from(begin).unwrap_or(0)) else { continue };
+            if end == 0 {
+                continue;
+            }
+            cue.text.truncate(cue.text.trim_end_matches([' ', '\t', '\u{c}']).len());
+            let cue = Cue {
+                begin,
+                end: end.max(begin),
+                identifier: cue.identifier,
+                settings: cue.settings,
+                text: cue.text,
+            };
+            if self.seen.insert((cue.begin, cue.end, cue.text.trim().to_owned())) {
+                self.cues.push(cue);
+            }
+        }
+        for block in segment.blocks {
+            if !self.blocks.contains(&block) {
+                self.blocks.push(block);
+            }
+        }
+        self.unreadable += segment.unreadable;
+        Ok(())
+    }
+
+    /// The cues in the order in which they appear.
+    #[must_use]
+    pub fn cues(&self) -> Vec<&Cue> {
+        let mut cues = self.cues.iter().collect::<Vec<_>>();
+        cues.sort_by_key(|cue| (cue.begin, cue.end));
+        cues
+    }
+
+    /// How many blocks had times that can't be read: what they say is not in here.
+    #[must_use]
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+}
+
+/// The same time in the round of the clock that is next to another time.
+fn around(time: i64, near: i64) -> i64 {
+    let off = i128::from(time) - i128::from(near);
+    let (nine, off) = (i128::from(NINE_WRAPS), off * 9);
+    // Half a round either way.
+    let rounds = (off + nine / 2).div_euclid(nine);
+    i64::try_from(i128::from(time) - (rounds * nine).div_euclid(9)).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn merged(segments: &[(&str, u64)], first: i64) -> Captions {
+        let mut captions = Captions::new();
+        for (text, near) in segments {
+            let place = |timestamp: u64| (timestamp as i64 - first) * 100 / 9;
+            captions.push(text.as_bytes(), Duration::from_secs(*near), place).unwrap();
+        }
+        captions
+    }
+
+    fn check(segments: &[(&str, u64)], first: i64, expect: &[(u64, u64, &str)]) {
+        let captions = merged(segments, first);
+        let found: Vec<_> =
+            captions.cues().iter().map(|c| (c.begin / 1000, c.end / 1000, c.text.as_str())).collect();
+        assert_eq!(found, expect, "{segments:?}");
+    }
+
+    #[test]
+    fn times_are_those_of_the_stream() {
+        let map = |map: &str, cues: &str| format!("WEBVTT\nX-TIMESTAMP-MAP={map}\n\n{cues}");
+        let cue = "00:01.000 --> 00:02.000\na\n";
+        // In either order, with hours and without.
+        for text in ["MPEGTS:900000,LOCAL:00:00:00.000", "LOCAL:00:00.000,MPEGTS:900000"] {
+            check(&[(&map(text, cue), 0)], 900_000, &[(1000, 2000, "a")]);
+            check(&[(&map(text, cue), 0)], 810_000, &[(2000, 3000, "a")]);
+        }
+        let later = map("LOCAL:01:00:00.000,MPEGTS:900000", "01:00:03.000 --> 01:00:04.000\na\n");
+        check(&[(&later, 0)], 900_000, &[(3000, 4000, "a")]);
+        // No map: 0 is 0 of the clock.
+        check(&[(&format!("WEBVTT\n\n{cue}"), 0)], 0, &[(1000, 2000, "a")]);
+        check(&[(&format!("WEBVTT\n\n{cue}"), 0)], 135_000, &[(0, 500, "a")]);
+        check(&[(&format!("WEBVTT\n\n{cue}"), 0)], 180_000, &[]);
+    }
+
+    #[test]
+    fn clocks_come_around() {
+        const ROUND: i64 = 1 << 33;
+        let segment = |timestamp: i64| {
+            let timestamp = timestamp.rem_euclid(ROUND);
+            format!(
+                "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{timestamp},LOCAL:00:00:00.000\n\n00:00.500 --> 00:01.000\nx\n"
+            )
+        };
+        let first = ROUND - 90_000;
+        let (before, behind) = (segment(first), segment(first + 10 * 90_000));
+        check(&[(&before, 0), (&behind, 10)], first, &[(500, 1000, "x"), (10_500, 11_000, "x")]);
+        // A day and more behind the begin.
+        let far = segment(first + 100_000 * 90_000);
+        check(&[(&far, 100_000)], first, &[(100_000_500, 100_001_000, "x")]);
+    }
+
+    #[test]
+    fn a_cue_that_comes_again_is_one() {
+        let one = "WEBVTT\n\n1\n00:01.000 --> 00:12.000\nlong\n\n2\n00:02.000 --> 00:03.000\nshort";
+        let two = "WEBVTT\n\n1\n00:01.000 --> 00:12.000 line:1\nlong \n\n1\n00:11.000 --> 00:12.000\nshort\n";
+        check(
+            &[(one, 0), (two, 10)],
+            0,
+            &[(1000, 12_000, "long"), (2000, 3000, "short"), (11_000, 12_000, "short")],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), near in any::<u64>(), at in any::<i64>()) {
+            let mut captions = Captions::new();
+            let _ = captions.push(&bytes, Duration::from_secs(near), |_| at);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let _ = captions.push(format!("WEBVTT\n\n{text}").as_bytes(), Duration::from_secs(near), |t| at ^ t as i64);
+            let _ = (captions.to_vtt(), captions.to_srt());
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(cues in proptest::collection::vec((0_u64..30_000_000, 1_u64..9_000_000, "[a-z&<>]{1,8}"), 0..20)) {
+            let mut text = "WEBVTT\n\n".to_owned();
+            for (begin, lasts, word) in &cues {
+                let time = |t: u64| format!("{:02}:{:02}:{:02}.{:03}", t / 3_600_000, t / 60_000 % 60, t / 1000 % 60, t % 1000);
+                text.push_str(&format!("{} --> {}\n{word}\n\n", time(*begin), time(begin + lasts)));
+            }
+            let captions = merged(&[(&text, 0)], 0);
+            let again = merged(&[(&captions.to_vtt(), 0)], 0);
+            prop_assert_eq!(captions.cues(), again.cues());
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! Playlists loaded, and tracks chosen.
+
+use std::time::Duration;
+
+use hls_media::Container;
+use hls_media::remux::Takes;
+use hls_parse::{Media, Multivariant, Parsed, Playlist, Rendition};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use url::Url;
+
+use super::picking::{self, Pick, Wishes};
+use crate::attempt::Transport;
+use crate::choice::Choice;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Retry};
+use crate::job::{Config, Input};
+use crate::plan::Track;
+use crate::{load, name, select};
+
+/// A track with what its name depends on.
+pub(crate) struct Chosen {
+    pub(crate) track: Track,
+    pub(crate) source: Source,
+    pub(crate) container: Container,
+    pub(crate) about: About,
+    pub(crate) role: Role,
+    pub(crate) has_pictures: bool,
+    pub(crate) height: Option<u32>,
+}
+
+/// What a track is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The segments of a variant.
+    Main,
+    Audio,
+    Subtitles,
+    /// Some segments, which tell when the stream begins.
+    Clock,
+}
+
+/// What the playlist says of a track.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) language: Option<String>,
+    pub(crate) name: Option<String>,
+    /// It is the one to play of its kind unless another is asked for.
+    pub(crate) is_default: bool,
+    pub(crate) codecs: Option<String>,
+    pub(crate) takes: Takes,
+    /// By the playlist there is no sound in its segments.
+    pub(crate) has_no_sound: bool,
+}
+
+impl Chosen {
+    /// What tells a side track from others in names.
+    pub(crate) fn tag(&self) -> String {
+        let tag = self.about.language.as_deref().or(self.about.name.as_deref()).unwrap_or("1");
+        let kind = if self.role == Role::Subtitles { "subs" } else { "audio" };
+        format!("{kind}-{tag}")
+    }
+}
+
+/// What becomes one film.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Film {
+    /// What tells it from the others: `1080p`.
+    pub(crate) label: String,
+    /// Its tracks, the main one first. Films may share tracks.
+    pub(crate) tracks: Vec<usize>,
+}
+
+/// All that was chosen.
+#[derive(Default)]
+pub(crate) struct Selection {
+    pub(crate) chosen: Vec<Chosen>,
+    pub(crate) films: Vec<Film>,
+    /// One for each film; none where there was nothing to choose.
+    pub(crate) choices: Vec<Choice>,
+}
+
+/// Where a media playlist is loaded from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) url: Url,
+    pub(crate) parent: Option<Url>,
+    /// Variables of the playlist that names it.
+    pub(crate) import: Vec<(String, String)>,
+    /// Where else the same is to be had.
+    pub(crate) elsewhere: Vec<Url>,
+}
+
+impl Source {
+    /// Turns to the next place, where there is one.
+    pub(crate) fn turn(&mut self) -> bool {
+        if self.elsewhere.is_empty() {
+            return false;
+        }
+        let next = self.elsewhere.remove(0);
+        let last = std::mem::replace(&mut self.url, next);
+        self.elsewhere.push(last);
+        true
+    }
+}
+
+/// The same; where a stream that has not begun is to be waited for, until it has.
+pub(crate) async fn choose_patiently(
+    config: &Config,
+    (prior, goes_on): (Vec<Choice>, bool),
+    transport: &Transport,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Result<Selection, Error> {
+    let mut is_said = false;
+    loop {
+        let error = match choose(config, (&prior, goes_on), transport, events).await {
+            Err(error) if config.live.wait && may_begin_later(&error) => error,
+            result => return result,
+        };
+        if !std::mem::replace(&mut is_said, true) {
+            let message = format!("waiting for the stream to begin: {error}");
+            let _ = events.send(Event::Warning { kind: "live.waiting", message });
+        }
+        tokio::time::sleep(LOOK_EVERY.max(error.retry_after().unwrap_or_default())).await;
+    }
+}
+
+/// What a server says of a stream that has not begun.
+fn may_begin_later(error: &Error) -> bool {
+    match error.kind() {
+        Kind::Temporary => true,
+        Kind::Refused => error.class() == hls_fetch::Class::Permanent,
+        Kind::Playlist => matches!(error.code(), "playlist.empty" | "playlist.not_a_playlist"),
+        _ => false,
+    }
+}
+
+/// How often it is looked whether a stream has begun.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Loads the playlists and chooses what to take. `goes_on`: a recording of it has begun, so that it is live even if it has
+/// ended meanwhile.
+pub(crate) async fn choose(
+    config: &Config,
+    (prior, goes_on): (&[Choice], bool),
+    transport: &Transport,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Result<Selection, Error> {
+    let parsed = match &config.input {
+        Input::Url(url) => load(config, url, None, &[], transport, events).await?,
+        Input::Text(text, base) => load::read(text, base, &[])?,
+    };
+    warn(&parsed, events);
+    let playlist = match parsed.playlist {
+        Playlist::Media(media) => return single(config, media, goes_on),
+        Playlist::Multivariant(playlist) => playlist,
+    };
+    let wishes = config.wishes();
+    let picks = picking::pick(&wishes, prior, &playlist)?;
+    let mut wanted = Wanted { playlist: &playlist, parts: Vec::new() };
+    let films = picks.iter().map(|pick| wanted.film(&wishes, pick)).collect::<Vec<_>>();
+    let choices = picks.iter().map(|pick| Choice::of(&playlist, pick.variant, pick.audio.first().copied()));
+    let choices = choices.collect::<Vec<_>>();
+    let loaded = wanted.load(config, transport, events).await?;
+    let mut chosen = Vec::new();
+    for (part, media) in wanted.parts.into_iter().zip(loaded) {
+        chosen.push(part.chosen(config, &playlist, &choices, media, goes_on)?);
+    }
+    let labels = labels(&picks);
+    let films = films.into_iter().zip(labels).map(|(tracks, label)| Film { label, tracks }).collect();
+    Ok(Selection { chosen, films, choices })
+}
+
+/// A media playlist is all there is.
+fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Error> {
+    let track = planned(String::new(), media, None, config, goes_on)?;
+    let source =
+        Source { url: config.url().clone(), parent: None, import: Vec::new(), elsewhere: Vec::new() };
+    let container = name::expected_container(&track.media());
+    let takes = match (config.wants_sound_alone(), config.video_only) {
+        (true, _) => Takes::Sound,
+        (_, true) => Takes::Pictures,
+        _ => Takes::All,
+    };
+    let is_text = container == Container::WebVtt;
+    let chosen = Chosen {
+        track,
+        source,
+        container,
+        about: About { is_default: true, takes, ..About::default() },
+        role: if is_text { Role::Subtitles } else { Role::Main },
+        has_pictures: takes != Takes::Sound && !is_text,
+        height: None,
+    };
+    let films = vec![Film { label: String::new(), tracks: vec![0] }];
+    Ok(Selection { chosen: vec![chosen], films, choices: Vec::new() })
+}
+
+/// The media playlists that are needed, each once.
+struct Wanted<'m> {
+    playlist: &'m Multivariant,
+    parts: Vec<Part<'m>>,
+}
+
+struct Part<'m> {
+    url: &'m Url,
+    role: Role,
+    /// The film that it was first needed for.
+    pick: usize,
+    label: String,
+    about: About,
+    bandwidth: Option<u64>,
+    has_pictures: bool,
+    height: Option<u32>,
+    variant: &'m hls_parse::Variant,
+}
+
+impl<'m> Wanted<'m> {
+    /// Adds what a film needs; returns its tracks.
+    fn film(&mut self, wishes: &Wishes, pick: &Pick<'m>) -> Vec<usize> {
+        let number = self.parts.iter().map(|part| part.pick + 1).max().unwrap_or(0);
+        let mut tracks = Vec::new();
+        let variant = pick.variant;
+        let main = |role, takes| Part {
+            url: &variant.url,
+            role,
+            pick: number,
+            label: select::label(variant),
+            about: About {
+                is_default: true,
+                codecs: variant.codecs.clone(),
+                takes,
+                has_no_sound: pick.has_no_sound,
+                ..About::default()
+            },
+            bandwidth: variant.bandwidth.filter(|_| role == Role::Main),
+            has_pictures: select::has_pictures(variant) && takes != Takes::Sound,
+            height: variant.resolution.map(|r| r.height),
+            variant,
+        };
+        if let Some(takes) = pick.takes {
+            tracks.push(self.add(main(Role::Main, takes)));
+        }
+        for (n, rendition) in pick.audio.iter().enumerate() {
+            tracks.push(self.add(side(rendition, Role::Audio, "audio", number, variant, n == 0)));
+        }
+        for rendition in &pick.subtitles {
+            let is_shown = rendition.default || rendition.forced;
+            tracks.push(self.add(side(rendition, Role::Subtitles, "subtitles", number, variant, is_shown)));
+        }
+        if wishes.subtitles_only {
+            tracks.push(self.add(main(Role::Clock, Takes::All)));
+        }
+        tracks
+    }
+
+    fn add(&mut self, part: Part<'m>) -> usize {
+        let known = self.parts.iter().position(|known| known.url == part.url && known.role == part.role);
+        known.unwrap_or_else(|| {
+            self.parts.push(part);
+            self.parts.len() - 1
+        })
+    }
+
+    /// Loads them all side by side.
+    async fn load(
+        &self,
+        config: &Config,
+        transport: &Transport,
+        events: &mpsc::UnboundedSender<Event>,
+    ) -> Result<Vec<Media>, Error> {
+        let mut loads = JoinSet::new();
+        for (n, part) in self.parts.iter().enumerate() {
+            let (url, base) = (part.url.clone(), self.playlist.base().clone());
+            let (variables, policy) = (self.playlist.variables.clone(), load::policy(&config.policy));
+            let (fetch, events) = (transport.fetch.clone(), events.clone());
+            loads.spawn(async move {
+                let report = |retry: Retry| {
+                    let _ = events.send(Event::Retry(retry));
+                };
+                let parsed = load::playlist(&*fetch, &url, Some(&base), &variables, &policy, &report).await;
+                (n, parsed)
+            });
+        }
+        let mut loaded = self.parts.iter().map(|_| None).collect::<Vec<_>>();
+        while let Some(ended) = loads.join_next().await {
+            let ended =
+                ended.map_err(|_| Error::new(Kind::Internal, "internal", "loading a playlist panicked"));
+            let (n, parsed) = ended?;
+            let parsed = parsed?;
+            warn(&parsed, events);
+            let Playlist::Media(media) = parsed.playlist else {
+                let nested = Error::new(
+                    Kind::Playlist,
+                    "playlist.nested",
+                    "a variant leads to another list of variants",
+                );
+                return Err(nested.at(hls_fetch::redacted(self.playlist.base())));
+            };
+            if let Some(place) = loaded.get_mut(n) {
+                *place = Some(media);
+            }
+        }
+        Ok(loaded.into_iter().flatten().collect())
+    }
+}
+
+fn side<'m>(
+    rendition: &'m Rendition,
+    role: Role,
+    kind: &str,
+    pick: usize,
+    variant: &'m hls_parse::Variant,
+    is_default: bool,
+) -> Part<'m> {
+    Part {
+        // One without a URL is inside the variant, and not picked.
+        url: rendition.url.as_ref().unwrap_or(&variant.url),
+        role,
+        pick,
+        label: format!("{kind} {}", hls_fetch::escaped(select::called(rendition), 40)),
+        about: About {
+            language: rendition.language.clone(),
+            name: Some(rendition.name.clone()),
+            is_default,
+            codecs: variant.codecs.clone(),
+            takes: Takes::All,
+            has_no_sound: false,
+        },
+        bandwidth: None,
+        has_pictures: false,
+        height: None,
+        variant,
+    }
+}
+
+impl Part<'_> {
+    fn chosen(
+        self,
+        config: &Config,
+        playlist: &Multivariant,
+        choices: &[Choice],
+        media: Media,
+        goes_on: bool,
+    ) -> Result<Chosen, Error> {
+        let elsewhere = choices.get(self.pick).map(|choice| match self.role {
+            Role::Main | Role::Clock => choice.elsewhere(playlist, self.variant),
+            Role::Audio => choice.audio_elsewhere(playlist, self.url),
+            Role::Subtitles => Vec::new(),
+        });
+        let mut track = planned(self.label, media, self.bandwidth, config, goes_on)?;
+        if self.role == Role::Clock {
+            track = track.into_clock();
+        }
+        let source = Source {
+            url: self.url.clone(),
+            parent: Some(playlist.base().clone()),
+            import: playlist.variables.clone(),
+            elsewhere: elsewhere.unwrap_or_default(),
+        };
+        let container = match self.role {
+            Role::Subtitles => name::expected_subtitles(&track.media()),
+            _ => name::expected_container(&track.media()),
+        };
+        let (about, role, has_pictures, height) = (self.about, self.role, self.has_pictures, self.height);
+        Ok(Chosen { track, source, container, about, role, has_pictures, height })
+    }
+}
+
+/// What tells films apart in names: the height, and where that is not enough, the bandwidth.
+fn labels(picks: &[Pick<'_>]) -> Vec<String> {
+    let height = |pick: &Pick<'_>| pick.variant.resolution.map(|r| format!("{}p", r.height));
+    let bandwidth = |pick: &Pick<'_>| pick.variant.bandwidth.map(|b| format!("{}k", b / 1000));
+    let joined = |parts: [Option<String>; 2]| parts.into_iter().flatten().collect::<Vec<_>>().join("-");
+    let mut labels = Vec::new();
+    for (n, pick) in picks.iter().enumerate() {
+        let is_alone =
+            |other: &Pick<'_>| height(other) != height(pick) || std::ptr::eq(other.variant, pick.variant);
+        let mut label = match height(pick) {
+            Some(height) if picks.iter().all(is_alone) => height,
+            height => joined([height, bandwidth(pick)]),
+        };
+        if label.is_empty() || labels.contains(&label) {
+            label = joined([Some(label).filter(|label| !label.is_empty()), Some((n + 1).to_string())]);
+        }
+        labels.push(label);
+    }
+    labels
+}
+
+async fn load(
+    config: &Config,
+    url: &Url,
+    parent: Option<&Url>,
+    import: &[(String, String)],
+    transport: &Transport,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Result<Parsed, Error> {
+    let report = |retry: Retry| {
+        let _ = events.send(Event::Retry(retry));
+    };
+    load::playlist(&*transport.fetch, url, parent, import, &load::policy(&config.policy), &report).await
+}
+
+fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
+    for warning in &parsed.warnings {
+        let _ = events.send(Event::Warning { kind: "playlist", message: warning.to_string() });
+    }
+}
+
+/// The track of a playlist: as long as it says, or growing where it has no end.
+fn planned(
+    label: String,
+    media: Media,
+    bandwidth: Option<u64>,
+    config: &Config,
+    goes_on: bool,
+) -> Result<Track, Error> {
+    if media.ended && !goes_on {
+        return Track::new(label, media, bandwidth, config.allow_gaps);
+    }
+    let place = hls_fetch::redacted(media.base());
+    match &config.input {
+        Input::Text(..) if label.is_empty() && !media.ended => {
+            let error =
+                Error::new(Kind::Playlist, "playlist.live", "the playlist has no end (EXT-X-ENDLIST)");
+            return Err(error
+                .at(place)
+                .why("more segments will come, and nobody can tell where")
+                .next("give its URL, so that it can be loaded again"));
+        }
+        _ if media.segments().len() == 0 && !goes_on => {
+            let error = Error::new(Kind::Playlist, "playlist.empty", "the live stream has no segments yet");
+            return Err(error.at(place).next("--wait waits for it to begin"));
+        }
+        _ => {}
+    }
+    Track::growing(label, media, bandwidth)
+}

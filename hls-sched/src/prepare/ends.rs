@@ -1,0 +1,222 @@
+//! How a job ends: the names of its outputs, and what each of them is made of.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use hls_media::Container;
+use hls_parse::DateTime;
+use hls_state::Layout;
+
+use super::choosing::{Chosen, Role, Selection};
+use super::probe_manifest;
+use crate::error::{Error, Kind};
+use crate::job::{Config, Format, Output};
+use crate::name;
+use crate::product::{self, Made, Product};
+
+/// How a job ends.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    /// The outputs, the main one first.
+    pub(crate) outputs: Vec<PathBuf>,
+    /// What each of them is made of; empty where each one is a track.
+    pub(crate) products: Vec<Product>,
+    /// The names of tracks that are no outputs.
+    pub(crate) tracks: Vec<String>,
+}
+
+/// The names of the outputs, checked against what is in them.
+pub(crate) fn outputs(config: &Config, selection: &Selection, part: u32) -> Result<Ends, Error> {
+    let chosen = &selection.chosen;
+    let Some((main, sides)) = chosen.split_first() else { return Ok(Ends::default()) };
+    let path = match &config.output {
+        Output::File(path) => path.clone(),
+        Output::Template(template) => {
+            let path = filled(template, config, main, part);
+            match template.contains('{') && Path::new(&path).extension().is_some() && !template.ends_with('}')
+            {
+                true => PathBuf::from(path),
+                false => PathBuf::from(format!("{path}.{}", extension(config, selection))),
+            }
+        }
+        Output::Writer(_) if sides.is_empty() => {
+            check_parts(config, main)?;
+            return check_format(config, chosen).map(|()| Ends::default());
+        }
+        Output::Writer(_) => {
+            let url = config.shown_url();
+            return Err(Error::new(
+                Kind::Usage,
+                "output.tracks",
+                "audio and video are separate, and a pipe takes one stream",
+            )
+            .why("joining them in one stream is not in this version")
+            .next(format!(
+                "use -o FILE for both, or hls get --audio-only -o - '{url}' for the audio alone"
+            )));
+        }
+    };
+    let kind = product::made_of(config.format, &path, selection);
+    if matches!(kind, None | Some(Made::Copy)) {
+        check_parts(config, main)?;
+        if config.format != Format::Join {
+            check_format(config, chosen)?;
+            name::check(&path, main.container, main.has_pictures)?;
+        }
+    }
+    let has_number = matches!(&config.output, Output::Template(template) if template.contains("{n}"));
+    let path = if has_number { path } else { name::numbered(&path, part) };
+    probe_manifest(config, &path)?;
+    let Some(kind) = kind else { return Ok(Ends { outputs: unmade(&path, selection), ..Ends::default() }) };
+    let extensions = chosen.iter().map(|c| name::extension(c.container, c.has_pictures));
+    let tracks = extensions.enumerate().map(|(n, extension)| Layout::track(n, extension)).collect();
+    let (outputs, products) = made(kind, &path, selection);
+    Ok(Ends { outputs, products, tracks })
+}
+
+/// Each track is an output.
+fn unmade(path: &Path, selection: &Selection) -> Vec<PathBuf> {
+    let mut outputs: Vec<PathBuf> = Vec::new();
+    for (n, chosen) in selection.chosen.iter().enumerate() {
+        let film = selection.films.iter().find(|film| film.tracks.first() == Some(&n));
+        let mut name = match film {
+            Some(film) if selection.films.len() > 1 => name::tagged(path, &film.label),
+            Some(_) => path.to_owned(),
+            None => {
+                let extension = name::extension(chosen.container, chosen.has_pictures);
+                name::beside(path, &chosen.tag(), extension)
+            }
+        };
+        let mut number = 1;
+        while outputs.contains(&name) {
+            number += 1;
+            let extension = name::extension(chosen.container, chosen.has_pictures);
+            name = name::beside(path, &format!("{}-{number}", chosen.tag()), extension);
+        }
+        outputs.push(name);
+    }
+    outputs
+}
+
+/// The outputs that are made of tracks.
+fn made(kind: Made, path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Product>) {
+    let films = &selection.films;
+    match kind {
+        Made::Mp4 => {
+            let name = |label: &str| match films.len() {
+                1 => path.to_owned(),
+                _ => name::tagged(path, label),
+            };
+            let of = films
+                .iter()
+                .map(|film| (name(&film.label), Product { made: kind, tracks: film.tracks.clone() }));
+            of.unzip()
+        }
+        Made::Vtt | Made::Srt => {
+            let role = |n: &usize| selection.chosen.get(*n).map(|chosen| chosen.role);
+            let of = |wanted: Role| {
+                let all = films.iter().flat_map(|film| &film.tracks).copied();
+                all.filter(|n| role(n) == Some(wanted)).collect::<Vec<_>>()
+            };
+            let mut texts = of(Role::Subtitles);
+            texts.dedup();
+            let clock = of(Role::Clock).first().copied();
+            let mut outputs: Vec<PathBuf> = Vec::new();
+            for n in &texts {
+                let tag = selection.chosen.get(*n).map(|chosen| chosen.about.language.clone());
+                let tag = tag.flatten().unwrap_or_else(|| (outputs.len() + 1).to_string());
+                let mut name = if texts.len() > 1 { name::tagged(path, &tag) } else { path.to_owned() };
+                if outputs.contains(&name) {
+                    name = name::tagged(path, &format!("{tag}-{}", outputs.len() + 1));
+                }
+                outputs.push(name);
+            }
+            let products = texts
+                .iter()
+                .map(|n| Product { made: kind, tracks: std::iter::once(*n).chain(clock).collect() });
+            (outputs, products.collect())
+        }
+        Made::Copy => {
+            let outputs = unmade(path, selection);
+            let products = selection.chosen.iter().enumerate().map(|(n, chosen)| match chosen.role {
+                Role::Subtitles if chosen.container == Container::WebVtt => {
+                    let film = films.iter().find(|film| film.tracks.contains(&n));
+                    let clock =
+                        film.and_then(|film| film.tracks.first().copied()).filter(|first| *first != n);
+                    Product { made: Made::Vtt, tracks: std::iter::once(n).chain(clock).collect() }
+                }
+                _ => Product { made: Made::Copy, tracks: vec![n] },
+            });
+            let products = products.collect();
+            (outputs, products)
+        }
+    }
+}
+
+/// The extension of a name that has none: that of the container, but where several tracks make one file.
+fn extension(config: &Config, selection: &Selection) -> &'static str {
+    let Some(main) = selection.chosen.first() else { return "mp4" };
+    let own = name::extension(main.container, main.has_pictures);
+    let is_made = product::made_of(config.format, Path::new("x.mp4"), selection).is_some();
+    let has_sides = selection.films.iter().any(|film| film.tracks.len() > 1);
+    match is_made && (has_sides || config.format == Format::Mp4 || product::is_partly_taken(main)) {
+        true if main.has_pictures => "mp4",
+        true => "m4a",
+        false => own,
+    }
+}
+
+/// A part of what the segments hold can only be had by making something of it.
+fn check_parts(config: &Config, main: &Chosen) -> Result<(), Error> {
+    let (message, one) = match (config.wants_sound_alone(), config.video_only) {
+        // Of a media playlist nobody knows what is in it.
+        (true, _) if main.source.parent.is_some() => ("the stream has no audio of its own", "-o NAME.m4a"),
+        (_, true) if !main.about.has_no_sound => ("the stream has no pictures of their own", "-o NAME.mp4"),
+        _ => return Ok(()),
+    };
+    if !product::is_partly_taken(main) {
+        return Ok(());
+    }
+    let none =
+        Error::new(Kind::Usage, "select.no_match", message).why("audio and video are in the same segments");
+    Err(none.next(format!("{one} takes out of them what is wanted, once the stream has ended")))
+}
+
+fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {
+    let wanted = match config.format {
+        Format::Auto | Format::Join => return Ok(()),
+        Format::Ts => Container::MpegTs,
+        Format::Mp4 => Container::Fmp4,
+    };
+    match chosen.iter().find(|c| c.container != wanted) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("the stream is {}, and {wanted} was asked for", other.container);
+            let error = Error::new(Kind::Usage, "output.container", message);
+            let is_live = chosen.iter().any(|chosen| chosen.track.is_growing());
+            let why = match is_live {
+                true => "a recording keeps the container that the stream comes in",
+                false => "nothing here makes this container of another one",
+            };
+            Err(error.why(why).next("leave --format out, or use --format join"))
+        }
+    }
+}
+
+fn filled(template: &str, config: &Config, main: &Chosen, part: u32) -> String {
+    let height = main.height.map(|h| h.to_string()).unwrap_or_default();
+    let host = config.host();
+    // Recordings of one stream are told apart by their time.
+    let dated = match main.track.is_growing() && template == "{name}" {
+        true => "{name}-{start}",
+        false => template,
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = DateTime::from_unix_micros(i64::try_from(now.as_micros()).unwrap_or_default());
+    name::with_start(dated, now)
+        .replace("{n}", &part.to_string())
+        .replace("{name}", &config.suggested_name())
+        .replace("{height}", &height)
+        .replace("{lang}", &name::sanitise(main.about.language.as_deref().unwrap_or("und")))
+        .replace("{host}", &name::sanitise(&host))
+}

@@ -1,0 +1,290 @@
+//! What is made of the tracks of a job once they are whole: decided before anything is fetched, and made in a thread of its own.
+
+mod captions;
+mod copy;
+mod mp4;
+mod source;
+mod units;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hls_media::Container;
+use hls_media::remux::{Finding, RemuxError, Takes};
+use hls_state::{Making, Placed};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, watch};
+
+use crate::error::{Error, Kind};
+use crate::event::{Event, Joining};
+use crate::job::{Control, Format, asked_to_end};
+use crate::manifest::{FileEntry, Sha};
+use crate::manifested::write_of_files;
+use crate::plan::Tracks;
+use crate::prepare::{About, Chosen, Role, Selection};
+use crate::size::Size;
+
+/// Progress is told this often.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+/// More findings than these are only counted.
+const MOST_FINDINGS: usize = 10;
+
+/// What an output is made into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    Mp4,
+    Vtt,
+    Srt,
+    /// The bytes of its track.
+    Copy,
+}
+
+/// An output that is made of tracks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Product {
+    pub(crate) made: Made,
+    /// Which tracks. Of an MP4 the first has the chapters; of subtitles the first are they, and the others tell the time.
+    pub(crate) tracks: Vec<usize>,
+}
+
+/// Whether a name says that subtitles alone are wanted.
+pub(crate) fn is_text(path: &Path) -> bool {
+    text_of(path).is_some()
+}
+
+/// Whether a name says that sound alone is wanted.
+pub(crate) fn is_sound(path: &Path) -> bool {
+    extension(path) == "m4a"
+}
+
+fn text_of(path: &Path) -> Option<Made> {
+    match extension(path).as_str() {
+        "vtt" | "webvtt" => Some(Made::Vtt),
+        "srt" => Some(Made::Srt),
+        _ => None,
+    }
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// What outputs of this name are made into; `None`: each is the bytes of a track, in order.
+pub(crate) fn made_of(format: Format, path: &Path, selection: &Selection) -> Option<Made> {
+    let chosen = &selection.chosen;
+    if chosen.is_empty() || chosen.iter().any(|chosen| chosen.track.is_growing()) {
+        return None;
+    }
+    let is_mp4 = match format {
+        Format::Join | Format::Ts => false,
+        Format::Mp4 => true,
+        Format::Auto => matches!(extension(path).as_str(), "mp4" | "m4v" | "mov" | "m4a"),
+    };
+    let is_text = |chosen: &Chosen| chosen.role == Role::Subtitles && chosen.container == Container::WebVtt;
+    if is_mp4 {
+        // Where nothing has to be changed, nothing is: the bytes stay those of the server.
+        let is_one = |one: &Chosen| {
+            one.container == Container::Fmp4 && !one.track.has_several_inits() && !is_partly_taken(one)
+        };
+        let is_plain = selection.films.iter().all(|film| film.tracks.len() == 1) && chosen.iter().all(is_one);
+        let is_text = chosen.iter().all(is_text);
+        return (!is_plain && !is_text).then_some(Made::Mp4);
+    }
+    if format != Format::Auto {
+        return None;
+    }
+    match text_of(path).filter(|_| chosen.iter().all(|one| is_text(one) || one.role == Role::Clock)) {
+        Some(text) => Some(text),
+        // Subtitles beside something else.
+        None => (chosen.len() > 1 && chosen.iter().any(is_text)).then_some(Made::Copy),
+    }
+}
+
+/// Whether something that may be in the segments is not wanted.
+pub(crate) fn is_partly_taken(chosen: &Chosen) -> bool {
+    chosen.about.takes != Takes::All
+}
+
+/// The step from whole tracks to outputs.
+pub(crate) struct Step {
+    pub(crate) making: Making,
+    pub(crate) products: Vec<Product>,
+    pub(crate) outputs: Vec<PathBuf>,
+    pub(crate) tracks: Arc<Tracks>,
+    pub(crate) abouts: Vec<About>,
+    /// Tracks that are WebVTT.
+    pub(crate) texts: Vec<bool>,
+    /// Tracks lack segments, so that a later run may make it better.
+    pub(crate) has_gaps: bool,
+    pub(crate) manifest: Option<Manifest>,
+}
+
+/// What the manifest needs to know.
+pub(crate) struct Manifest {
+    pub(crate) source: String,
+    pub(crate) replace: bool,
+    pub(crate) sync: bool,
+}
+
+impl Step {
+    /// Makes the outputs; returns how many bytes they have.
+    pub(crate) async fn run(
+        self,
+        events: &mpsc::UnboundedSender<Event>,
+        orders: &mut watch::Receiver<Control>,
+    ) -> Result<u64, Error> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, events) = (Arc::clone(&stop), events.clone());
+        let kept = self.kept();
+        let mut work = tokio::task::spawn_blocking(move || {
+            let result = self.make(&events, &told);
+            if result.is_err() {
+                self.making.discard();
+            }
+            result.and_then(|(made, sums)| self.finish(&made, &sums))
+        });
+        let result = tokio::select! {
+            result = &mut work => result,
+            () = asked_to_end(orders) => {
+                stop.store(true, Ordering::Relaxed);
+                work.await
+            }
+        };
+        let result =
+            result.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "internal", "joining panicked")));
+        result.map_err(|error| match error.kept() {
+            Some(_) => error,
+            None => error.keeping(kept),
+        })
+    }
+
+    /// What an end before the end leaves.
+    fn kept(&self) -> String {
+        let shown = |path: &Path| hls_fetch::escaped(&path.display().to_string(), 300);
+        let tracks = self.making.tracks().iter().map(|path| shown(path)).collect::<Vec<_>>();
+        let bytes =
+            self.making.tracks().iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum();
+        format!("all segments, verified, {} in {}", Size(bytes), tracks.join(", "))
+    }
+
+    fn make(
+        &self,
+        events: &mpsc::UnboundedSender<Event>,
+        stop: &AtomicBool,
+    ) -> Result<(Vec<hls_state::Made>, Vec<Option<Sha256>>), Error> {
+        let units = self.making.units().map_err(Error::state)?;
+        let len =
+            |n: &usize| units.get(*n).and_then(|units| units.last()).map_or(0, |last| last.offset + last.len);
+        let reads = |product: &Product| {
+            let all = product.tracks.iter().map(len).sum::<u64>();
+            if product.made == Made::Mp4 { all.saturating_mul(2) } else { all }
+        };
+        let all = self.products.iter().map(reads).sum();
+        let mut told = Told { events, stop, done: 0, all, last: None };
+        let (mut made, mut sums) = (Vec::new(), Vec::new());
+        for (number, product) in self.products.iter().enumerate() {
+            let mut growth = self.making.begin(number).map_err(Error::state)?;
+            let mut sum = self.manifest.as_ref().map(|_| Sha256::new());
+            let mut write = |bytes: &[u8]| {
+                if let Some(sum) = &mut sum {
+                    sum.update(bytes);
+                }
+                growth.write(bytes).map_err(Error::state)
+            };
+            match product.made {
+                Made::Mp4 => mp4::make(self, product, &units, &mut write, &mut told)?,
+                Made::Vtt | Made::Srt => captions::make(self, product, &units, &mut write, &mut told)?,
+                Made::Copy => copy::make(self, product, &units, &mut write, &mut told)?,
+            }
+            made.push(growth.end());
+            sums.push(sum);
+        }
+        Ok((made, sums))
+    }
+
+    fn finish(self, made: &[hls_state::Made], sums: &[Option<Sha256>]) -> Result<u64, Error> {
+        if let (Some(manifest), Some(main)) = (&self.manifest, self.outputs.first()) {
+            let files =
+                self.outputs.iter().zip(made).zip(sums).zip(0_u8..).filter_map(|(((path, made), sum), n)| {
+                    let name = path.file_name()?.to_string_lossy().into_owned();
+                    Some(FileEntry { track: n, name, length: made.len, sha256: Sha::of(sum.clone()?) })
+                });
+            let files = files.collect::<Vec<_>>();
+            let how = (manifest.replace, manifest.sync);
+            write_of_files(main, &manifest.source, &files, how).map_err(Error::state)?;
+        }
+        self.making.finish(made, self.has_gaps).map_err(Error::state)?;
+        Ok(made.iter().map(|made| made.len).sum())
+    }
+
+    /// What a track is called in messages: nothing where there is one only.
+    fn label(&self, number: usize) -> String {
+        let label = self.tracks.0.get(number).map_or("", |track| &track.label);
+        hls_fetch::escaped(label, 80)
+    }
+
+    fn refused(&self, number: usize, error: &RemuxError) -> Error {
+        self.unfit(number, error.code(), &error.to_string())
+    }
+
+    /// What can't be in an output stays in its track.
+    fn unfit(&self, number: usize, code: &'static str, message: &str) -> Error {
+        let label = self.label(number);
+        let what = if label.is_empty() { String::new() } else { format!("{label}: ") };
+        let path = self.making.tracks().get(number).map_or(Path::new(""), |path| path.as_path());
+        Error::new(Kind::Content, code, format!("{what}{message}"))
+            .at(hls_fetch::escaped(&path.display().to_string(), 300))
+            .why(
+                "all of it was fetched and verified, and can't be made into what the name of the output says",
+            )
+            .next("--format join with another name keeps the bytes as they come")
+    }
+}
+
+/// The units of a track in its file.
+fn placed(all: &[Vec<Placed>], number: usize) -> &[Placed] {
+    all.get(number).map_or(&[], Vec::as_slice)
+}
+
+/// Tells how far it is, and hears of the end.
+struct Told<'a> {
+    events: &'a mpsc::UnboundedSender<Event>,
+    stop: &'a AtomicBool,
+    done: u64,
+    all: u64,
+    last: Option<Instant>,
+}
+
+impl Told<'_> {
+    fn read(&mut self, bytes: usize) -> Result<(), Error> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Error::stopped());
+        }
+        self.done += bytes as u64;
+        if self.last.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
+            self.last = Some(Instant::now());
+            let _ = self.events.send(Event::Joining(Joining { done_bytes: self.done, bytes: self.all }));
+        }
+        Ok(())
+    }
+
+    /// Says what is odd in the timing; all of it is in the output as it is in the stream.
+    fn findings(&self, step: &Step, inputs: &[usize], findings: &[Finding], more: u64) {
+        for finding in findings.iter().take(MOST_FINDINGS) {
+            let label = inputs.get(finding.input).map_or(String::new(), |number| step.label(*number));
+            let of = if label.is_empty() { String::new() } else { format!("{label}, ") };
+            let at = finding.at.as_secs_f64();
+            self.warn("timeline", format!("{of}segment {}, at {at:.3} s: {}", finding.unit, finding.what));
+        }
+        let rest = findings.len().saturating_sub(MOST_FINDINGS) as u64 + more;
+        if rest > 0 {
+            self.warn("timeline", format!("{rest} more like these in the timing"));
+        }
+    }
+
+    fn warn(&self, kind: &'static str, message: String) {
+        let _ = self.events.send(Event::Warning { kind, message });
+    }
+}

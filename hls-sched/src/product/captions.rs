@@ -1,0 +1,109 @@
+//! Segments of subtitles merged into one file, or into the text of an MP4, on the timeline of the film.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use hls_media::captions::Captions;
+use hls_media::remux::Timeline;
+use hls_state::Placed;
+
+use super::source::Source;
+use super::{Made, Product, Step, Told, mp4, placed};
+use crate::error::Error;
+
+/// A segment of subtitles that is longer is none.
+const LONGEST: u64 = 64 << 20;
+
+/// Writes a file of subtitles.
+pub(super) fn make(
+    step: &Step,
+    product: &Product,
+    all: &[Vec<Placed>],
+    write: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    told: &mut Told<'_>,
+) -> Result<(), Error> {
+    let Some((number, clocks)) = product.tracks.split_first() else { return Ok(()) };
+    let mut inputs = Vec::new();
+    for clock in clocks.iter().copied() {
+        let Some(path) = step.making.tracks().get(clock) else { continue };
+        let mut source = Source::open(path, placed(all, clock))?;
+        inputs.push(mp4::index(step, (clock, false), &mut source, told)?);
+    }
+    let timeline = (!inputs.is_empty()).then(|| Timeline::new(&inputs));
+    let captions = merged(step, *number, all, timeline.as_ref(), told)?;
+    let text = if product.made == Made::Srt { captions.to_srt() } else { captions.to_vtt() };
+    write(text.as_bytes())
+}
+
+/// All cues of a track. Without a timeline the first timestamp is its begin.
+pub(super) fn merged(
+    step: &Step,
+    number: usize,
+    all: &[Vec<Placed>],
+    timeline: Option<&Timeline>,
+    told: &mut Told<'_>,
+) -> Result<Captions, Error> {
+    let mut captions = Captions::new();
+    let (Some(path), Some(track)) = (step.making.tracks().get(number), step.tracks.0.get(number)) else {
+        return Ok(captions);
+    };
+    let (media, placed) = (track.media(), placed(all, number));
+    let mut source = Source::open(path, placed)?;
+    let (mut ahead, mut header): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+    let (first, mut start) = (Cell::new(None), Duration::ZERO);
+    for unit in placed {
+        let Some(planned) = track.unit(unit.index) else { continue };
+        let len = usize::try_from(unit.len.min(LONGEST)).unwrap_or(usize::MAX);
+        while ahead.len() < len {
+            let bytes = source.next()?;
+            if bytes.is_empty() {
+                break;
+            }
+            told.read(bytes.len())?;
+            ahead.extend_from_slice(bytes);
+        }
+        if unit.len > LONGEST {
+            return Err(step.unfit(number, "subtitles.long", "a segment of subtitles has more than 64 MiB"));
+        }
+        let rest = ahead.split_off(len.min(ahead.len()));
+        let bytes = std::mem::replace(&mut ahead, rest);
+        if planned.is_init {
+            header = bytes;
+            continue;
+        }
+        let at = start;
+        start += planned.duration;
+        if unit.is_gap() {
+            continue;
+        }
+        let segment = usize::try_from(planned.number).ok().and_then(|n| media.segment(n));
+        let turn = segment.map_or(0, |segment| segment.discontinuity_sequence());
+        let place = |timestamp: u64| match timeline {
+            Some(timeline) => timeline.micros(turn, timestamp),
+            None => {
+                let first = first.get().unwrap_or_else(|| {
+                    first.set(Some(timestamp));
+                    timestamp
+                });
+                let ticks = i128::from(timestamp) - i128::from(first);
+                i64::try_from(ticks * 100 / 9).unwrap_or_default()
+            }
+        };
+        let text = if header.is_empty() { bytes } else { [&header[..], b"\n\n", &bytes[..]].concat() };
+        captions.push(&text, at, place).map_err(|error| {
+            let message = format!("segment {} (sequence {}): {error}", planned.number, planned.sequence);
+            step.unfit(number, "subtitles.unreadable", &message)
+        })?;
+    }
+    // What stands behind the last unit, if anything, is found here.
+    while !source.next()?.is_empty() {}
+    if captions.unreadable() > 0 {
+        let label = step.label(number);
+        let message = format!(
+            "{label}: {} cues have times that can't be read, and are left out",
+            captions.unreadable()
+        );
+        told.warn("subtitles", message);
+    }
+    Ok(captions)
+}

@@ -1,0 +1,102 @@
+//! One MP4 of tracks: each is read twice, in order.
+
+use hls_media::remux::{Index, Indexed, Input, RemuxError, Remuxer, Step as Next, TextTrack, Timeline};
+use hls_state::Placed;
+
+use super::source::{PIECE, Source};
+use super::{Product, Step, Told, captions, placed, units};
+use crate::error::{Error, Kind};
+
+/// Writes an MP4.
+pub(super) fn make(
+    step: &Step,
+    product: &Product,
+    all: &[Vec<Placed>],
+    write: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    told: &mut Told<'_>,
+) -> Result<(), Error> {
+    let is_text = |number: &usize| step.texts.get(*number).copied().unwrap_or(false);
+    let (texts, numbers): (Vec<_>, Vec<_>) = product.tracks.iter().copied().partition(is_text);
+    let mut sources = Vec::new();
+    let mut inputs = Vec::new();
+    for number in numbers.iter().copied() {
+        let Some(path) = step.making.tracks().get(number) else { continue };
+        let mut source = Source::open(path, placed(all, number))?;
+        inputs.push(index(step, (number, numbers.first() == Some(&number)), &mut source, told)?);
+        source.rewind()?;
+        sources.push(source);
+    }
+    let timeline = Timeline::new(&inputs);
+    let mut subtitles = Vec::new();
+    for number in texts {
+        let cues = captions::merged(step, number, all, Some(&timeline), told)?.to_text();
+        let about = step.abouts.get(number).cloned().unwrap_or_default();
+        let (language, name, is_default) = (about.language, about.name, about.is_default);
+        subtitles.push(TextTrack { language, name, is_default, cues });
+    }
+    let refused = |error: RemuxError| {
+        let input = match error {
+            RemuxError::Differs { input } => input,
+            _ => 0,
+        };
+        step.refused(numbers.get(input).copied().unwrap_or_default(), &error)
+    };
+    let mut remuxer = Remuxer::new(inputs, &subtitles).map_err(refused)?;
+    told.findings(step, &numbers, &remuxer.report().findings, remuxer.report().more);
+    // Chunks of audio are small.
+    let mut buffer = Vec::with_capacity(2 * PIECE);
+    loop {
+        match remuxer.step().map_err(refused)? {
+            Next::Write(bytes) => {
+                buffer.extend_from_slice(bytes);
+                if buffer.len() >= PIECE {
+                    write(&buffer)?;
+                    buffer.clear();
+                }
+            }
+            Next::Read(input) => {
+                let Some(source) = sources.get_mut(input) else {
+                    return Err(refused(RemuxError::Differs { input }));
+                };
+                match source.next()? {
+                    [] => remuxer.end(input).map_err(refused)?,
+                    bytes => {
+                        told.read(bytes.len())?;
+                        remuxer.push(input, bytes).map_err(refused)?;
+                    }
+                }
+            }
+            Next::Done => return write(&buffer),
+        }
+    }
+}
+
+/// The first pass over a track.
+pub(super) fn index(
+    step: &Step,
+    (number, is_first): (usize, bool),
+    source: &mut Source<'_>,
+    told: &mut Told<'_>,
+) -> Result<Indexed, Error> {
+    let (Some(track), Some(about)) = (step.tracks.0.get(number), step.abouts.get(number)) else {
+        return Err(Error::new(Kind::Internal, "internal", "a track is missing"));
+    };
+    let input = Input {
+        units: units::units(track, source.placed, is_first),
+        language: about.language.clone(),
+        name: about.name.clone(),
+        is_default: about.is_default,
+        codecs: about.codecs.clone(),
+        takes: about.takes,
+    };
+    let refused = |error| step.refused(number, &error);
+    let mut index = Index::new(input);
+    loop {
+        let bytes = source.next()?;
+        if bytes.is_empty() {
+            return index.finish().map_err(refused);
+        }
+        told.read(bytes.len())?;
+        index.push(bytes).map_err(refused)?;
+    }
+}
