@@ -569,6 +569,7 @@ impl Write for ChannelWriter {
 }
 
 /// Connections kept ready for each origin where nobody says how many segments to fetch at once.
+#[cfg(feature = "client")]
 const CONNECTIONS: usize = 16;
 /// No byte for so long is the end.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(600);

@@ -73,6 +73,8 @@ cargo xtask COMMAND
                 uploads what is not there, in order, once every name is known to be ours or free; tags
   release rehearse
                 all of that against a registry on this machine; then a fresh project for each crate (Linux)
+  release alone
+                each crate with each feature alone, for wasm32, and with the oldest compiler it promises
   release dist [--target TARGET]
                 static program, tarball, Debian package, sums, in target/dist
   release interfaces

@@ -35,7 +35,7 @@ use crate::workspace;
 use publish::Publishing;
 
 const USAGE: &str =
-    "usage: cargo xtask release plan | bump [--execute] | home --url URL [--execute] | rehearse | interfaces | verify
+    "usage: cargo xtask release plan | bump [--execute] | home --url URL [--execute] | rehearse | alone | interfaces | verify
        | dist [--target TARGET]
        | publish [--registry NAME] [--index URL] [--owner LOGIN] [--no-verify] [--execute]";
 
@@ -57,6 +57,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "verify" => {
             options.end()?;
             verify::run(&root)
+        }
+        "alone" => {
+            options.end()?;
+            alone::features(&root)?;
+            alone::web(&root)?;
+            alone::compilers(&root)
         }
         "interfaces" => {
             options.end()?;
