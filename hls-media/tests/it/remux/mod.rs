@@ -6,6 +6,7 @@ mod made;
 mod matrix;
 mod splices;
 mod structure;
+mod subtitles;
 
 use hls_media::remux::{Index, Input, RemuxError, Remuxer, Report, Step, TextTrack, Timeline};
 
