@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use hls_fetch::HttpVersion;
 use hls_sched::{Durability, Format, Select, Wanted};
 use url::Url;
@@ -16,22 +16,35 @@ use crate::rate::RateLimit;
 ///
 /// `hls URL` is `hls get URL`. Exit 0 means that every byte is right.
 #[derive(Debug, Parser)]
-#[command(name = "hls", version, max_term_width = 80, disable_help_subcommand = true)]
+#[command(
+    name = "hls",
+    version,
+    disable_version_flag = true,
+    max_term_width = 80,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Print the version; with -v all that a report of a fault needs
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Download a stream; run again to go on
     Get(Box<Get>),
     /// Show what is in a stream, with a size and a ready command for each variant
     Info(Box<Info>),
     /// Show what is unfinished in a folder; go on with it, or forget it
     Jobs(Box<Jobs>),
-    /// Tell whether a file is whole
     Verify(Verify),
+    /// Write the manual, or the completions of a shell, to standard output
+    #[command(hide = true)]
+    Generate(Generate),
+    /// Version, and what a report of a fault needs; `--version -v`
+    #[command(skip)]
+    About,
 }
 
 /// Download a stream; run again to go on
@@ -94,7 +107,7 @@ pub(crate) struct ChooseArgs {
     /// Subtitles by language or name, or all; they go into an MP4, else beside the output. -o NAME.vtt or .srt takes them alone
     #[arg(long, value_name = "LANG,..|all|none")]
     pub(crate) subs: Option<Wanted>,
-    /// Take the audio alone
+    /// Take the audio alone, as -o NAME.m4a does by itself
     #[arg(long, conflicts_with = "video_only")]
     pub(crate) audio_only: bool,
     /// Take the pictures alone
@@ -351,11 +364,43 @@ pub(crate) struct Verify {
     pub(crate) json: bool,
 }
 
+/// Write the manual, or the completions of a shell, to standard output
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// What to write
+    #[arg(value_enum, value_name = "WHAT")]
+    pub(crate) what: Paper,
+    /// With man: the command that the page is about
+    #[arg(value_name = "COMMAND")]
+    pub(crate) about: Option<String>,
+}
+
+/// What is made of the definition of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Paper {
+    /// A manual page, in roff
+    Man,
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    /// All commands and options, in Markdown
+    Markdown,
+}
+
+/// Returns the definition of the command line.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line; a first word that is no command belongs to `get`.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut words: Vec<OsString> = words.into_iter().collect();
     let first = words.get(1).map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
-    let known = ["get", "info", "jobs", "verify", "help", "-h", "--help", "-V", "--version", ""];
+    if asks_for_all_of_the_version(&words[1.min(words.len())..]) {
+        return Ok(Command::About);
+    }
+    let known = ["get", "info", "jobs", "verify", "generate", "help", "-h", "--help", "-V", "--version", ""];
     if !known.contains(&first.as_str()) {
         words.insert(1, "get".into());
     }
@@ -364,6 +409,15 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         _ => words,
     };
     Cli::try_parse_from(words).map(|cli| cli.command)
+}
+
+fn asks_for_all_of_the_version(words: &[OsString]) -> bool {
+    let one_of = |names: [&str; 2]| words.iter().any(|word| names.iter().any(|name| word == name));
+    match words {
+        [word] => word == "-Vv" || word == "-vV",
+        [_, _] => one_of(["-V", "--version"]) && one_of(["-v", "--verbose"]),
+        _ => false,
+    }
 }
 
 fn http_version(text: &str) -> Result<HttpVersion, String> {
@@ -392,7 +446,6 @@ fn jobs(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     fn get(line: &str) -> Result<Get, String> {
         let words = line.split('|').map(Into::into);
@@ -406,6 +459,20 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_has_a_long_form() {
+        let check = |line: &str, expect: bool| {
+            let words = std::iter::once("hls").chain(line.split('|')).map(Into::into);
+            assert_eq!(matches!(parse(words), Ok(Command::About)), expect, "{line}");
+        };
+        for line in ["--version|-v", "-V|-v", "-v|--version", "-Vv", "-vV", "--verbose|-V"] {
+            check(line, true);
+        }
+        for line in ["--version", "-V", "-v", "-v|-v", "--version|-v|x", "get|-v"] {
+            check(line, false);
+        }
     }
 
     #[test]

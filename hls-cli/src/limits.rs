@@ -27,7 +27,8 @@ fn fitting(wanted: usize, limit: Option<u64>) -> usize {
     usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, wanted.max(1))
 }
 
-fn descriptors() -> Option<u64> {
+/// How many files and connections this process may have open.
+pub(crate) fn descriptors() -> Option<u64> {
     #[cfg(unix)]
     return rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     #[cfg(not(unix))]

@@ -1,6 +1,8 @@
 //! The `hls` program: arguments, terminal, exit codes. Everything else is in the libraries.
 
+mod about;
 mod args;
+mod generate;
 mod get;
 mod human;
 mod info;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Info(info) => runtime.block_on(info::run(*info)),
         Command::Verify(verify) => verify::run(&verify),
         Command::Jobs(jobs) => runtime.block_on(jobs::run(*jobs)),
+        Command::Generate(generate) => generate::run(&generate),
+        Command::About => about::run(),
     };
     // A look-up that hangs must not keep the program from ending.
     runtime.shutdown_background();

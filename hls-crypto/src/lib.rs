@@ -39,3 +39,7 @@ mod key;
 pub use decrypt::{CbcDecryptor, DecryptError, decrypt_in_place};
 pub use iv::{Iv, IvError};
 pub use key::{Appearance, Key, KeyError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -50,3 +50,7 @@ pub use configuration::{Configuration, SampleEntry, Track};
 pub use container::Container;
 pub use error::{Appearance, MediaError};
 pub use verifier::{Kind, Summary, Verifier};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -113,3 +113,7 @@ pub use violation::Violation;
 pub use warning::{Warning, WarningKind};
 pub use wild::{Marker, MarkerKind, Prefetch, Tiles};
 pub use write::{Reference, Replacement, WriteError, write};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

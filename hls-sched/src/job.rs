@@ -106,19 +106,29 @@ impl Config {
         }
     }
 
-    pub(crate) fn wishes(&self) -> Wishes {
+    /// What the name of the output says, where that is asked.
+    fn name_says(&self, what: impl FnOnce(&Path) -> bool) -> bool {
         let name = match &self.output {
             Output::File(path) => Some(path.as_path()),
             Output::Template(template) => Some(Path::new(template)),
             Output::Writer(_) => None,
         };
+        self.format == Format::Auto && name.is_some_and(what)
+    }
+
+    /// Asked for, or said by the name of the output.
+    pub(crate) fn wants_sound_alone(&self) -> bool {
+        self.audio_only || self.name_says(product::is_sound)
+    }
+
+    pub(crate) fn wishes(&self) -> Wishes {
         Wishes {
             selects: self.selects.clone(),
             audio: self.audio.clone(),
             subtitles: self.subtitles.clone(),
-            audio_only: self.audio_only,
+            audio_only: self.wants_sound_alone(),
             video_only: self.video_only,
-            subtitles_only: self.format == Format::Auto && name.is_some_and(product::is_text),
+            subtitles_only: self.name_says(product::is_text),
         }
     }
 
@@ -248,7 +258,7 @@ impl JobBuilder {
         self
     }
 
-    /// Takes the audio alone.
+    /// Takes the audio alone, as an output called `.m4a` does by itself.
     pub fn audio_only(mut self, audio_only: bool) -> Self {
         self.0.audio_only = audio_only;
         self

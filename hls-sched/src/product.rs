@@ -54,6 +54,11 @@ pub(crate) fn is_text(path: &Path) -> bool {
     text_of(path).is_some()
 }
 
+/// Whether a name says that sound alone is wanted.
+pub(crate) fn is_sound(path: &Path) -> bool {
+    extension(path) == "m4a"
+}
+
 fn text_of(path: &Path) -> Option<Made> {
     match extension(path).as_str() {
         "vtt" | "webvtt" => Some(Made::Vtt),

@@ -409,14 +409,11 @@ impl Select {
             })
         };
         let chosen = match self {
-            Self::Best => {
-                // One that is unknown should not be taken (RFC 8216bis, 4.4.6.2).
-                let known = best(&|v| v.dynamic_range() != VideoRange::Unknown);
-                known.or_else(|| best(&|_| true)).map(|(_, v)| v)
-            }
+            Self::Best => best(&|_| true).map(|(_, v)| v),
             Self::Worst => {
                 let seen = variants.iter().any(has_pictures);
-                variants.iter().filter(|v| has_pictures(v) || !seen).min_by_key(|v| rank(v))
+                let ranked = |v: &&Variant| (!is_known(v), rank(v));
+                variants.iter().filter(|v| has_pictures(v) || !seen).min_by_key(ranked)
             }
             Self::Height(height) => {
                 best(&|v| v.resolution.is_some_and(|r| r.height == *height)).map(|(_, v)| v)
@@ -446,9 +443,15 @@ pub(crate) fn has_pictures(variant: &Variant) -> bool {
     variant.resolution.is_some() || variant.codecs.as_deref().is_none_or(|all| all.split(',').any(video))
 }
 
-fn rank(variant: &Variant) -> (u64, u64) {
+/// The better one is the greater one.
+fn rank(variant: &Variant) -> (bool, u64, u64) {
     let pixels = variant.resolution.map_or(0, |r| u64::from(r.width) * u64::from(r.height));
-    (variant.bandwidth.unwrap_or(0), pixels)
+    (is_known(variant), variant.bandwidth.unwrap_or(0), pixels)
+}
+
+/// One whose VIDEO-RANGE is not known should not be taken (RFC 8216bis, 4.4.6.2).
+fn is_known(variant: &Variant) -> bool {
+    variant.dynamic_range() != VideoRange::Unknown
 }
 
 /// A variant in a few words.
@@ -521,7 +524,7 @@ unknown
             ("range=sdr,codec!=h264", Some("high")),
             ("name=kino", None),
             ("name~^Kino, g", Some("hdr")),
-            ("height>=1080,codec~hvc[1-9],hev1|hvc1", None),
+            ("height>=1080,codec~av01,x|hvc1", Some("hdr")),
             ("height>=1080,codec~^(hvc1|hev1)", Some("hdr")),
             ("uri~^mid", Some("mid50")),
             ("height!=1080", Some("mid50")),

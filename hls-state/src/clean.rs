@@ -111,14 +111,15 @@ pub(crate) fn remove_folder(path: &Path) {
     let _ = std::fs::remove_dir_all(path).or_else(|_| std::fs::remove_dir_all(path));
 }
 
-/// Removes a folder that holds nothing but a lock that nobody has.
+/// Removes a folder that holds nothing but a lock that nobody has, and what was noted last.
 pub(crate) fn take_away_leftovers(layout: &Layout) {
     let Ok(entries) = std::fs::read_dir(layout.folder()) else { return };
-    let lock = layout.lock();
-    if entries.filter_map(Result::ok).any(|entry| entry.path() != lock) {
+    let (lock, note) = (layout.lock(), layout.made_note());
+    if entries.filter_map(Result::ok).map(|entry| entry.path()).any(|path| path != lock && path != note) {
         return;
     }
     if let Ok(lock) = Lock::take(&lock) {
+        remove_files([note]);
         let _ = lock.remove();
         let _ = std::fs::remove_dir(layout.folder());
     }

@@ -75,3 +75,7 @@ pub use recover::{Aside, Partial, Recovered, notes_of};
 pub use store::{Checked, Mark, Placed, ResumeStore, Unit};
 pub use survey::{Condition, Unfinished, survey, unfinished};
 pub use sys::free_space;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

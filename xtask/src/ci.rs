@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 
 use crate::workspace::{self, cargo};
 #[cfg(target_os = "linux")]
-use crate::{crash, disk};
-use crate::{damage, fuzz, sim, test, tidy};
+use crate::{crash, disk, release::rehearsal};
+use crate::{damage, examples, fuzz, release::alone, sim, test, tidy};
 
 pub(crate) fn run() -> Result<()> {
     step("fmt", || workspace::run(&mut cargo(&["fmt", "--all", "--check"])))?;
@@ -31,6 +31,11 @@ pub(crate) fn run() -> Result<()> {
     step("tidy", tidy::run)?;
     step("deny", deny)?;
     step("test", || test::run(&[]))?;
+    step("examples", examples::run)?;
+    step("features", || alone::features(workspace::root()))?;
+    step("web", || alone::web(workspace::root()))?;
+    #[cfg(target_os = "linux")]
+    step("rehearsal", rehearsal::run)?;
     #[cfg(target_os = "linux")]
     step("crash", || crash::run(&["--most", "4", "--doubles", "6"].map(str::to_owned)))?;
     step("damage", || damage::run(&["--runs", "100"].map(str::to_owned)))?;
@@ -40,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
     step("sim", || sim::run(&[]))
 }
 
-fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("== {name}");
     let start = Instant::now();
     work()?;

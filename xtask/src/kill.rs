@@ -1,10 +1,11 @@
 //! `cargo xtask kill`: downloads killed at random moments, and what that costs.
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use hls_testkit::{Origin, Published, Vod};
+use hls_testkit::{Origin, Published, Vod, judge};
 
 use crate::dice::Dice;
 use crate::download::{self, Download};
@@ -20,6 +21,7 @@ struct Options {
     connections: u32,
     seed: u64,
     shapes: bool,
+    film: bool,
 }
 
 /// A stream and how it is fetched.
@@ -50,6 +52,9 @@ impl Shape {
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let options = Options::read(args)?;
     let program = download::build()?;
+    if options.film {
+        return in_the_making(&options, &program);
+    }
     let output = workspace::target()?.join("kill").join("out.ts");
     let shapes = match options.shapes {
         false => vec![Shape::new(
@@ -130,10 +135,61 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Kills where all segments are here and one MP4 is made of them: the next run has only to make it again.
+fn in_the_making(options: &Options, program: &Path) -> Result<()> {
+    let output = workspace::target()?.join("kill").join("film.mp4");
+    let origin = Origin::start();
+    let published = Vod::looped(800).publish(&origin);
+    let (url, connections) = (published.url.as_str(), options.connections);
+    let download = Download { program, url, output: &output, connections, quiet: true };
+    download.clear()?;
+    ensure!(download.run()?.success(), "a download without any kill failed");
+    judge::ffmpeg_silent(&output).check();
+    let (sha256, size) = (judge::sha256_file(&output)?, std::fs::metadata(&output)?.len());
+    let [part, _] = download.companions();
+    println!("{} runs, one MP4 of {:.0} MB, --seed {}", options.runs, size as f64 / 1e6, options.seed);
+    let mut reached = 0;
+    for n in 0..options.runs {
+        download.clear()?;
+        origin.reset_log();
+        let moment = Dice::new(options.seed.wrapping_add(u64::from(n))).fraction();
+        let grown = || std::fs::metadata(&part).is_ok_and(|meta| meta.len() as f64 >= moment * size as f64);
+        let killed = download.start_and_kill(grown)?;
+        origin.wait_until(Duration::from_secs(5), |o| o.in_flight() == 0);
+        let left = part.exists();
+        if killed && !output.exists() {
+            reached += 1;
+            origin.reset_log();
+            let status = download.run()?;
+            ensure!(status.success(), "run {n}: the second run ended with {status}; --seed {}", options.seed);
+            let segments = origin.requests().iter().filter(|r| r.path != published.playlist_path).count();
+            ensure!(
+                segments == 0,
+                "run {n}: {segments} segments were fetched again; --seed {}",
+                options.seed
+            );
+        }
+        download.verify(&sha256).with_context(|| format!("run {n}; --seed {}", options.seed))?;
+        println!("run {n:3}: killed at {:5.1} %{}", moment * 100.0, if left { "" } else { ", too late" });
+    }
+    download.clear()?;
+    println!(
+        "{reached} of {} runs killed in the making; each next run made the same file of what was here",
+        options.runs
+    );
+    ensure!(2 * reached >= options.runs, "too few were killed in the making");
+    Ok(())
+}
+
 impl Options {
     fn read(args: &[String]) -> Result<Self> {
-        let mut options =
-            Self { runs: 10, connections: 8, seed: RandomState::new().hash_one(0) >> 32, shapes: false };
+        let mut options = Self {
+            runs: 10,
+            connections: 8,
+            seed: RandomState::new().hash_one(0) >> 32,
+            shapes: false,
+            film: false,
+        };
         for pair in args.chunks(2) {
             let [flag, value] = pair else { bail!("{}: a number is missing", pair[0]) };
             let number: u64 = value.parse().with_context(|| format!("{flag} {value}"))?;
@@ -142,6 +198,7 @@ impl Options {
                 "--connections" => options.connections = u32::try_from(number)?.max(1),
                 "--seed" => options.seed = number,
                 "--shapes" => options.shapes = number > 0,
+                "--film" => options.film = number > 0,
                 _ => bail!("no such option: {flag}"),
             }
         }

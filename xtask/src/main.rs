@@ -1,6 +1,9 @@
 //! Automation of the workspace: `cargo xtask`.
 
+mod adr;
 mod bench;
+mod calendar;
+mod check;
 mod ci;
 #[cfg(target_os = "linux")]
 mod crash;
@@ -9,13 +12,16 @@ mod demo;
 mod dice;
 #[cfg(target_os = "linux")]
 mod disk;
+mod docs;
 mod download;
+mod examples;
 mod fixture;
 mod fuzz;
 mod kill;
 mod origin;
 #[cfg(target_os = "linux")]
 mod power;
+mod release;
 mod sim;
 mod test;
 mod tidy;
@@ -29,11 +35,15 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   test [ARGS]   every test of the workspace, doctests included; ARGS go to cargo test
+  check CRATE   one crate: fmt, clippy, tests
+  docs [--open] documentation of the code; docs/cli.md from the program
+  adr TITLE     begin the record of a decision
   tidy          prove the layers and the house rules
-  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, crash, damage, disk,
-                fuzz, sim
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, examples,
+                features, web, rehearsal, crash, damage, disk, fuzz, sim
   demo          download an encrypted stream, be killed half way, go on, verify
-  kill [--runs N] [--connections N] [--seed N]
+  examples      what docs/embedding.md leads to: run, and held to what it should do
+  kill [--runs N] [--connections N] [--seed N] [--shapes 1] [--film 1]
                 kill downloads at random moments, verify, count the bytes fetched twice
   crash [--most N] [--doubles N] [--seed N]
                 kill downloads, and make them fail, at each system call that touches a file; run them again
@@ -54,6 +64,21 @@ cargo xtask COMMAND
                 the planner against networks in virtual time: how fast, how polite, beside every fixed -j
   sim --live [--seeds N] [--hours N]
                 days of live streams in which everything goes wrong: what is had, held against what was to be had
+  release plan  what has changed since the tags, the bumps it asks for, the order of publishing
+  release bump [--execute]
+                versions, floors and changelogs as the plan says
+  release verify
+                all that has to hold before anything is published; takes half an hour
+  release publish [--registry NAME] [--index URL] [--owner LOGIN] [--no-verify] [--execute]
+                uploads what is not there, in order, once every name is known to be ours or free; tags
+  release rehearse
+                all of that against a registry on this machine; then a fresh project for each crate (Linux)
+  release dist [--target TARGET]
+                static program, tarball, Debian package, sums, in target/dist
+  release interfaces
+                the types of other crates in our interfaces are those of docs/external-types.md
+  release home --url URL [--execute]
+                writes where the crates come from into manifests and front pages, once that is settled
 ";
 
 fn main() -> ExitCode {
@@ -73,7 +98,11 @@ fn run(args: &[String]) -> Result<()> {
         ("test", rest) => test::run(rest),
         ("tidy", []) => tidy::run(),
         ("ci", []) => ci::run(),
+        ("check", [name]) => check::run(name),
+        ("docs", rest) => docs::run(rest),
+        ("adr", [title]) => adr::run(title),
         ("demo", []) => demo::run(),
+        ("examples", []) => examples::run(),
         ("kill", rest) => kill::run(rest),
         #[cfg(target_os = "linux")]
         ("crash", rest) => crash::run(rest),
@@ -87,6 +116,7 @@ fn run(args: &[String]) -> Result<()> {
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("origin", rest) => origin::run(rest),
         ("sim", rest) => sim::run(rest),
+        ("release", rest) => release::run(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

@@ -13,8 +13,13 @@ pub(crate) fn root() -> &'static Path {
 
 /// Returns a call of cargo in the folder of the workspace.
 pub(crate) fn cargo(args: &[&str]) -> Command {
+    cargo_in(root(), args)
+}
+
+/// Returns a call of cargo in a folder.
+pub(crate) fn cargo_in(folder: &Path, args: &[&str]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(args).current_dir(root());
+    cargo.args(args).current_dir(folder);
     cargo
 }
 
@@ -35,7 +40,12 @@ pub(crate) fn metadata() -> Result<Value> {
 
 /// Returns the folder that cargo builds in.
 pub(crate) fn target() -> Result<PathBuf> {
-    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
+    target_of(root())
+}
+
+/// Returns the folder that cargo builds in, for another workspace.
+pub(crate) fn target_of(root: &Path) -> Result<PathBuf> {
+    let output = cargo_in(root, &["metadata", "--format-version", "1", "--no-deps"]).output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")?;
     Ok(metadata["target_directory"].as_str().context("no target directory")?.into())
 }

@@ -45,7 +45,8 @@ fn an_mp4_plays_from_wherever_it_is_sought() -> Outcome {
             master.publish(origin).url
         }
     };
-    let streams: [Box<dyn Fn(&Origin) -> String>; 4] = [
+    type Stream = Box<dyn Fn(&Origin) -> String>;
+    let streams: [Stream; 4] = [
         Box::new(|origin| Vod::from_media(Media::Ts).aes128(KEY).publish(origin).url),
         Box::new(|origin| Vod::from_media(Media::Fmp4).two_maps().publish(origin).url),
         Box::new(apart(Media::Ts, Media::AudioAdts)),

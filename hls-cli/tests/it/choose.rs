@@ -182,8 +182,24 @@ fn pictures_alone_and_sound_alone() -> Outcome {
     let master = Master::new("/film").variant(900_000, 640, 360, Vod::from_media(Media::Ts)).publish(&origin);
     folder.run(&["get", &master.url, "--audio-only", "-o", "taken.m4a"])?.ok();
     assert_eq!(streams(&folder, "taken.m4a")?, ["audio"]);
-    let run = folder.run(&["get", &master.url, "--audio-only", "-o", "x.ts"])?;
-    run.fails(2, "select.no_match").has("next", &["-o NAME.m4a"]);
+    folder.run(&["get", &master.url, "-o", "named.m4a"])?.ok();
+    same(&folder.read("named.m4a")?, &folder.read("taken.m4a")?);
+    for (what, name, advice) in [
+        ("--audio-only", "x.ts", "-o NAME.m4a"),
+        ("--audio-only", "-", "-o NAME.m4a"),
+        ("--video-only", "x.ts", "-o NAME.mp4"),
+        ("--video-only", "-", "-o NAME.mp4"),
+    ] {
+        let run = folder.run(&["get", &master.url, what, "-o", name])?;
+        run.fails(2, "select.no_match").has("next", &[advice]);
+        assert!(run.out.is_empty());
+    }
+    let apart = with_audio(&origin, Media::AudioAdts);
+    folder.run(&["get", &apart.url, "--video-only", "-o", "pictures.ts"])?.ok();
+    same(&folder.read("pictures.ts")?, &apart.variants[0].expected);
+    folder.run(&["get", &apart.url, "-o", "apart.m4a"])?.ok();
+    assert_eq!(streams(&folder, "apart.m4a")?, ["audio en"]);
+    folder.run(&["get", &apart.url, "--subs", "en", "-o", "x.mkv"])?.fails(2, "select.no_match");
     Ok(())
 }
 
@@ -241,6 +257,7 @@ fn subtitles_alone_inside_and_beside() -> Outcome {
     let beside = String::from_utf8(folder.read("movie.subs-en.vtt")?)?;
     assert_eq!(beside, String::from_utf8(folder.read("all.en.vtt")?)?);
     folder.run(&[&get[..], &["x.mp4", "--subs", "fr"]].concat())?.fails(2, "select.no_match");
+    folder.run(&[&get[..], &["x.aac", "--subs", "en"]].concat())?.fails(2, "output.container");
     // A playlist of subtitles by itself begins where they begin.
     let run = folder.run(&["get", &master.subtitles[1].url, "-o", "itself.srt"])?.ok();
     assert_eq!(String::from_utf8(folder.read("itself.srt")?)?, srt, "{}", run.err);

@@ -5,6 +5,7 @@ mod choose;
 mod content;
 mod ends;
 mod events;
+mod generate;
 mod headers;
 mod info;
 mod jobs;

@@ -49,6 +49,8 @@ pub(crate) struct About {
     pub(crate) is_default: bool,
     pub(crate) codecs: Option<String>,
     pub(crate) takes: Takes,
+    /// By the playlist there is no sound in its segments.
+    pub(crate) has_no_sound: bool,
 }
 
 impl Chosen {
@@ -175,7 +177,7 @@ fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Err
     let source =
         Source { url: config.url().clone(), parent: None, import: Vec::new(), elsewhere: Vec::new() };
     let container = name::expected_container(&track.media());
-    let takes = match (config.audio_only, config.video_only) {
+    let takes = match (config.wants_sound_alone(), config.video_only) {
         (true, _) => Takes::Sound,
         (_, true) => Takes::Pictures,
         _ => Takes::All,
@@ -187,7 +189,7 @@ fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Err
         container,
         about: About { is_default: true, takes, ..About::default() },
         role: if is_text { Role::Subtitles } else { Role::Main },
-        has_pictures: !config.audio_only && !is_text,
+        has_pictures: takes != Takes::Sound && !is_text,
         height: None,
     };
     let films = vec![Film { label: String::new(), tracks: vec![0] }];
@@ -224,7 +226,13 @@ impl<'m> Wanted<'m> {
             role,
             pick: number,
             label: select::label(variant),
-            about: About { is_default: true, codecs: variant.codecs.clone(), takes, ..About::default() },
+            about: About {
+                is_default: true,
+                codecs: variant.codecs.clone(),
+                takes,
+                has_no_sound: pick.has_no_sound,
+                ..About::default()
+            },
             bandwidth: variant.bandwidth.filter(|_| role == Role::Main),
             has_pictures: select::has_pictures(variant) && takes != Takes::Sound,
             height: variant.resolution.map(|r| r.height),
@@ -317,6 +325,7 @@ fn side<'m>(
             is_default,
             codecs: variant.codecs.clone(),
             takes: Takes::All,
+            has_no_sound: false,
         },
         bandwidth: None,
         has_pictures: false,

@@ -40,6 +40,7 @@ pub(crate) fn outputs(config: &Config, selection: &Selection, part: u32) -> Resu
             }
         }
         Output::Writer(_) if sides.is_empty() => {
+            check_parts(config, main)?;
             return check_format(config, chosen).map(|()| Ends::default());
         }
         Output::Writer(_) => {
@@ -56,10 +57,12 @@ pub(crate) fn outputs(config: &Config, selection: &Selection, part: u32) -> Resu
         }
     };
     let kind = product::made_of(config.format, &path, selection);
-    if kind.is_none() && config.format != Format::Join {
-        check_format(config, chosen)?;
-        name::check(&path, main.container, main.has_pictures)?;
+    if matches!(kind, None | Some(Made::Copy)) {
         check_parts(config, main)?;
+        if config.format != Format::Join {
+            check_format(config, chosen)?;
+            name::check(&path, main.container, main.has_pictures)?;
+        }
     }
     let has_number = matches!(&config.output, Output::Template(template) if template.contains("{n}"));
     let path = if has_number { path } else { name::numbered(&path, part) };
@@ -163,16 +166,20 @@ fn extension(config: &Config, selection: &Selection) -> &'static str {
     }
 }
 
-/// What is not all that the segments hold can only be had by making something of them.
+/// A part of what the segments hold can only be had by making something of it.
 fn check_parts(config: &Config, main: &Chosen) -> Result<(), Error> {
-    // Of a media playlist nobody knows what is in it.
-    if !product::is_partly_taken(main) || main.source.parent.is_none() || !config.audio_only {
+    let (message, one) = match (config.wants_sound_alone(), config.video_only) {
+        // Of a media playlist nobody knows what is in it.
+        (true, _) if main.source.parent.is_some() => ("the stream has no audio of its own", "-o NAME.m4a"),
+        (_, true) if !main.about.has_no_sound => ("the stream has no pictures of their own", "-o NAME.mp4"),
+        _ => return Ok(()),
+    };
+    if !product::is_partly_taken(main) {
         return Ok(());
     }
-    let none = Error::new(Kind::Usage, "select.no_match", "the stream has no audio of its own");
-    Err(none
-        .why("audio and video are in the same segments")
-        .next("-o NAME.m4a takes the sound out of them, once the stream has ended"))
+    let none =
+        Error::new(Kind::Usage, "select.no_match", message).why("audio and video are in the same segments");
+    Err(none.next(format!("{one} takes out of them what is wanted, once the stream has ended")))
 }
 
 fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {

@@ -26,6 +26,8 @@ pub(crate) struct Pick<'m> {
     pub(crate) variant: &'m Variant,
     /// What is taken of the segments of the variant itself; `None`: nothing.
     pub(crate) takes: Option<Takes>,
+    /// By the playlist, all sound is in playlists of its own.
+    pub(crate) has_no_sound: bool,
     /// Those that have playlists of their own.
     pub(crate) audio: Vec<&'m Rendition>,
     pub(crate) subtitles: Vec<&'m Rendition>,
@@ -101,12 +103,19 @@ fn film<'m>(
                 .why("the name of the output asks for subtitles alone")
                 .next("look with hls info"));
         }
-        return Ok(Pick { variant, takes: None, audio: Vec::new(), subtitles });
-    }
-    if wishes.video_only {
-        return Ok(Pick { variant, takes: Some(Takes::Pictures), audio: Vec::new(), subtitles });
+        return Ok(Pick { variant, takes: None, has_no_sound: false, audio: Vec::new(), subtitles });
     }
     let all = playlist.renditions_of(variant, RenditionType::Audio).collect::<Vec<_>>();
+    let has_no_sound = !all.is_empty() && all.iter().all(|rendition| is_apart(rendition, variant));
+    if wishes.video_only {
+        return Ok(Pick {
+            variant,
+            takes: Some(Takes::Pictures),
+            has_no_sound,
+            audio: Vec::new(),
+            subtitles,
+        });
+    }
     let chosen = match (prior, &wishes.audio) {
         (Some(prior), Wanted::Usual) => match prior.audio(playlist, variant)? {
             Some(audio) => vec![audio],
@@ -126,7 +135,7 @@ fn film<'m>(
     if takes.is_none() && audio.is_empty() {
         return Err(Error::new(Kind::Usage, "select.no_match", "no audio was asked for, and nothing else"));
     }
-    Ok(Pick { variant, takes, audio, subtitles })
+    Ok(Pick { variant, takes, has_no_sound, audio, subtitles })
 }
 
 #[cfg(test)]

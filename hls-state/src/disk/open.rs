@@ -65,6 +65,10 @@ impl DiskStore {
         }
         let mut contents = Log::read(&log_path)?;
         let mut made = made_earlier(&layout);
+        if contents.records.is_empty() && !layout.gapped_log().exists() {
+            // Only the note was left to be cleaned away: it is an output like any other.
+            made.fill(None);
+        }
         refuse_foreign(&layout, &made, &options)?;
         if options.restart {
             refuse_existing(layout.outputs().iter().chain(layout.made()), &options)?;
@@ -78,6 +82,13 @@ impl DiskStore {
             warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
         }
         let mut replaceable = complete::replaceable(&layout)?;
+        // Of what was made only the cleaning is left, and the tracks may be gone.
+        let is_whole = complete::is_complete(&contents.records)
+            && !complete::has_gaps(&contents.records, layout.outputs().len());
+        if is_whole && is_all_made(&made) {
+            let bare = Self::bare(layout, options, lock, (replaceable, made));
+            return bare.complete_earlier(&contents.records);
+        }
         if let Some(standing) = complete::standing(&layout, &contents.records)? {
             if standing.contains(&Standing::Lost) {
                 let outputs = layout.outputs().iter().zip(&standing).zip(&replaceable);
@@ -158,8 +169,10 @@ impl DiskStore {
     /// An earlier run died between "complete" and the last rename, or before all was made of the outputs: do what is left.
     fn complete_earlier(mut self, records: &[Record]) -> Result<(Self, Recovered), Error> {
         let outputs = recover::claims(records, self.layout.outputs().len());
-        give_names(&self.layout, &self.options, &self.replaceable, true)?;
-        let made = !self.made.is_empty() && self.made.iter().all(Option::is_some);
+        let made = is_all_made(&self.made);
+        if !made {
+            give_names(&self.layout, &self.options, &self.replaceable, true)?;
+        }
         if made || self.layout.made().is_empty() {
             self.remove_state()?;
         }
@@ -217,6 +230,10 @@ impl DiskStore {
             .collect();
         (!outputs.is_empty()).then(|| Check::start(outputs)).transpose()
     }
+}
+
+fn is_all_made(made: &[Option<Stamp>]) -> bool {
+    !made.is_empty() && made.iter().all(Option::is_some)
 }
 
 /// Refuses an output that is there and that no earlier run of this job has made.

@@ -4,6 +4,7 @@ mod layers;
 mod manifests;
 mod proofs;
 mod sources;
+mod unused;
 
 use anyhow::{Result, bail};
 
@@ -15,6 +16,7 @@ pub(crate) fn run() -> Result<()> {
     let mut faults = layers::faults(&packages);
     faults.extend(layers::impurities(&metadata, &packages));
     faults.extend(manifests::faults(&packages));
+    faults.extend(unused::faults(&packages)?);
     faults.extend(proofs::faults()?);
     let (found, files) = sources::faults(&packages)?;
     faults.extend(found);

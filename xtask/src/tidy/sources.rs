@@ -61,7 +61,7 @@ fn of_file(text: &str, is_rust: bool, is_source: bool) -> Vec<String> {
     faults
 }
 
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+pub(super) fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     if !folder.is_dir() {
         return Ok(());
     }
