@@ -121,6 +121,16 @@ impl Config {
         self.audio_only || self.name_says(product::is_sound)
     }
 
+    /// Whether there may be several outputs of one kind.
+    pub(crate) fn may_have_several(&self) -> bool {
+        let several = match &self.subtitles {
+            Wanted::All => true,
+            Wanted::Languages(languages) => languages.len() > 1,
+            _ => false,
+        };
+        self.selects.len() > 1 || several && self.name_says(product::is_text)
+    }
+
     pub(crate) fn wishes(&self) -> Wishes {
         Wishes {
             selects: self.selects.clone(),

@@ -46,8 +46,12 @@ pub(crate) fn goes_on(config: &Config) -> bool {
     !config.restart && candidates(config).iter().any(|path| recorded::has_begun(path, config.force))
 }
 
-/// What the main output may be called, as far as that can be told before the stream is known.
+/// What the main output may be called, as far as that can be told before the stream is known: several are told apart by what is
+/// in them.
 fn candidates(config: &Config) -> Vec<PathBuf> {
+    if config.may_have_several() {
+        return Vec::new();
+    }
     match &config.output {
         Output::File(path) => vec![path.clone()],
         Output::Template(template) if !template.contains('{') || template.contains("{name}") => {

@@ -149,13 +149,15 @@ fn several_qualities_share_what_they_have_in_common() -> Outcome {
         .audio("en", true, Vod::from_media(Media::AudioAdts))
         .publish(&origin);
     let both = ["get", &master.url, "-s", "best", "-s", "worst", "-o"];
+    // The name itself may be taken: none of the outputs has it.
+    std::fs::write(folder.file("movie.mp4"), "another")?;
     let run = folder.run(&[&both[..], &["movie.mp4"]].concat())?.ok();
     assert_eq!(run.out(), "movie.720p.mp4\nmovie.360p.mp4\n");
     for name in ["movie.720p.mp4", "movie.360p.mp4"] {
         assert_eq!(streams(&folder, name)?, ["video", "audio en"]);
         judge::ffmpeg_silent(folder.file(name)).check();
     }
-    assert_eq!(folder.names().len(), 2, "{:?}", folder.names());
+    assert_eq!(folder.names().len(), 3, "{:?}", folder.names());
     let audio = &master.audio[0].segment_paths[0];
     assert_eq!(origin.requests_for(audio).len(), 1);
     // The same again: nothing to do; as they come: each under its name.

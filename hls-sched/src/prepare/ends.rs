@@ -66,11 +66,16 @@ pub(crate) fn outputs(config: &Config, selection: &Selection, part: u32) -> Resu
     }
     let has_number = matches!(&config.output, Output::Template(template) if template.contains("{n}"));
     let path = if has_number { path } else { name::numbered(&path, part) };
-    probe_manifest(config, &path)?;
-    let Some(kind) = kind else { return Ok(Ends { outputs: unmade(&path, selection), ..Ends::default() }) };
+    let (outputs, products) = match kind {
+        Some(kind) => made(kind, &path, selection),
+        None => (unmade(&path, selection), Vec::new()),
+    };
+    outputs.iter().take(1).try_for_each(|main| probe_manifest(config, main))?;
+    if kind.is_none() {
+        return Ok(Ends { outputs, ..Ends::default() });
+    }
     let extensions = chosen.iter().map(|c| name::extension(c.container, c.has_pictures));
     let tracks = extensions.enumerate().map(|(n, extension)| Layout::track(n, extension)).collect();
-    let (outputs, products) = made(kind, &path, selection);
     Ok(Ends { outputs, products, tracks })
 }
 
