@@ -119,9 +119,10 @@ impl Oracle {
 fn is_owed(story: &Story, (from, to): (Duration, Duration), segment: Segment, run_known: Duration) -> bool {
     let target = story.target(from.saturating_sub(LONGEST_WAIT * 2), to);
     // Two looks in a target duration, and one in the duration of a segment once there was something new (section 6.3.4). A
-    // window of one or two segments would slide by meanwhile.
+    // window of one or two segments would slide by meanwhile: three looks while it lasts.
     let half = (target / 2).min(LONGEST_WAIT);
-    let wait = if story.window < 3 { half } else { half.max(story.longest.min(LONGEST_WAIT)) };
+    let usual = story.longest * story.window.min(3) as u32 / 3;
+    let wait = half.max(usual.min(LONGEST_WAIT));
     let latency = story.latency(from.saturating_sub(LOAD_TIME), to);
     let every = wait.max(latency);
     let run = segment.run.checked_sub(1).and_then(|n| story.runs.get(n));
