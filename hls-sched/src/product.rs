@@ -2,6 +2,7 @@
 
 mod captions;
 mod copy;
+mod first_pass;
 mod mp4;
 mod source;
 mod units;

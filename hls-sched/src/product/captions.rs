@@ -7,8 +7,9 @@ use hls_media::captions::Captions;
 use hls_media::remux::Timeline;
 use hls_state::Placed;
 
+use super::first_pass::index;
 use super::source::Source;
-use super::{Made, Product, Step, Told, mp4, placed};
+use super::{Made, Product, Step, Told, placed};
 use crate::error::Error;
 
 /// A segment of subtitles that is longer is none.
@@ -27,7 +28,7 @@ pub(super) fn make(
     for clock in clocks.iter().copied() {
         let Some(path) = step.making.tracks().get(clock) else { continue };
         let mut source = Source::open(path, placed(all, clock))?;
-        inputs.push(mp4::index(step, (clock, false), &mut source, told)?);
+        inputs.push(index(step, (clock, false), &mut source, told)?);
     }
     let timeline = (!inputs.is_empty()).then(|| Timeline::new(&inputs));
     let captions = merged(step, *number, all, timeline.as_ref(), told)?;

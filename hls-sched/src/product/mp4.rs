@@ -1,11 +1,12 @@
 //! One MP4 of tracks: each is read twice, in order.
 
-use hls_media::remux::{Index, Indexed, Input, RemuxError, Remuxer, Step as Next, TextTrack, Timeline};
+use hls_media::remux::{RemuxError, Remuxer, Step as Next, TextTrack, Timeline};
 use hls_state::Placed;
 
+use super::first_pass::index;
 use super::source::{PIECE, Source};
-use super::{Product, Step, Told, captions, placed, units};
-use crate::error::{Error, Kind};
+use super::{Product, Step, Told, captions, placed};
+use crate::error::Error;
 
 /// Writes an MP4.
 pub(super) fn make(
@@ -68,35 +69,5 @@ pub(super) fn make(
             }
             Next::Done => return write(&buffer),
         }
-    }
-}
-
-/// The first pass over a track.
-pub(super) fn index(
-    step: &Step,
-    (number, is_first): (usize, bool),
-    source: &mut Source<'_>,
-    told: &mut Told<'_>,
-) -> Result<Indexed, Error> {
-    let (Some(track), Some(about)) = (step.tracks.0.get(number), step.abouts.get(number)) else {
-        return Err(Error::new(Kind::Internal, "internal", "a track is missing"));
-    };
-    let input = Input {
-        units: units::units(track, source.placed, is_first),
-        language: about.language.clone(),
-        name: about.name.clone(),
-        is_default: about.is_default,
-        codecs: about.codecs.clone(),
-        takes: about.takes,
-    };
-    let refused = |error| step.refused(number, &error);
-    let mut index = Index::new(input);
-    loop {
-        let bytes = source.next()?;
-        if bytes.is_empty() {
-            return index.finish().map_err(refused);
-        }
-        told.read(bytes.len())?;
-        index.push(bytes).map_err(refused)?;
     }
 }
