@@ -18,7 +18,8 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Finished};
 use crate::live::From;
 use crate::prepare::Wishes;
-use crate::select::{Select, Wanted};
+use crate::select::Select;
+use crate::wanted::Wanted;
 use crate::{name, product};
 
 /// What an output has to be.

@@ -72,6 +72,7 @@ mod select;
 mod size;
 mod space;
 mod verify;
+mod wanted;
 mod writer;
 
 pub use assemble::{Assembler, Command, Offer, Place};
@@ -90,9 +91,10 @@ pub use manifest::manifest_path;
 pub use name::{sanitise, suggest};
 pub use network::{Failure, Health, OriginId};
 pub use planner::{Action, Fetch, Planner, Sample, Verdict};
-pub use select::{Condition, Select, Wanted};
+pub use select::{Condition, Select};
 pub use size::Size;
 pub use verify::{Difference, Proof, Unverified, Verified, verify};
+pub use wanted::Wanted;
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

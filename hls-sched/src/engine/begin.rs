@@ -136,6 +136,11 @@ impl Part {
         for message in &recovered.warnings {
             let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
         }
+        if is_live && texts.contains(&true) {
+            let message = "subtitles of a recording are kept as their segments come, one behind the other: the times in them \
+                           are those of each segment by itself";
+            let _ = events.send(Event::Warning { kind: "subtitles", message: message.to_owned() });
+        }
         let tracks = Arc::new(Tracks(tracks));
         let mut note = memo::of(config, choices.first().cloned(), &ends, &tracks);
         let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
 use crate::job::{Config, Input};
 use crate::plan::Track;
-use crate::{load, name, select};
+use crate::{load, name, select, wanted};
 
 /// A track with what its name depends on.
 pub(crate) struct Chosen {
@@ -157,13 +157,13 @@ pub(crate) async fn choose(
     };
     let wishes = config.wishes();
     let picks = picking::pick(&wishes, prior, &playlist)?;
-    let mut wanted = Wanted { playlist: &playlist, parts: Vec::new() };
-    let films = picks.iter().map(|pick| wanted.film(&wishes, pick)).collect::<Vec<_>>();
+    let mut needed = Needed { playlist: &playlist, parts: Vec::new() };
+    let films = picks.iter().map(|pick| needed.film(&wishes, pick)).collect::<Vec<_>>();
     let choices = picks.iter().map(|pick| Choice::of(&playlist, pick.variant, pick.audio.first().copied()));
     let choices = choices.collect::<Vec<_>>();
-    let loaded = wanted.load(config, transport, events).await?;
+    let loaded = needed.load(config, transport, events).await?;
     let mut chosen = Vec::new();
-    for (part, media) in wanted.parts.into_iter().zip(loaded) {
+    for (part, media) in needed.parts.into_iter().zip(loaded) {
         chosen.push(part.chosen(config, &playlist, &choices, media, goes_on)?);
     }
     let labels = labels(&picks);
@@ -197,7 +197,7 @@ fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Err
 }
 
 /// The media playlists that are needed, each once.
-struct Wanted<'m> {
+struct Needed<'m> {
     playlist: &'m Multivariant,
     parts: Vec<Part<'m>>,
 }
@@ -215,7 +215,7 @@ struct Part<'m> {
     variant: &'m hls_parse::Variant,
 }
 
-impl<'m> Wanted<'m> {
+impl<'m> Needed<'m> {
     /// Adds what a film needs; returns its tracks.
     fn film(&mut self, wishes: &Wishes, pick: &Pick<'m>) -> Vec<usize> {
         let number = self.parts.iter().map(|part| part.pick + 1).max().unwrap_or(0);
@@ -318,7 +318,7 @@ fn side<'m>(
         url: rendition.url.as_ref().unwrap_or(&variant.url),
         role,
         pick,
-        label: format!("{kind} {}", hls_fetch::escaped(select::called(rendition), 40)),
+        label: format!("{kind} {}", hls_fetch::escaped(wanted::called(rendition), 40)),
         about: About {
             language: rendition.language.clone(),
             name: Some(rendition.name.clone()),

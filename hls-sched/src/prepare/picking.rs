@@ -5,7 +5,8 @@ use hls_parse::{Multivariant, Rendition, RenditionType, Variant};
 
 use crate::choice::Choice;
 use crate::error::{Error, Kind};
-use crate::select::{self, Select, Wanted};
+use crate::select::{self, Select};
+use crate::wanted::Wanted;
 
 /// What the user wishes.
 #[derive(Clone, Debug, Default)]

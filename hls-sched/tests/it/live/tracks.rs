@@ -114,6 +114,14 @@ async fn subtitles_are_recorded_beside_the_picture() -> Outcome {
             let names = recorded.done.outputs.iter().skip(1).filter_map(|path| path.file_name());
             let names: Vec<_> = names.map(|name| name.to_string_lossy().replace("out.", "")).collect();
             assert_eq!(names, files, "{name}");
+            let is_told = |event: &hls_sched::Event| {
+                matches!(event, hls_sched::Event::Warning { kind: "subtitles", .. })
+            };
+            assert_eq!(
+                recorded.events.iter().any(is_told),
+                files.len() > 1,
+                "their times are not those of the recording"
+            );
             let picture = span(&recorded, 0, &recorded.done.outputs[0])?;
             for (output, file) in recorded.done.outputs.iter().zip(std::iter::once(&"").chain(files)) {
                 let track =
