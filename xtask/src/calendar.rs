@@ -22,10 +22,10 @@ pub(crate) fn to_http_date(time: SystemTime) -> String {
     format!("{of_week}, {} {} {} {} GMT", &text[8..10], MONTHS[month - 1], &text[..4], &text[11..19])
 }
 
-/// Reads a date as HTTP writes it, `Wed, 02 Dec 2026 10:00:00 GMT` (RFC 9110, section 5.6.7).
+/// Reads a date as HTTP writes it, `Wed, 02 Dec 2026 10:00:00 GMT` (RFC 9110, section 5.6.7), at the start of a text.
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let [_, day, month, year, time, "GMT"] = words[..] else { return None };
+    let [_, day, month, year, time, "GMT", ..] = words[..] else { return None };
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
 }
