@@ -31,6 +31,9 @@ pub enum RemuxError {
     /// An MP4 that has its samples in `moov`, in place of fragments.
     #[error("the MP4 is not fragmented")]
     NotFragmented,
+    /// A unit that can't be understood without those before it or behind it.
+    #[error("a segment that is not complete by itself")]
+    NotAlone,
     /// There is no sample in any input.
     #[error("there is no audio or video")]
     Empty,
@@ -96,6 +99,7 @@ impl RemuxError {
             Self::Subtitles => "remux.subtitles",
             Self::NotFragmented => "remux.not_fragmented",
             Self::Empty => "remux.empty",
+            Self::NotAlone => "remux.not_alone",
             Self::Changes { .. } => "remux.changes",
             Self::TooMany { .. } => "remux.too_many",
             Self::TooLarge { .. } => "remux.too_large",

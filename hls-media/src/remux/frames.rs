@@ -320,6 +320,7 @@ impl Frames {
         let (offset, unit) = self.place;
         let size = payload.len() as u32;
         sink.data(track, payload);
+        sink.heard(time.map(|(_, pts)| pts), samples, rate);
         sink.sample(track, info, Sample { offset, unit, dts, pts: dts, duration, size, is_sync: true, entry })
     }
 }

@@ -6,14 +6,14 @@ use super::{
     clock::{FLICKS, flicks},
     demuxer::Demuxer,
     error::RemuxError,
-    input::{Input, Takes, Unit},
+    input::{Input, Takes},
     report::{Irregularity, Noted, Notes},
     sample::{Sample, Sink, TrackInfo},
     table::Table,
 };
 
 /// A round ends when one of its tracks has that much time, or all of them together have that many bytes.
-const ROUND: i64 = FLICKS / 2;
+pub(crate) const ROUND: i64 = FLICKS / 2;
 const ROUND_BYTES: u64 = 2 << 20;
 /// What is off by less is no hole and no overlap: timestamps are rounded in many places.
 const NOTICED: i64 = FLICKS / 100;
@@ -34,8 +34,7 @@ pub struct Index {
 impl Index {
     /// Begins with an input.
     pub fn new(input: Input) -> Self {
-        let recorder = Recorder { takes: input.takes, ..Recorder::new(&input.units) };
-        Self { demuxer: Demuxer::new(&input), input, recorder }
+        Self { demuxer: Demuxer::new(&input), recorder: Recorder::new(&input), input }
     }
 
     /// Takes more bytes of the input, from its begin.
@@ -54,16 +53,7 @@ impl Index {
     /// Where the end is missing, or where there is nothing in it.
     pub fn finish(mut self) -> Result<Indexed, RemuxError> {
         self.demuxer.finish(&mut self.recorder)?;
-        self.recorder.end_round();
-        let infos = self.demuxer.tracks();
-        let Recorder { epochs, tracks, rounds, chunks, notes, begins, .. } = self.recorder;
-        let tracks =
-            infos.iter().cloned().zip(tracks).map(|(info, recorded)| IndexedTrack { info, recorded });
-        let tracks = tracks.collect::<Vec<_>>();
-        if tracks.iter().all(|track| track.recorded.spans.is_empty()) {
-            return Err(RemuxError::Empty);
-        }
-        Ok(Indexed { input: self.input, tracks, epochs, rounds, chunks, notes, begins })
+        self.recorder.finish(self.input, self.demuxer.tracks())
     }
 }
 
@@ -150,6 +140,8 @@ pub(crate) struct Round {
     pub(crate) samples: u32,
     /// A checksum of the sizes.
     pub(crate) check: u32,
+    /// Where it is in the output already; `None`: behind the one before.
+    pub(crate) at: Option<u64>,
 }
 
 /// Samples of one track in a round.
@@ -167,7 +159,7 @@ pub(crate) fn checked(check: u32, track: usize, size: u32) -> u32 {
 }
 
 #[derive(Debug, Default)]
-struct Recorder {
+pub(crate) struct Recorder {
     takes: Takes,
     epochs: Vec<Epoch>,
     tracks: Vec<Recorded>,
@@ -183,11 +175,15 @@ struct Recorder {
     latest: u32,
     /// For each unit, the time that is missing directly before it.
     gaps: Vec<Duration>,
+    /// Where the next round is in the output, where all of them are there and end where they are said to.
+    at: Option<u64>,
 }
 
 impl Recorder {
-    fn new(units: &[Unit]) -> Self {
-        let mut recorder = Self { begins: vec![None; units.len().max(1)], ..Self::default() };
+    pub(crate) fn new(input: &Input) -> Self {
+        let units = &input.units;
+        let begins = vec![None; units.len().max(1)];
+        let mut recorder = Self { takes: input.takes, begins, ..Self::default() };
         let mut gap = Duration::ZERO;
         for (unit, number) in units.iter().zip(0..) {
             recorder.gaps.push(gap);
@@ -209,6 +205,24 @@ impl Recorder {
             recorder.epochs.push(Epoch { unit: 0, timeline, is_implied: false, gap: Duration::ZERO });
         }
         recorder
+    }
+
+    pub(crate) fn finish(mut self, input: Input, infos: &[TrackInfo]) -> Result<Indexed, RemuxError> {
+        self.end_round();
+        let Self { epochs, tracks, rounds, chunks, notes, begins, .. } = self;
+        let tracks =
+            infos.iter().cloned().zip(tracks).map(|(info, recorded)| IndexedTrack { info, recorded });
+        let tracks = tracks.collect::<Vec<_>>();
+        if tracks.iter().all(|track| track.recorded.spans.is_empty()) {
+            return Err(RemuxError::Empty);
+        }
+        Ok(Indexed { input, tracks, epochs, rounds, chunks, notes, begins })
+    }
+
+    /// What comes now is in the output already, from here on, in rounds that end where [`end_round`](Self::end_round) says.
+    pub(crate) fn place(&mut self, at: u64) {
+        self.end_round();
+        self.at = Some(at);
     }
 
     /// The epoch of a sample. Where timestamps jump with the first sample of a unit, it begins one.
@@ -253,15 +267,16 @@ impl Recorder {
     }
 
     fn begin_round(&mut self, epoch: usize, begin: i64) {
-        self.round.get_or_insert(Round { epoch, begin, chunks: 0, samples: 0, check: 0 });
+        self.round.get_or_insert(Round { epoch, begin, chunks: 0, samples: 0, check: 0, at: self.at });
     }
 
-    fn end_round(&mut self) {
+    pub(crate) fn end_round(&mut self) {
         if let Some(round) = self.round.take() {
             self.open.sort_by_key(|(chunk, _)| chunk.track);
             self.rounds.push(Round { chunks: self.open.len() as u32, ..round });
             self.chunks.extend(self.open.drain(..).map(|(chunk, _)| chunk));
         }
+        self.at = self.at.map(|at| at + self.open_bytes);
         self.open_bytes = 0;
     }
 
@@ -288,7 +303,8 @@ impl Recorder {
         self.open_bytes += u64::from(sample.size);
         let end = sample.dts.saturating_add(i64::from(sample.duration));
         let lasts = flicks(end.saturating_sub(*first), info.timescale);
-        if !(-ROUND..ROUND).contains(&lasts) || self.open_bytes >= ROUND_BYTES {
+        let is_full = !(-ROUND..ROUND).contains(&lasts) || self.open_bytes >= ROUND_BYTES;
+        if is_full && self.at.is_none() {
             self.end_round();
         }
     }

@@ -40,12 +40,14 @@
 //! but for audio that is within 2 ms of what the count of its samples says. Each timeline of the playlist is put behind
 //! the one before. Holes stay holes, and all that is odd is in the [`Report`].
 
+mod alone;
 mod avc;
 mod bits;
 mod boxes;
 mod clock;
 mod demuxer;
 mod error;
+mod film;
 mod fragmented;
 mod frames;
 mod hevc;
@@ -59,6 +61,7 @@ mod packed;
 mod pictures;
 mod plan;
 mod program;
+mod record;
 mod remuxer;
 mod report;
 mod sample;
@@ -68,7 +71,9 @@ mod text;
 mod timeline;
 mod transport;
 
+pub use alone::{UNIT_END, UnitRemuxer, UnitTracks, record_len};
 pub use error::RemuxError;
+pub use film::{Film, FilmFront};
 pub use index::{Index, Indexed};
 pub use input::{Input, Takes, Unit};
 pub use remuxer::{Remuxer, Step};

@@ -65,6 +65,13 @@ impl Front {
         Self { pieces: pieces.into_iter(), table: None, len: front, data_at: front, is_large }
     }
 
+    /// The tables alone, for data that is where the plan says.
+    pub(crate) fn tables(plan: &Plan, is_large: bool) -> Self {
+        let pieces = moov(plan, is_large);
+        let len = pieces.iter().map(|piece| piece.len(plan, is_large)).sum();
+        Self { pieces: pieces.into_iter(), table: None, len, data_at: 0, is_large }
+    }
+
     /// How long it is.
     pub(crate) fn len(&self) -> u64 {
         self.len
@@ -111,7 +118,7 @@ impl Piece {
     }
 }
 
-fn ftyp() -> Vec<u8> {
+pub(crate) fn ftyp() -> Vec<u8> {
     boxed(b"ftyp", b"isom\0\0\x02\0isomiso2avc1mp41")
 }
 
@@ -348,16 +355,16 @@ struct Placed {
 /// The chunks of a track. Text stands in front of all media, one chunk for each track.
 fn chunks(plan: &Plan, number: usize) -> impl Iterator<Item = Placed> {
     let source = plan.tracks.get(number).map(|track| track.source);
-    let mut at = 0;
+    let mut at = plan.text_at;
     let text = plan.texts.iter().enumerate().filter_map(move |(number, text)| {
         let begin = at;
         at += text.data.len() as u64;
         let samples = u32::try_from(text.table.len()).unwrap_or(u32::MAX);
         (source == Some(Source::Text(number))).then_some(Placed { at: begin, samples, entry: 1 })
     });
-    let mut at = plan.texts.iter().map(|text| text.data.len() as u64).sum::<u64>();
-    let media = plan.chunks().filter_map(move |(input, chunk)| {
-        let begin = at;
+    let mut at = plan.text_at + plan.text_len();
+    let media = plan.chunks().filter_map(move |(input, chunk, is_at)| {
+        let begin = is_at.unwrap_or(at);
         at += u64::from(chunk.bytes);
         let own = Source::Input { input, track: usize::from(chunk.track) };
         let placed = Placed { at: begin, samples: chunk.samples, entry: u32::from(chunk.entry) + 1 };

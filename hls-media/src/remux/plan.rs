@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) order: Vec<u16>,
     pub(crate) chapters: Vec<(Duration, String)>,
     pub(crate) report: Report,
+    /// Where text is in the output; all else is placed from there on, or is where it is.
+    pub(crate) text_at: u64,
 }
 
 /// Where the samples of a track come from.
@@ -206,8 +208,15 @@ impl Plan {
         let report = report(&inputs, &tracks, &timeline);
         let chapters = chapters(&inputs, &timeline);
         let end = tracks.iter().map(PlannedTrack::end).max().and_then(duration).unwrap_or_default();
-        let mut plan =
-            Self { order: order(&inputs, &timeline), inputs, texts: Vec::new(), tracks, chapters, report };
+        let mut plan = Self {
+            order: order(&inputs, &timeline),
+            inputs,
+            texts: Vec::new(),
+            tracks,
+            chapters,
+            report,
+            text_at: 0,
+        };
         for track in texts {
             let text = Text::subtitles(track);
             plan.add_text(text, track.language.clone(), track.name.clone(), track.is_default, 2)?;
@@ -256,20 +265,30 @@ impl Plan {
         }
     }
 
-    /// Walks over all chunks of media in the order of the output.
-    pub(crate) fn chunks(&self) -> impl Iterator<Item = (usize, Chunk)> {
+    /// Walks over all chunks of media in the order of the output: the input, the chunk, and where it is if it is there already.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = (usize, Chunk, Option<u64>)> {
         let mut places = vec![(0, 0); self.inputs.len()];
         self.order.iter().flat_map(move |number| {
             let input = usize::from(*number);
             let (indexed, place) = (self.inputs.get(input), places.get_mut(input));
             let chunks = indexed.zip(place).and_then(|(indexed, (round, chunk))| {
-                let from = *chunk;
-                *chunk += indexed.rounds.get(*round)?.chunks as usize;
+                let (from, begun) = (*chunk, indexed.rounds.get(*round)?);
+                *chunk += begun.chunks as usize;
                 *round += 1;
-                indexed.chunks.get(from..*chunk)
+                Some((indexed.chunks.get(from..*chunk)?, begun.at))
             });
-            chunks.unwrap_or(&[]).iter().map(move |chunk| (input, *chunk))
+            let (chunks, mut at) = chunks.unwrap_or((&[], None));
+            chunks.iter().map(move |chunk| {
+                let begin = at;
+                at = at.map(|at| at + u64::from(chunk.bytes));
+                (input, *chunk, begin)
+            })
         })
+    }
+
+    /// How many bytes of text the output has.
+    pub(crate) fn text_len(&self) -> u64 {
+        self.texts.iter().map(|text| text.data.len() as u64).sum()
     }
 
     /// How many bytes of data the output has.

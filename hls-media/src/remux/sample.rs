@@ -91,6 +91,9 @@ pub(crate) struct Sample {
 pub(crate) trait Sink {
     /// Takes bytes of the sample that [`Sink::sample`] ends.
     fn data(&mut self, track: usize, bytes: &[u8]);
+    /// Hears of the sound that [`Sink::sample`] is called with next: its own timestamp of 90 kHz, if it has one, how many
+    /// samples it lasts, and how many of them are in a second.
+    fn heard(&mut self, _stamp: Option<i64>, _samples: u32, _rate: u32) {}
     /// Takes a sample whose bytes have all been given.
     fn sample(&mut self, track: usize, info: &TrackInfo, sample: Sample) -> Result<(), RemuxError>;
     /// Hears of bytes that belong to no sample.

@@ -132,7 +132,7 @@ impl Iterator for Rows<'_> {
     }
 }
 
-fn put(block: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put(block: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         block.push(value as u8 | 0x80);
         value >>= 7;
@@ -140,7 +140,7 @@ fn put(block: &mut Vec<u8>, mut value: u64) {
     block.push(value as u8);
 }
 
-fn take(bytes: &[u8], at: &mut usize) -> Option<u64> {
+pub(crate) fn take(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.get(*at)?;
@@ -153,11 +153,11 @@ fn take(bytes: &[u8], at: &mut usize) -> Option<u64> {
     None
 }
 
-fn zigzag(value: i64) -> u64 {
+pub(crate) fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63) as u64
 }
 
-fn unzigzag(value: u64) -> i64 {
+pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 

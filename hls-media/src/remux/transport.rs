@@ -1,5 +1,7 @@
 //! MPEG-TS: packets to elementary streams.
 
+use std::collections::HashSet;
+
 use super::{
     clock::MpegClock,
     error::RemuxError,
@@ -35,6 +37,10 @@ pub(crate) struct Transport {
     codecs: Vec<Codec>,
     tracks: Vec<TrackInfo>,
     clock: MpegClock,
+    /// Where it matters: the PIDs that had a payload before anything was known of them.
+    early: Option<HashSet<u16>>,
+    /// Something belongs to what came before, or to what comes behind.
+    is_partial: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +94,26 @@ impl Transport {
             codecs: Vec::new(),
             tracks: Vec::new(),
             clock: MpegClock::default(),
+            early: None,
+            is_partial: false,
         }
+    }
+
+    /// One that finds out whether what it is given can be taken apart by itself.
+    pub(crate) fn alone(extension: Extension) -> Self {
+        Self { early: Some(HashSet::new()), ..Self::new(extension) }
+    }
+
+    /// Ends what was given; `false`: there was more before it or behind it that belongs to its samples.
+    pub(crate) fn finish_alone<S: Sink>(&mut self, sink: &mut S) -> Result<bool, RemuxError> {
+        let is_whole = !self.is_partial && self.streams.iter().all(Stream::is_at_end);
+        self.finish(sink)?;
+        Ok(is_whole)
+    }
+
+    /// The codec of each track.
+    pub(crate) fn codecs(&self) -> &[Codec] {
+        &self.codecs
     }
 
     pub(crate) fn tracks(&self) -> &[TrackInfo] {
@@ -146,6 +171,9 @@ impl Transport {
         }
         let pid = u16::from(b & 0x1f) << 8 | u16::from(*c);
         let route = self.routes.get(usize::from(pid)).copied().unwrap_or(Route::None);
+        if let Some(early) = self.early.as_mut().filter(|_| route == Route::None && d & 0x10 != 0) {
+            early.insert(pid);
+        }
         // It says that it is damaged, or has no payload, or nobody wants it.
         if b & 0x80 != 0 || d & 0x10 == 0 || (route == Route::None && pid != 0) {
             return Ok(());
@@ -168,6 +196,7 @@ impl Transport {
                 if begins {
                     stream.begin = (offset, self.unit);
                 }
+                self.is_partial |= !begins && stream.state == State::Idle && !payload.is_empty();
                 stream.payload(begins, payload, &mut self.clock, &mut self.tracks, sink)
             }
             Route::Map => {
@@ -224,6 +253,7 @@ impl Transport {
                 continue;
             }
             let track = self.place(*codec, *language, offset)?;
+            self.is_partial |= self.early.as_ref().is_some_and(|early| early.contains(pid));
             self.streams.push(Stream::new(*pid, track, *codec, self.extension));
         }
         for number in 0..self.streams.len() {
@@ -267,6 +297,15 @@ impl Stream {
         };
         let (header, state) = (Vec::new(), State::Idle);
         Self { pid, track, data, header, remaining: None, state, begin: (0, 0), last: None }
+    }
+
+    /// Whether the packet that is under way may end here.
+    fn is_at_end(&self) -> bool {
+        match self.state {
+            State::Idle => true,
+            State::Header => false,
+            State::Body => self.remaining.is_none_or(|remaining| remaining == 0),
+        }
     }
 
     fn payload<S: Sink>(

@@ -1,6 +1,7 @@
 //! One MP4 of many things. The judge is ffmpeg: what it decodes has to be the same before and after.
 
 mod decoded;
+mod film;
 mod hostile;
 mod made;
 mod matrix;
@@ -8,7 +9,9 @@ mod splices;
 mod structure;
 mod subtitles;
 
-use hls_media::remux::{Index, Input, RemuxError, Remuxer, Report, Step, TextTrack, Timeline};
+use std::time::Duration;
+
+use hls_media::remux::{Index, Input, RemuxError, Remuxer, Report, Step, TextTrack, Timeline, Unit};
 
 /// What comes out of a remux.
 pub(super) struct Output {
@@ -43,7 +46,16 @@ pub(super) fn remux(inputs: &[(Input, &[u8])], texts: &[TextTrack]) -> Result<Ou
         }
     }
     assert_eq!(mp4.len() as u64, remuxer.len(), "the length that was foretold");
-    Ok(Output { mp4, report: remuxer.report().clone(), timeline })
+    let output = Output { mp4, report: remuxer.report().clone(), timeline };
+    if let [(input, bytes)] = inputs {
+        film::check(input, bytes, texts, &output);
+    }
+    Ok(output)
+}
+
+/// A unit of four seconds.
+pub(super) fn unit(offset: usize, timeline: u64) -> Unit {
+    Unit { offset: offset as u64, duration: Duration::from_secs(4), timeline, ..Unit::default() }
 }
 
 /// Remuxes one input of which nothing is known.

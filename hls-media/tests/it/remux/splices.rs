@@ -8,7 +8,7 @@ use hls_media::remux::{Input, Irregularity, Takes, TextCue, TextTrack, Unit};
 
 use super::decoded::Decoded;
 use super::made::{AVC, folder, has_ffmpeg, made, source};
-use super::{Output, remux};
+use super::{Output, remux, unit};
 
 const AAC: &str = "-c:a aac -b:a 64k";
 
@@ -25,10 +25,6 @@ fn written(name: &str, output: &Output) -> PathBuf {
     let path = folder().join(format!("{name}.out.mp4"));
     fs::write(&path, &output.mp4).expect("it can be written");
     path
-}
-
-fn unit(offset: usize, timeline: u64) -> Unit {
-    Unit { offset: offset as u64, duration: Duration::from_secs(4), timeline, ..Unit::default() }
 }
 
 /// Joins two parts, and compares the pictures with those of both, one after the other.

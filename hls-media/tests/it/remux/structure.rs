@@ -12,10 +12,13 @@ fn joined(media: Media) -> Vec<u8> {
 }
 
 /// The bodies of all boxes of a type, wherever they are.
-fn bodies<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Vec<&'a [u8]> {
+pub(super) fn bodies<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Vec<&'a [u8]> {
     let (mut found, mut rest) = (Vec::new(), bytes);
     while let [a, b, c, d, n0, n1, n2, n3, ..] = *rest {
-        let len = u32::from_be_bytes([a, b, c, d]) as usize;
+        let len = match u32::from_be_bytes([a, b, c, d]) {
+            1 => u64::from_be_bytes(rest[8..16].try_into().expect("eight bytes")) as usize,
+            len => len as usize,
+        };
         if len < 8 || len > rest.len() {
             break;
         }

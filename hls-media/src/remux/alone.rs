@@ -1,0 +1,163 @@
+//! A unit of a transport stream made into samples by itself: their data, and behind it a record of them.
+//!
+//! A unit that is whole needs no other one for that, so that each can be placed in the output as it comes, and all stays
+//! as it is from then on. What runs through all units, such as clocks, is seen to by [`Film`](super::Film).
+
+use super::{
+    clock::flicks,
+    error::RemuxError,
+    index::ROUND,
+    input::Takes,
+    program::Codec,
+    record::{self, Heard, Writer},
+    sample::{Sample, Sink, TrackInfo},
+    sound::Extension,
+    transport::Transport,
+};
+
+/// A round ends with so many bytes at the latest, since memory for it is needed for each unit that is under way.
+const ROUND_BYTES: usize = 512 << 10;
+
+/// Makes what an output holds of one unit of a transport stream.
+///
+/// The same bytes give the same, however they are cut.
+#[derive(Debug)]
+pub struct UnitRemuxer {
+    transport: Transport,
+    collector: Collector,
+}
+
+/// The tracks that a unit has. Units of one output have to have the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitTracks(Vec<Codec>);
+
+#[derive(Debug)]
+struct Collector {
+    takes: Takes,
+    tracks: Vec<Track>,
+    heard: Heard,
+    writer: Writer,
+    /// Bytes of the round that is under way.
+    open: usize,
+    out: Vec<u8>,
+    /// Something was no part of any sample.
+    has_skipped: bool,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    data: Vec<u8>,
+    /// How much of it belongs to samples that have ended.
+    whole: usize,
+    /// In the round that is under way: when its first sample is decoded, and which sample entry all have.
+    begun: Option<(i64, u8)>,
+}
+
+impl UnitRemuxer {
+    /// Begins a unit. `codecs` is the `CODECS` of the playlist.
+    #[must_use]
+    pub fn new(takes: Takes, codecs: Option<&str>) -> Self {
+        let extension = codecs.map(Extension::of).unwrap_or_default();
+        let collector = Collector {
+            takes,
+            tracks: Vec::new(),
+            heard: Heard::default(),
+            writer: Writer::default(),
+            open: 0,
+            out: Vec::new(),
+            has_skipped: false,
+        };
+        Self { transport: Transport::alone(extension), collector }
+    }
+
+    /// Takes more bytes of the unit, and returns what is ready of the output; it may be nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are damaged, or hold what can't be put into an MP4.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, RemuxError> {
+        self.transport.push(bytes, &mut self.collector)?;
+        Ok(std::mem::take(&mut self.collector.out))
+    }
+
+    /// Ends the unit, and returns the rest of what the output holds of it.
+    ///
+    /// # Errors
+    ///
+    /// [`RemuxError::NotAlone`] where the unit can't be understood without others, and as [`push`](Self::push).
+    pub fn finish(mut self) -> Result<(Vec<u8>, UnitTracks), RemuxError> {
+        let is_whole = self.transport.finish_alone(&mut self.collector)?;
+        self.collector.end_round();
+        if !is_whole || self.collector.has_skipped || self.transport.tracks().is_empty() {
+            return Err(RemuxError::NotAlone);
+        }
+        let mut out = self.collector.out;
+        out.extend(self.collector.writer.finish(self.transport.tracks()));
+        Ok((out, UnitTracks(self.transport.codecs().to_vec())))
+    }
+}
+
+impl Collector {
+    fn end_round(&mut self) {
+        if self.open == 0 {
+            return;
+        }
+        for track in &mut self.tracks {
+            self.out.extend(track.data.drain(..track.whole));
+            (track.whole, track.begun) = (0, None);
+        }
+        self.open = 0;
+        self.writer.end_round();
+    }
+}
+
+impl Sink for Collector {
+    fn data(&mut self, track: usize, bytes: &[u8]) {
+        if self.tracks.len() <= track {
+            self.tracks.resize_with(track + 1, Track::default);
+        }
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.data.extend_from_slice(bytes);
+        }
+    }
+
+    fn heard(&mut self, stamp: Option<i64>, samples: u32, rate: u32) {
+        self.heard = Heard { stamp, samples, rate };
+    }
+
+    fn sample(&mut self, number: usize, info: &TrackInfo, sample: Sample) -> Result<(), RemuxError> {
+        let Some(track) = self.tracks.get_mut(number) else { return Ok(()) };
+        if !self.takes.takes(&info.handler) {
+            track.data.truncate(track.whole);
+            return Ok(());
+        }
+        // A chunk has one sample entry.
+        if track.begun.is_some_and(|(_, entry)| entry != sample.entry) {
+            self.end_round();
+        }
+        let Some(track) = self.tracks.get_mut(number) else { return Ok(()) };
+        self.writer.sample(number, &info.handler == b"vide", &sample, self.heard);
+        track.whole = track.data.len();
+        self.open += sample.size as usize;
+        let (first, _) = *track.begun.get_or_insert((sample.dts, sample.entry));
+        let end = sample.dts.saturating_add(i64::from(sample.duration));
+        let lasts = flicks(end.saturating_sub(first), info.timescale);
+        if !(-ROUND..ROUND).contains(&lasts) || self.open >= ROUND_BYTES {
+            self.end_round();
+        }
+        Ok(())
+    }
+
+    fn skipped(&mut self, _: usize, _: u64, _: u64) {
+        self.has_skipped = true;
+    }
+}
+
+/// How long the end of a unit in an output is that says how long its record is, in bytes.
+pub const UNIT_END: usize = record::END;
+
+/// Returns how long the record of a unit is, by its last [`UNIT_END`] bytes; that end is counted. `None`: it has none.
+#[must_use]
+pub fn record_len(end: &[u8]) -> Option<u64> {
+    record::len(end)
+}

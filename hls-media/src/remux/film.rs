@@ -1,0 +1,226 @@
+//! An MP4 whose data is in its place already, unit by unit: what is still to be written is in front of it.
+
+use super::{
+    alone::UnitRemuxer,
+    clock::{MpegClock, SampleClock, scaled},
+    error::RemuxError,
+    index::Recorder,
+    input::Input,
+    moov::{Front, ftyp},
+    plan::Plan,
+    record::{Event, Heard, Reader},
+    report::Report,
+    sample::{Sample, Sink as _, TrackInfo},
+    text::TextTrack,
+};
+
+/// About how many bytes of tables are handed out at once.
+const PIECE: usize = 256 << 10;
+/// The header of the box around the data: with a length of 64 bits.
+const DATA_HEADER: u64 = 16;
+/// A header of 32 bits.
+const HEADER: u64 = 8;
+
+/// Puts the units that a [`UnitRemuxer`] has made onto one timeline.
+#[derive(Debug)]
+pub struct Film {
+    input: Input,
+    recorder: Recorder,
+    clock: MpegClock,
+    tracks: Vec<Track>,
+    infos: Vec<TrackInfo>,
+    timeline: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    clock: SampleClock,
+    rate: u32,
+}
+
+impl Film {
+    /// Begins with what the playlist knows of the units; where they begin is of no concern here.
+    #[must_use]
+    pub fn new(input: Input) -> Self {
+        let (recorder, clock) = (Recorder::new(&input), MpegClock::default());
+        Self { input, recorder, clock, tracks: Vec::new(), infos: Vec::new(), timeline: None }
+    }
+
+    /// Takes the record of a unit, which lies in the output from `at` on with `len` bytes, the record included. Units come
+    /// in their order; those that are missing are left out.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no record, or that of another unit, or its tracks are others than those of the units before.
+    pub fn unit(&mut self, number: usize, at: u64, len: u64, record: &[u8]) -> Result<(), RemuxError> {
+        let differs = RemuxError::Differs { input: 0 };
+        let (mut reader, tracks) = Reader::new(record).ok_or_else(|| differs.clone())?;
+        let timeline = self.input.units.get(number).map_or(0, |unit| unit.timeline);
+        if self.timeline.replace(timeline).is_some_and(|before| before != timeline) {
+            self.clock.reset();
+            self.tracks.iter_mut().for_each(|track| track.clock.reset());
+        }
+        if self.infos.is_empty() {
+            let bare = |info: &TrackInfo| TrackInfo { entries: Vec::new(), ..info.clone() };
+            self.infos = tracks.iter().map(bare).collect();
+            self.tracks.resize_with(tracks.len(), Track::default);
+        }
+        let is_same = |(one, other): (&TrackInfo, &TrackInfo)| one.handler == other.handler;
+        if self.infos.len() != tracks.len() || !self.infos.iter().zip(&tracks).all(is_same) {
+            return Err(differs);
+        }
+        self.recorder.place(at);
+        let mut data = 0_u64;
+        while let Some(event) = reader.next()? {
+            let Event::Sample { track, sample, heard } = event else {
+                self.recorder.end_round();
+                continue;
+            };
+            data += u64::from(sample.size);
+            let entries = tracks.get(track).map(|info| &info.entries);
+            let entry = entries.and_then(|entries| entries.get(usize::from(sample.entry)));
+            let entry = entry.cloned().ok_or_else(|| differs.clone())?;
+            let unit = u32::try_from(number).unwrap_or(u32::MAX);
+            self.sample(track, entry, Sample { unit, ..sample }, heard)?;
+        }
+        self.recorder.end_round();
+        if data + record.len() as u64 != len { Err(differs) } else { Ok(()) }
+    }
+
+    fn sample(
+        &mut self,
+        number: usize,
+        entry: Vec<u8>,
+        mut sample: Sample,
+        heard: Heard,
+    ) -> Result<(), RemuxError> {
+        let bad = RemuxError::Differs { input: 0 };
+        let (Some(info), Some(track)) = (self.infos.get_mut(number), self.tracks.get_mut(number)) else {
+            return Err(bad);
+        };
+        sample.entry = info.entry(entry)?;
+        if &info.handler == b"vide" {
+            (sample.dts, sample.pts) = self.clock.take(sample.dts, sample.pts);
+            return self.recorder.sample(number, info, sample);
+        }
+        if info.timescale == 0 {
+            info.timescale = heard.rate;
+        }
+        if track.rate != heard.rate && track.rate != 0 {
+            track.clock.change_rate(track.rate, heard.rate);
+        }
+        track.rate = heard.rate;
+        if let Some(stamp) = heard.stamp {
+            let (_, pts) = self.clock.take(stamp, stamp);
+            track.clock.stamp(pts, heard.rate);
+        }
+        let begin = track.clock.frame(heard.samples).ok_or(bad)?;
+        let scale = |time| scaled(time, i64::from(info.timescale), i64::from(heard.rate));
+        sample.dts = scale(begin);
+        sample.pts = sample.dts;
+        let end = scale(begin.saturating_add(i64::from(heard.samples)));
+        sample.duration = u32::try_from(end.saturating_sub(sample.dts)).unwrap_or(0);
+        self.recorder.sample(number, info, sample)
+    }
+
+    /// Plans what is written in front. `texts` are subtitles to go along.
+    ///
+    /// # Errors
+    ///
+    /// As [`Remuxer::new`](super::Remuxer::new).
+    pub fn finish(self, texts: &[TextTrack]) -> Result<FilmFront, RemuxError> {
+        let indexed = self.recorder.finish(self.input, &self.infos)?;
+        Ok(FilmFront { plan: Plan::new(vec![indexed], texts)? })
+    }
+
+    /// Begins a unit as [`UnitRemuxer::new`] does.
+    #[must_use]
+    pub fn begin_unit(input: &Input) -> UnitRemuxer {
+        UnitRemuxer::new(input.takes, input.codecs.as_deref())
+    }
+}
+
+/// What is written in front of the data.
+#[derive(Debug)]
+pub struct FilmFront {
+    plan: Plan,
+}
+
+impl FilmFront {
+    /// Returns how much room in front of the data is certainly enough for `seconds` of a stream, in bytes: it depends on
+    /// nothing but that and `frame_rate`, which is 60 where it is not known.
+    #[must_use]
+    pub fn room(seconds: f64, frame_rate: Option<f64>) -> u64 {
+        // Of a picture: its size, and its duration and offset where no two are alike. Of sound, two tracks of AAC at 48 kHz.
+        // And three chunks a second for each of three tracks. All of it with a fifth more than that.
+        let pictures = frame_rate.unwrap_or(60.0).clamp(24.0, 120.0) * 20.0;
+        let each = (pictures + 2.0 * 47.0 * 5.0 + 9.0 * 20.0) * 1.2;
+        let all = (seconds.clamp(0.0, 1e9) * each) as u64 + (64 << 10);
+        all.next_multiple_of(4096)
+    }
+
+    /// Returns what is odd in the timing of the units.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.plan.report
+    }
+
+    /// Writes all that an MP4 needs around the data, which lies in the output from `room` to `end`: calls `write` with an
+    /// offset and what belongs there. `false`: the room was too small, and the tables are behind the data.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`.
+    pub fn write<E>(
+        mut self,
+        room: u64,
+        end: u64,
+        mut write: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let text = self.plan.text_len();
+        let text = if text > 0 { HEADER + text } else { 0 };
+        let brand = ftyp();
+        let begin = brand.len() as u64;
+        // Whatever they turn out to be, tables are not longer than this.
+        let most = Front::tables(&self.plan, true).len();
+        let is_large = end + most + text > u64::from(u32::MAX);
+        let tables = if is_large { most } else { Front::tables(&self.plan, false).len() };
+        let before = begin + tables + text + DATA_HEADER;
+        let fits = before == room || before + HEADER <= room;
+        let (tables_at, free_at) = if fits { (begin, begin + tables + text) } else { (end, begin) };
+        self.plan.text_at = tables_at + tables + HEADER;
+        let mut front = Front::tables(&self.plan, is_large);
+        write(0, &brand)?;
+        let (mut at, mut piece) = (tables_at, Vec::new());
+        while front.write(&self.plan, &mut piece, PIECE) {
+            write(at, &piece)?;
+            at += piece.len() as u64;
+            piece.clear();
+        }
+        if text > 0 {
+            let header = [&u32::try_from(text).unwrap_or(u32::MAX).to_be_bytes()[..], b"mdat"].concat();
+            write(at, &header)?;
+            at += header.len() as u64;
+            for text in &self.plan.texts {
+                write(at, &text.data)?;
+                at += text.data.len() as u64;
+            }
+        }
+        let data_at = room.saturating_sub(DATA_HEADER);
+        let free = data_at.saturating_sub(free_at);
+        if free > 0 {
+            write(free_at, &free_header(free))?;
+        }
+        let size = end.saturating_sub(data_at);
+        write(data_at, &[&[0, 0, 0, 1][..], b"mdat", &size.to_be_bytes()].concat())?;
+        Ok(fits)
+    }
+}
+
+/// The header of a box that is skipped, whatever is in it.
+fn free_header(len: u64) -> Vec<u8> {
+    match u32::try_from(len) {
+        Ok(short) => [&short.to_be_bytes()[..], b"free"].concat(),
+        Err(_) => [&[0, 0, 0, 1][..], b"free", &len.to_be_bytes()].concat(),
+    }
+}

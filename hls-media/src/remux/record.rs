@@ -1,0 +1,196 @@
+//! What is kept of the samples of a unit, behind their data.
+//!
+//! Numbers are of seven bits a byte, the lowest first; signed ones have their sign in the lowest bit. First come the
+//! tracks, then the samples in their order, and where rounds end.
+
+use super::{
+    error::RemuxError,
+    sample::{Sample, TrackInfo},
+    table::{put, take, unzigzag, zigzag},
+};
+
+/// The length of the record as four bytes, and what tells its version.
+pub(crate) const END: usize = 12;
+const VERSION: &[u8; 8] = b"hlsunit1";
+/// More tracks than a transport stream may have here.
+const MOST_TRACKS: u64 = 64;
+
+/// What a sound says of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// Its timestamp of 90 kHz.
+    pub(crate) stamp: Option<i64>,
+    pub(crate) samples: u32,
+    pub(crate) rate: u32,
+}
+
+/// What a record says, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A sample of a track. Of pictures, the times of `dts` and `pts` hold; of sounds, what is heard.
+    Sample {
+        track: usize,
+        sample: Sample,
+        heard: Heard,
+    },
+    RoundEnd,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    bytes: Vec<u8>,
+    lasts: Vec<Last>,
+}
+
+/// What numbers are told apart from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    time: i64,
+    rate: u32,
+}
+
+impl Writer {
+    pub(crate) fn sample(&mut self, track: usize, is_video: bool, sample: &Sample, heard: Heard) {
+        if self.lasts.len() <= track {
+            self.lasts.resize(track + 1, Last::default());
+        }
+        let Some(last) = self.lasts.get_mut(track) else { return };
+        let is_new = !is_video && heard.rate != last.rate;
+        let flags = [sample.is_sync, heard.stamp.is_some() && !is_video, is_new];
+        let flags = flags.into_iter().fold(0, |all, flag| all << 1 | u64::from(flag));
+        // 0 is the end of a round.
+        put(&mut self.bytes, ((track as u64) << 3 | flags) + 1);
+        put(&mut self.bytes, u64::from(sample.size));
+        put(&mut self.bytes, u64::from(sample.entry));
+        if is_video {
+            put(&mut self.bytes, zigzag(sample.dts.wrapping_sub(last.time)));
+            put(&mut self.bytes, zigzag(sample.pts.wrapping_sub(sample.dts)));
+            last.time = sample.dts;
+            return;
+        }
+        put(&mut self.bytes, u64::from(heard.samples));
+        if let Some(stamp) = heard.stamp {
+            put(&mut self.bytes, zigzag(stamp.wrapping_sub(last.time)));
+            last.time = stamp;
+        }
+        if is_new {
+            put(&mut self.bytes, u64::from(heard.rate));
+            last.rate = heard.rate;
+        }
+    }
+
+    pub(crate) fn end_round(&mut self) {
+        self.bytes.push(0);
+    }
+
+    pub(crate) fn finish(self, tracks: &[TrackInfo]) -> Vec<u8> {
+        let mut record = Vec::new();
+        put(&mut record, tracks.len() as u64);
+        for track in tracks {
+            record.push(u8::from(&track.handler == b"vide"));
+            record.extend(track.language.unwrap_or_default());
+            put(&mut record, u64::from(track.size.0));
+            put(&mut record, u64::from(track.size.1));
+            put(&mut record, track.entries.len() as u64);
+            for entry in &track.entries {
+                put(&mut record, entry.len() as u64);
+                record.extend_from_slice(entry);
+            }
+        }
+        record.extend(self.bytes);
+        let len = u32::try_from(record.len() + END).unwrap_or(u32::MAX);
+        record.extend(len.to_be_bytes());
+        record.extend(VERSION);
+        record
+    }
+}
+
+/// How long the record is that ends so, its end included.
+pub(crate) fn len(end: &[u8]) -> Option<u64> {
+    let (len, version) = end.split_first_chunk::<4>()?;
+    (version == VERSION).then(|| u64::from(u32::from_be_bytes(*len)))
+}
+
+/// Reads a record.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    lasts: Vec<(bool, Last)>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the tracks; `None`: it is no record.
+    pub(crate) fn new(record: &'a [u8]) -> Option<(Self, Vec<TrackInfo>)> {
+        let (bytes, end) = record.split_at_checked(record.len().checked_sub(END)?)?;
+        if len(end) != Some(record.len() as u64) {
+            return None;
+        }
+        let mut reader = Self { bytes, at: 0, lasts: Vec::new() };
+        let mut tracks = Vec::new();
+        for _ in 0..reader.number().filter(|count| *count <= MOST_TRACKS)? {
+            let is_video = *reader.some(1)?.first()? == 1;
+            let language = reader.some(3)?.first_chunk::<3>().copied();
+            let mut info = if is_video { TrackInfo::video() } else { TrackInfo::sound() };
+            info.language = language.filter(|language| *language != [0; 3]);
+            info.size = (reader.number()?.try_into().ok()?, reader.number()?.try_into().ok()?);
+            for _ in 0..reader.number()? {
+                let len = usize::try_from(reader.number()?).ok()?;
+                info.entries.push(reader.some(len)?.to_vec());
+            }
+            reader.lasts.push((is_video, Last::default()));
+            tracks.push(info);
+        }
+        Some((reader, tracks))
+    }
+
+    /// The next event; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Where the record is none.
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, RemuxError> {
+        if self.at == self.bytes.len() {
+            return Ok(None);
+        }
+        self.event().map(Some).ok_or(RemuxError::Differs { input: 0 })
+    }
+
+    fn event(&mut self) -> Option<Event> {
+        let Some(head) = self.number()?.checked_sub(1) else { return Some(Event::RoundEnd) };
+        let track = usize::try_from(head >> 3).ok()?;
+        let (is_video, mut last) = *self.lasts.get(track)?;
+        let size = u32::try_from(self.number()?).ok()?;
+        let entry = u8::try_from(self.number()?).ok()?;
+        let (mut heard, mut dts, mut pts) = (Heard::default(), 0, 0);
+        if is_video {
+            dts = last.time.wrapping_add(unzigzag(self.number()?));
+            pts = dts.wrapping_add(unzigzag(self.number()?));
+            last.time = dts;
+        } else {
+            heard.samples = u32::try_from(self.number()?).ok()?;
+            if head & 2 != 0 {
+                last.time = last.time.wrapping_add(unzigzag(self.number()?));
+                heard.stamp = Some(last.time);
+            }
+            if head & 1 != 0 {
+                last.rate = u32::try_from(self.number()?).ok()?;
+            }
+            heard.rate = last.rate;
+        }
+        *self.lasts.get_mut(track)? = (is_video, last);
+        let is_sync = head & 4 != 0;
+        let sample = Sample { offset: 0, unit: 0, dts, pts, duration: 0, size, is_sync, entry };
+        Some(Event::Sample { track, sample, heard })
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        take(self.bytes, &mut self.at)
+    }
+
+    fn some(&mut self, len: usize) -> Option<&'a [u8]> {
+        let bytes = self.bytes.get(self.at..self.at.checked_add(len)?)?;
+        self.at += len;
+        Some(bytes)
+    }
+}
