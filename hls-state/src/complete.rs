@@ -1,6 +1,7 @@
 //! An earlier run that had all its bytes and ended before its outputs had their names: is it still so?
 
 use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -46,11 +47,13 @@ pub(crate) fn standing(layout: &Layout, records: &[Record]) -> Result<Option<Vec
 
 fn is_whole(path: &Path, claims: &[Placed], length: Option<u64>) -> Result<bool, Error> {
     let Ok(mut file) = sys::open_options(false).read(true).open(path) else { return Ok(false) };
+    let begin = claims.first().map_or(0, |first| first.offset);
     let claimed = claims.last().map_or(0, |last| last.offset + last.len);
     let has_length = |file: &File| file.metadata().map(|meta| meta.is_file() && meta.len() == claimed);
     if length != Some(claimed) || !has_length(&file).at("can't read", path)? {
         return Ok(false);
     }
+    file.seek(SeekFrom::Start(begin)).at("can't read", path)?;
     recover::verify(&mut file, path, claims)
 }
 

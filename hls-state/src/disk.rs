@@ -251,6 +251,10 @@ impl ResumeStore for DiskStore {
         self.send_out(output, behind)
     }
 
+    fn write_around(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.part_mut(output)?.write_around(offset, data)
+    }
+
     fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
         self.part_mut(output)?.cut(offset)
     }

@@ -25,6 +25,8 @@ pub(crate) struct Part {
     pub(crate) end: u64,
     /// Up to here there are records: only what they cover all of is finished.
     recorded: u64,
+    /// Where the first of them begins.
+    begin: Option<u64>,
     /// Units before that which are not what their records say.
     damaged: BTreeSet<u64>,
     /// Up to here the system has been asked to write out.
@@ -55,14 +57,23 @@ impl Part {
         let last = claims.iter().rposition(|claim| !claim.is_gap());
         claims.truncate(last.map_or(0, |last| last + 1));
         let recorded = claims.last().map_or(0, |last| last.offset + last.len);
-        let damaged = BTreeSet::new();
-        Ok(Self { file: Arc::new(file), path, end: meta.len(), recorded, damaged, sent: recorded })
+        let (damaged, begin) = (BTreeSet::new(), claims.first().map(|first| first.offset));
+        Ok(Self { file: Arc::new(file), path, end: meta.len(), recorded, begin, damaged, sent: recorded })
     }
 
     /// Writes, and says what may leave memory now.
     pub(crate) fn write(&mut self, offset: u64, data: &[IoSlice<'_>]) -> Result<Option<Behind>, Error> {
         sys::write_all_vectored_at(&self.file, data, offset).at("can't write", &self.path)?;
         Ok(self.grown_to(offset + data.iter().map(|d| d.len() as u64).sum::<u64>()))
+    }
+
+    /// Writes what belongs to no unit, in front of the first one or behind the last.
+    pub(crate) fn write_around(&self, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        let end = offset + data.iter().map(|d| d.len() as u64).sum::<u64>();
+        if end > self.begin.unwrap_or(0) && offset < self.recorded {
+            return Err(Error::new(Kind::Contract, "units are in the way in", &self.path));
+        }
+        sys::write_all_vectored_at(&self.file, data, offset).at("can't write", &self.path)
     }
 
     /// Takes note of what was written up to `end`.
@@ -108,6 +119,7 @@ impl Part {
             self.file.set_len(offset).at("can't cut", &self.path)?;
             self.end = offset;
             self.recorded = self.recorded.min(offset);
+            self.begin = self.begin.filter(|begin| *begin < offset);
             self.sent = self.sent.min(offset);
         }
         Ok(())
@@ -115,6 +127,9 @@ impl Part {
 
     /// Takes note of a record; they come in the order of the bytes.
     pub(crate) fn recorded(&mut self, placed: &Placed) {
+        if self.begin.is_none() && placed.index == 0 {
+            (self.begin, self.recorded) = (Some(placed.offset), placed.offset);
+        }
         if !self.damaged.remove(&placed.index) && placed.offset == self.recorded {
             self.recorded += placed.len;
         }

@@ -138,7 +138,8 @@ pub(crate) fn claims(records: &[Record], outputs: usize) -> Vec<Vec<Placed>> {
         }
         // A place that is written again otherwise replaces what stood there and behind it.
         output.truncate(index);
-        let end = output.last().map_or(0, |last| last.offset + last.len);
+        // In front of the first one may be what is no unit.
+        let end = output.last().map_or(placed.offset, |last| last.offset + last.len);
         if output.len() == index && placed.offset == end && end.checked_add(placed.len).is_some() {
             output.push(*placed);
         }
@@ -252,6 +253,8 @@ mod tests {
             (vec![placed(0, 0, 0, 5), placed(0, 1, 5, 5), placed(0, 0, 0, 5)], vec![2, 0]),
             (vec![placed(0, 0, 0, 5), placed(0, 1, 5, 5), placed(0, 0, 0, 7)], vec![1, 0]),
             (vec![placed(9, 0, 0, 5)], vec![0, 0]),
+            // Something is in front.
+            (vec![placed(0, 0, 64, 5), placed(0, 1, 69, 5), placed(0, 2, 5, 5)], vec![2, 0]),
             (vec![placed(0, 0, 0, u64::MAX), placed(0, 1, u64::MAX, 1)], vec![1, 0]),
         ] {
             let got: Vec<usize> = claims(&records, 2).iter().map(Vec::len).collect();

@@ -137,7 +137,7 @@ fn look(layout: &Layout, job: &mut Unfinished) -> Result<(), Error> {
     for (n, placed) in outputs.iter().enumerate() {
         job.segments += placed.iter().filter(|p| !p.is_gap() && counts(n, p.index)).count() as u64;
         job.gaps += placed.iter().filter(|p| p.is_gap()).count() as u64;
-        job.bytes += placed.last().map_or(0, |last| last.offset + last.len);
+        job.bytes += placed.iter().map(|placed| placed.len).sum::<u64>();
     }
     for (unit, len) in waiting(layout) {
         let written = outputs.get(usize::from(unit.output)).map_or(0, Vec::len) as u64;
