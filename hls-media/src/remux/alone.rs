@@ -92,8 +92,16 @@ impl UnitRemuxer {
             return Err(RemuxError::NotAlone);
         }
         let mut out = self.collector.out;
-        out.extend(self.collector.writer.finish(self.transport.tracks()));
+        out.extend(self.collector.writer.finish(self.transport.tracks(), self.transport.codecs()));
         Ok((out, UnitTracks(self.transport.codecs().to_vec())))
+    }
+}
+
+impl UnitTracks {
+    /// Reads them from the record of a unit; `None`: it is none.
+    #[must_use]
+    pub fn of_record(record: &[u8]) -> Option<Self> {
+        record::Reader::new(record).map(|(_, _, codecs)| Self(codecs))
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     input::Input,
     moov::{Front, ftyp},
     plan::Plan,
+    program::Codec,
     record::{Event, Heard, Reader},
     report::Report,
     sample::{Sample, Sink as _, TrackInfo},
@@ -29,6 +30,7 @@ pub struct Film {
     clock: MpegClock,
     tracks: Vec<Track>,
     infos: Vec<TrackInfo>,
+    codecs: Vec<Codec>,
     timeline: Option<u64>,
 }
 
@@ -43,7 +45,8 @@ impl Film {
     #[must_use]
     pub fn new(input: Input) -> Self {
         let (recorder, clock) = (Recorder::new(&input), MpegClock::default());
-        Self { input, recorder, clock, tracks: Vec::new(), infos: Vec::new(), timeline: None }
+        let (tracks, infos, codecs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { input, recorder, clock, tracks, infos, codecs, timeline: None }
     }
 
     /// Takes the record of a unit, which lies in the output from `at` on with `len` bytes, the record included. Units come
@@ -54,7 +57,7 @@ impl Film {
     /// Where it is no record, or that of another unit, or its tracks are others than those of the units before.
     pub fn unit(&mut self, number: usize, at: u64, len: u64, record: &[u8]) -> Result<(), RemuxError> {
         let differs = RemuxError::Differs { input: 0 };
-        let (mut reader, tracks) = Reader::new(record).ok_or_else(|| differs.clone())?;
+        let (mut reader, tracks, codecs) = Reader::new(record).ok_or_else(|| differs.clone())?;
         let timeline = self.input.units.get(number).map_or(0, |unit| unit.timeline);
         if self.timeline.replace(timeline).is_some_and(|before| before != timeline) {
             self.clock.reset();
@@ -64,9 +67,9 @@ impl Film {
             let bare = |info: &TrackInfo| TrackInfo { entries: Vec::new(), ..info.clone() };
             self.infos = tracks.iter().map(bare).collect();
             self.tracks.resize_with(tracks.len(), Track::default);
+            self.codecs.clone_from(&codecs);
         }
-        let is_same = |(one, other): (&TrackInfo, &TrackInfo)| one.handler == other.handler;
-        if self.infos.len() != tracks.len() || !self.infos.iter().zip(&tracks).all(is_same) {
+        if self.codecs != codecs {
             return Err(differs);
         }
         self.recorder.place(at);
@@ -147,13 +150,13 @@ pub struct FilmFront {
 }
 
 impl FilmFront {
-    /// Returns how much room in front of the data is certainly enough for `seconds` of a stream, in bytes: it depends on
-    /// nothing but that and `frame_rate`, which is 60 where it is not known.
+    /// Returns how much room in front of the data is enough for `seconds` of any usual stream, in bytes. Without a
+    /// `frame_rate` it is enough for 60 pictures a second that come at regular times, and for 30 of any.
     #[must_use]
     pub fn room(seconds: f64, frame_rate: Option<f64>) -> u64 {
         // Of a picture: its size, and its duration and offset where no two are alike. Of sound, two tracks of AAC at 48 kHz.
         // And three chunks a second for each of three tracks. All of it with a fifth more than that.
-        let pictures = frame_rate.unwrap_or(60.0).clamp(24.0, 120.0) * 20.0;
+        let pictures = frame_rate.unwrap_or(30.0).clamp(24.0, 120.0) * 20.0;
         let each = (pictures + 2.0 * 47.0 * 5.0 + 9.0 * 20.0) * 1.2;
         let all = (seconds.clamp(0.0, 1e9) * each) as u64 + (64 << 10);
         all.next_multiple_of(4096)

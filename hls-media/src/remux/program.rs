@@ -11,9 +11,28 @@ pub(crate) enum Codec {
     Audio(Container),
 }
 
+/// All that [`codec`] tells.
+const CODES: [Codec; 6] = [
+    Codec::Avc,
+    Codec::Hevc,
+    Codec::Audio(Container::Adts),
+    Codec::Audio(Container::Mp3),
+    Codec::Audio(Container::Ac3),
+    Codec::Audio(Container::Eac3),
+];
+
 impl Codec {
     pub(crate) fn is_video(self) -> bool {
         !matches!(self, Self::Audio(_))
+    }
+
+    /// A number for records.
+    pub(crate) fn code(self) -> u8 {
+        CODES.iter().zip(0..).find(|(codec, _)| **codec == self).map_or(u8::MAX, |(_, code)| code)
+    }
+
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        CODES.get(usize::from(code)).copied()
     }
 
     pub(crate) fn name(self) -> &'static str {

@@ -5,6 +5,7 @@
 
 use super::{
     error::RemuxError,
+    program::Codec,
     sample::{Sample, TrackInfo},
     table::{put, take, unzigzag, zigzag},
 };
@@ -83,11 +84,11 @@ impl Writer {
         self.bytes.push(0);
     }
 
-    pub(crate) fn finish(self, tracks: &[TrackInfo]) -> Vec<u8> {
+    pub(crate) fn finish(self, tracks: &[TrackInfo], codecs: &[Codec]) -> Vec<u8> {
         let mut record = Vec::new();
         put(&mut record, tracks.len() as u64);
-        for track in tracks {
-            record.push(u8::from(&track.handler == b"vide"));
+        for (track, codec) in tracks.iter().zip(codecs) {
+            record.push(codec.code());
             record.extend(track.language.unwrap_or_default());
             put(&mut record, u64::from(track.size.0));
             put(&mut record, u64::from(track.size.1));
@@ -121,15 +122,16 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads the tracks; `None`: it is no record.
-    pub(crate) fn new(record: &'a [u8]) -> Option<(Self, Vec<TrackInfo>)> {
+    pub(crate) fn new(record: &'a [u8]) -> Option<(Self, Vec<TrackInfo>, Vec<Codec>)> {
         let (bytes, end) = record.split_at_checked(record.len().checked_sub(END)?)?;
         if len(end) != Some(record.len() as u64) {
             return None;
         }
         let mut reader = Self { bytes, at: 0, lasts: Vec::new() };
-        let mut tracks = Vec::new();
+        let (mut tracks, mut codecs) = (Vec::new(), Vec::new());
         for _ in 0..reader.number().filter(|count| *count <= MOST_TRACKS)? {
-            let is_video = *reader.some(1)?.first()? == 1;
+            let codec = Codec::of_code(*reader.some(1)?.first()?)?;
+            let is_video = codec.is_video();
             let language = reader.some(3)?.first_chunk::<3>().copied();
             let mut info = if is_video { TrackInfo::video() } else { TrackInfo::sound() };
             info.language = language.filter(|language| *language != [0; 3]);
@@ -140,8 +142,9 @@ impl<'a> Reader<'a> {
             }
             reader.lasts.push((is_video, Last::default()));
             tracks.push(info);
+            codecs.push(codec);
         }
-        Some((reader, tracks))
+        Some((reader, tracks, codecs))
     }
 
     /// The next event; `None` at the end.
