@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch};
+use hls_media::remux::UnitTracks;
 use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
@@ -32,6 +33,9 @@ use crate::writer::Writer;
 const LARGEST_SEGMENT: u64 = 2 << 30;
 /// The initialisation section is asked for before the segments: one that came earlier waits this long for it.
 const INIT_WAIT: Duration = Duration::from_millis(500);
+
+/// The code of an error: units can't be put into the output one by one.
+pub(crate) const NOT_ALONE: &str = "remux.not_alone";
 
 /// What the attempts of a job share.
 #[derive(Debug)]
@@ -80,6 +84,10 @@ pub(crate) struct TrackChecks {
     known: Notify,
     /// The configuration as it was had for a segment that came first; `None`: it could not be had.
     foreseen: OnceCell<Option<Configuration>>,
+    /// The tracks in each piece, where the output is made of such.
+    pub(crate) pieces: OnceLock<UnitTracks>,
+    /// Units that no piece could be made of.
+    unfit: Doubts,
 }
 
 /// A unit that is whole.
@@ -185,6 +193,7 @@ impl Shared {
     async fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
         let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(()) };
         checks.judge(track, unit, whole)?;
+        checks.judge_piece(place, &track.name(unit), whole)?;
         // One picture of each segment lasts as long as anyone likes.
         if unit.is_init || track.media().i_frames_only {
             return Ok(());
@@ -430,6 +439,7 @@ impl Transport {
             let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
             let decryptor = key.as_deref().zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
             let pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
+            let pipeline = pipeline.into_pieces(track.pieces.as_ref());
             // An initialization section is looked at as a whole.
             let etag = answer.strong_etag.clone().filter(|_| !unit.is_init);
             Begun::new(pipeline, &unit.url, etag)
@@ -498,7 +508,24 @@ impl TrackChecks {
             configuration: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
+            pieces: OnceLock::new(),
+            unfit: Doubts::default(),
         }
+    }
+
+    /// Whether the piece that was made of a unit goes with the others. Where a unit is none by itself, it may not be all of
+    /// it; when the same comes again, it is.
+    fn judge_piece(&self, place: Place, name: &str, whole: &Whole) -> Result<(), Error> {
+        let why = match &whole.piece {
+            None => return Ok(()),
+            Some(Ok(tracks)) if self.pieces.get_or_init(|| tracks.clone()) == tracks => return Ok(()),
+            Some(Ok(_)) => "its tracks are others than those before".to_owned(),
+            Some(Err(error)) if self.unfit.note(place, Fingerprint(0)) == Arrival::First => {
+                return Err(Error::content("content.damaged", format!("{name}: {error}")));
+            }
+            Some(Err(error)) => error.to_string(),
+        };
+        Err(Error::new(Kind::Internal, NOT_ALONE, format!("{name}: {why}")).finally())
     }
 
     /// Whether several initialization sections have to set up the same.

@@ -109,13 +109,14 @@ impl Begun {
 
     /// How long until the next mark is due; `None` where there is nothing to mark.
     pub(crate) fn next_mark(&self) -> Option<Duration> {
-        let unmarked = self.etag.is_some() && self.bytes > self.marked_bytes;
+        let can_go_on = self.etag.is_some() && self.pipeline.can_be_replayed();
+        let unmarked = can_go_on && self.bytes > self.marked_bytes;
         unmarked.then(|| MARK_EVERY.saturating_sub(self.marked.elapsed()))
     }
 
     /// A mark at what has been handed on; `None` where the pipeline has passed more than that, or nothing could go on.
     pub(crate) fn mark(&mut self) -> Option<Mark> {
-        if self.in_hand.is_some() {
+        if self.in_hand.is_some() || !self.pipeline.can_be_replayed() {
             return None;
         }
         (self.marked, self.marked_bytes) = (Instant::now(), self.bytes);

@@ -100,7 +100,7 @@ impl<'a> Earlier<'a> {
         let placed: u64 = counts
             .map(|(track, placed)| track.segments_before(placed.len() as u64).saturating_sub(missing(placed)))
             .sum();
-        let bytes: u64 = outputs.iter().map(|placed| end_of(placed)).sum();
+        let bytes: u64 = outputs.iter().flatten().map(|placed| placed.len).sum();
         let aside = self.recovered.aside.iter().filter_map(|a| Some((self.waiting(&a.unit)?, a.len)));
         aside.fold((placed, bytes), |(n, bytes), (unit, len)| (n + u64::from(!unit.is_init), bytes + len))
     }
@@ -168,7 +168,7 @@ impl<'a> Earlier<'a> {
     ) -> Result<Start, Error> {
         let lanes: Vec<_> = (0..)
             .zip(&self.tracks.0)
-            .map(|(n, track)| (self.placed(n).len() as u64, end_of(self.placed(n)), track.units()))
+            .map(|(n, track)| (self.placed(n).len() as u64, self.end(n), track.units()))
             .collect();
         let ends: Vec<_> = lanes.iter().map(|&(head, _, end)| (head, end)).collect();
         let mut planner = Planner::new(&ends, config.concurrency, config.policy.clone());
@@ -182,7 +182,7 @@ impl<'a> Earlier<'a> {
                     assembler.found_partial(partial.unit, partial.aside, partial.mark.clone());
                 }
                 None if partial.aside => store.drop_aside(partial.unit),
-                None => store.cut(output, end_of(self.placed(output))).map_err(Error::state)?,
+                None => store.cut(output, self.end(output)).map_err(Error::state)?,
             }
         }
         let mut gaps = Gaps::new(config.allow_gaps);
@@ -259,6 +259,13 @@ impl<'a> Earlier<'a> {
         self.moved.get(usize::from(track)).is_some_and(|moved| *moved)
     }
 
+    /// Where the next unit of an output belongs.
+    fn end(&self, output: u8) -> u64 {
+        let pieces = self.tracks.0.get(usize::from(output)).and_then(|track| track.pieces.as_ref());
+        let begin = pieces.map_or(0, |pieces| pieces.room);
+        self.placed(output).last().map_or(begin, |last| last.offset + last.len)
+    }
+
     fn placed(&self, output: u8) -> &'a [Placed] {
         self.recovered.outputs.get(usize::from(output)).map(Vec::as_slice).unwrap_or_default()
     }
@@ -292,10 +299,6 @@ async fn probe(
         return Err(changed(unit.number, "the server sends other bytes for it now"));
     }
     Ok(())
-}
-
-fn end_of(placed: &[Placed]) -> u64 {
-    placed.last().map_or(0, |last| last.offset + last.len)
 }
 
 pub(crate) fn changed(number: u64, why: &str) -> Error {

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, DecryptError, Iv};
+use hls_media::remux::{RemuxError, UnitRemuxer, UnitTracks};
 use hls_media::{MediaError, Summary, Verifier};
 use hls_state::{Fingerprint, Hasher};
 
 use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
+use crate::plan::Pieces;
 
 /// Initialisation sections are kept for comparison up to this size.
 pub(crate) const LARGEST_INIT: usize = 4 << 20;
@@ -20,6 +22,8 @@ pub(crate) struct Whole {
     pub(crate) summary: Summary,
     /// All of it, where it was asked for.
     pub(crate) copy: Vec<u8>,
+    /// The tracks in the piece that was made of it, or why none could be.
+    pub(crate) piece: Option<Result<UnitTracks, RemuxError>>,
 }
 
 /// Takes a unit in chunks, as they arrive.
@@ -31,6 +35,8 @@ pub(crate) struct Pipeline {
     copy: Option<Vec<u8>>,
     subject: String,
     buffers: Buffers,
+    /// The output gets a piece of an MP4. An error is told at the end: first it has to be verified that all of it came.
+    remuxer: Option<Result<Box<UnitRemuxer>, RemuxError>>,
 }
 
 impl Pipeline {
@@ -41,7 +47,20 @@ impl Pipeline {
         buffers: Buffers,
     ) -> Self {
         let copy = keep_copy.then(Vec::new);
-        Self { decryptor, verifier: Verifier::new(), hasher: Hasher::default(), copy, subject, buffers }
+        let (verifier, hasher) = (Verifier::new(), Hasher::default());
+        Self { decryptor, verifier, hasher, copy, subject, buffers, remuxer: None }
+    }
+
+    /// What is handed on is not what comes, but pieces.
+    pub(crate) fn into_pieces(mut self, pieces: Option<&Pieces>) -> Self {
+        let remuxer = |p: &Pieces| Ok(Box::new(UnitRemuxer::new(p.takes, p.codecs.as_deref())));
+        self.remuxer = pieces.map(remuxer);
+        self
+    }
+
+    /// Whether what is handed on tells how to go on in another process.
+    pub(crate) fn can_be_replayed(&self) -> bool {
+        self.remuxer.is_none()
     }
 
     /// Takes bytes of the output that an earlier run left.
@@ -88,7 +107,16 @@ impl Pipeline {
             rest = self.verify(plain.into())?;
         }
         let summary = self.verifier.finish().map_err(|e| self.not_media(&e))?;
-        Ok(Whole { rest, hash: self.hasher.finish(), summary, copy: self.copy.unwrap_or_default() })
+        let mut piece = None;
+        if let Some(remuxer) = self.remuxer.take() {
+            let ended = remuxer.and_then(|remuxer| remuxer.finish());
+            piece = Some(ended.map(|(last, tracks)| {
+                self.hasher.update(&last);
+                rest = Some([rest.take().unwrap_or_default(), last.into()].concat().into());
+                tracks
+            }));
+        }
+        Ok(Whole { rest, hash: self.hasher.finish(), summary, copy: self.copy.unwrap_or_default(), piece })
     }
 
     fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
@@ -96,6 +124,20 @@ impl Pipeline {
             return Ok(None);
         }
         self.verifier.push(&plain).map_err(|e| self.not_media(&e))?;
+        let plain = match &mut self.remuxer {
+            None => plain,
+            Some(remuxer) => match remuxer.as_mut().map(|remuxer| remuxer.push(&plain)) {
+                Ok(Ok(piece)) => piece.into(),
+                Ok(Err(error)) => {
+                    *remuxer = Err(error);
+                    Bytes::new()
+                }
+                Err(_) => Bytes::new(),
+            },
+        };
+        if plain.is_empty() {
+            return Ok(None);
+        }
         self.hasher.update(&plain);
         if let Some(copy) = self.copy.as_mut().filter(|copy| copy.len() + plain.len() <= LARGEST_INIT) {
             copy.extend_from_slice(&plain);

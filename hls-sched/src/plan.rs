@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hls_fetch::ByteRange;
+use hls_media::remux::Takes;
 use hls_parse::{Encryption, Media, Segment};
 use hls_state::Hasher;
 use url::Url;
@@ -29,7 +30,22 @@ pub(crate) struct Track {
     /// It has some segments only, however many the playlist has.
     is_partial: bool,
     pub(crate) bandwidth: Option<u64>,
+    /// What the output holds of a unit is not its bytes.
+    pub(crate) pieces: Option<Pieces>,
 }
+
+/// How units become pieces of an MP4, each by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pieces {
+    pub(crate) takes: Takes,
+    /// The `CODECS` of the playlist.
+    pub(crate) codecs: Option<String>,
+    /// Where the first of them begins, in bytes.
+    pub(crate) room: u64,
+}
+
+/// What the identity of a unit is changed by where a piece is kept of it, both halves: one is never taken for the other.
+const PIECE: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 /// The units of a stream that grows.
 #[derive(Debug, Default)]
@@ -114,7 +130,7 @@ impl Track {
             units.push(n);
         }
         let media = RwLock::new(Arc::new(media));
-        Ok(Self { label, media, units, inits, growing: None, is_partial: false, bandwidth })
+        Ok(Self { label, media, units, inits, growing: None, is_partial: false, bandwidth, pieces: None })
     }
 
     /// A track of a stream that grows, without any unit yet.
@@ -125,7 +141,7 @@ impl Track {
         refuse_unreadable(&media)?;
         let (units, inits, growing) = (Vec::new(), Vec::new(), Some(RwLock::default()));
         let media = RwLock::new(Arc::new(media));
-        Ok(Self { label, media, units, inits, growing, is_partial: false, bandwidth })
+        Ok(Self { label, media, units, inits, growing, is_partial: false, bandwidth, pieces: None })
     }
 
     /// The first segment of each timeline alone, and the last one where another timeline follows, with the sections they
@@ -213,7 +229,8 @@ impl Track {
     /// The number of the first segment that is another one there; nothing is taken then.
     pub(crate) fn renew(&self, fresh: &Self) -> Result<(), u64> {
         let differs = |index: &u64| {
-            let [old, new] = [self, fresh].map(|track| track.unit(*index).map(|unit| unit.identity));
+            let [old, new] =
+                [self, fresh].map(|track| track.unit_as_it_comes(*index).map(|unit| unit.identity));
             !old.zip(new).is_some_and(|(old, new)| is_alike(old, new))
         };
         let first = (0..self.units().max(fresh.units())).find(differs);
@@ -259,6 +276,14 @@ impl Track {
     }
 
     pub(crate) fn unit(&self, index: u64) -> Option<Unit> {
+        let mut unit = self.unit_as_it_comes(index)?;
+        if self.pieces.is_some() {
+            unit.identity ^= PIECE;
+        }
+        Some(unit)
+    }
+
+    fn unit_as_it_comes(&self, index: u64) -> Option<Unit> {
         let index = usize::try_from(index).ok()?;
         if let Some(unit) = self.grown(|growing| growing.units.get(index).map(|unit| Unit::clone(unit))) {
             return unit;

@@ -92,7 +92,7 @@ pub(crate) async fn open(
     config: &Config,
     ends: &Ends,
     tracks: usize,
-    is_live: bool,
+    (is_live, restarts): (bool, bool),
 ) -> Result<(Box<dyn ResumeStore>, Recovered, Option<Making>), Error> {
     if let Output::Writer(out) = &config.output {
         let out = out.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -107,7 +107,7 @@ pub(crate) async fn open(
     options.keep_gaps = config.allow_gaps || is_live;
     options.final_gaps = is_live;
     options.force = config.force;
-    options.restart = config.restart;
+    options.restart = config.restart || restarts;
     // An output that has its name already is hashed at once, which takes a while for large files.
     let opened = tokio::task::spawn_blocking(move || DiskStore::open(options)).await;
     let opened =

@@ -2,6 +2,7 @@
 
 mod captions;
 mod copy;
+pub(crate) mod film;
 mod first_pass;
 mod mp4;
 mod source;
@@ -273,19 +274,31 @@ impl Told<'_> {
 
     /// Says what is odd in the timing; all of it is in the output as it is in the stream.
     fn findings(&self, step: &Step, inputs: &[usize], findings: &[Finding], more: u64) {
-        for finding in findings.iter().take(MOST_FINDINGS) {
-            let label = inputs.get(finding.input).map_or(String::new(), |number| step.label(*number));
-            let of = if label.is_empty() { String::new() } else { format!("{label}, ") };
-            let at = finding.at.as_secs_f64();
-            self.warn("timeline", format!("{of}segment {}, at {at:.3} s: {}", finding.unit, finding.what));
-        }
-        let rest = findings.len().saturating_sub(MOST_FINDINGS) as u64 + more;
-        if rest > 0 {
-            self.warn("timeline", format!("{rest} more like these in the timing"));
-        }
+        let label = |input: usize| inputs.get(input).map_or(String::new(), |number| step.label(*number));
+        tell_findings(self.events, label, findings, more);
     }
 
     fn warn(&self, kind: &'static str, message: String) {
         let _ = self.events.send(Event::Warning { kind, message });
+    }
+}
+
+/// Says what is odd in the timing of inputs that are called like this.
+fn tell_findings(
+    events: &mpsc::UnboundedSender<Event>,
+    label: impl Fn(usize) -> String,
+    findings: &[Finding],
+    more: u64,
+) {
+    let warn = |message| drop(events.send(Event::Warning { kind: "timeline", message }));
+    for finding in findings.iter().take(MOST_FINDINGS) {
+        let label = label(finding.input);
+        let of = if label.is_empty() { String::new() } else { format!("{label}, ") };
+        let at = finding.at.as_secs_f64();
+        warn(format!("{of}segment {}, at {at:.3} s: {}", finding.unit, finding.what));
+    }
+    let rest = findings.len().saturating_sub(MOST_FINDINGS) as u64 + more;
+    if rest > 0 {
+        warn(format!("{rest} more like these in the timing"));
     }
 }

@@ -96,7 +96,11 @@ pub trait ResumeStore: Send + fmt::Debug {
     /// Disk full and other I/O errors, and [`Kind::Contract`](crate::Kind::Contract) where units are in the way, or the store
     /// has nothing but units.
     fn write_around(&mut self, _output: u8, _offset: u64, _data: &[IoSlice<'_>]) -> Result<(), Error> {
-        Err(Error::new(crate::Kind::Contract, "there is room for units only in", std::path::Path::new("the store")))
+        Err(Error::new(
+            crate::Kind::Contract,
+            "there is room for units only in",
+            std::path::Path::new("the store"),
+        ))
     }
 
     /// Cuts an output off at `offset`: what a failed unit had written so far.

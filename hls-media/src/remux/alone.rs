@@ -40,6 +40,7 @@ struct Collector {
     /// Bytes of the round that is under way.
     open: usize,
     out: Vec<u8>,
+    has_samples: bool,
     /// Something was no part of any sample.
     has_skipped: bool,
 }
@@ -65,6 +66,7 @@ impl UnitRemuxer {
             writer: Writer::default(),
             open: 0,
             out: Vec::new(),
+            has_samples: false,
             has_skipped: false,
         };
         Self { transport: Transport::alone(extension), collector }
@@ -88,7 +90,7 @@ impl UnitRemuxer {
     pub fn finish(mut self) -> Result<(Vec<u8>, UnitTracks), RemuxError> {
         let is_whole = self.transport.finish_alone(&mut self.collector)?;
         self.collector.end_round();
-        if !is_whole || self.collector.has_skipped || self.transport.tracks().is_empty() {
+        if !is_whole || self.collector.has_skipped || !self.collector.has_samples {
             return Err(RemuxError::NotAlone);
         }
         let mut out = self.collector.out;
@@ -146,6 +148,7 @@ impl Sink for Collector {
         let Some(track) = self.tracks.get_mut(number) else { return Ok(()) };
         self.writer.sample(number, &info.handler == b"vide", &sample, self.heard);
         track.whole = track.data.len();
+        self.has_samples = true;
         self.open += sample.size as usize;
         let (first, _) = *track.begun.get_or_insert((sample.dts, sample.entry));
         let end = sample.dts.saturating_add(i64::from(sample.duration));

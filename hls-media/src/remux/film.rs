@@ -158,7 +158,7 @@ impl FilmFront {
         // And three chunks a second for each of three tracks. All of it with a fifth more than that.
         let pictures = frame_rate.unwrap_or(30.0).clamp(24.0, 120.0) * 20.0;
         let each = (pictures + 2.0 * 47.0 * 5.0 + 9.0 * 20.0) * 1.2;
-        let all = (seconds.clamp(0.0, 1e9) * each) as u64 + (64 << 10);
+        let all = (seconds.clamp(0.0, 1e9) * each) as u64 + (16 << 10);
         all.next_multiple_of(4096)
     }
 

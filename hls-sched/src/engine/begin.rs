@@ -9,9 +9,11 @@ use hls_state::Position;
 
 use super::*;
 use crate::also::Also;
+use crate::attempt::NOT_ALONE;
 use crate::kept::Kept;
 use crate::live::{Following, Window};
 use crate::prepare::Selection;
+use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
 
 /// Runs a job to its end.
@@ -50,8 +52,15 @@ async fn parts(
     let mut whole: Option<Finished> = None;
     let mut part = Part::default();
     loop {
+        let whole_tracks = part.whole_tracks;
         let (finished, next) = match part.run(config, transport, (events, also), orders).await {
             Ok(ended) => ended,
+            Err(error) if error.code() == NOT_ALONE && !whole_tracks => {
+                let message = format!("{error}: all segments are fetched first, and made into an MP4 then");
+                let _ = events.send(Event::Warning { kind: "output", message });
+                part = Part { whole_tracks: true, ..Part::default() };
+                continue;
+            }
             // Between two parts.
             Err(error) if error.kind() == Kind::Stopped && whole.is_some() => break,
             Err(error) => return Err(error),
@@ -93,11 +102,20 @@ struct Part {
     /// The main output of the part before; what stays behind it is of no more use once this one has begun.
     behind: Option<PathBuf>,
     started: Instant,
+    /// Begins anew, and makes nothing before all is there: it has turned out that nothing can be.
+    whole_tracks: bool,
 }
 
 impl Default for Part {
     fn default() -> Self {
-        Self { number: None, windows: None, before: Duration::ZERO, behind: None, started: Instant::now() }
+        Self {
+            number: None,
+            windows: None,
+            before: Duration::ZERO,
+            behind: None,
+            started: Instant::now(),
+            whole_tracks: false,
+        }
     }
 }
 
@@ -121,18 +139,20 @@ impl Part {
         let ends = self.ends(config, &selection, is_live)?;
         let Selection { chosen, choices, .. } = selection;
         let outputs = ends.outputs.clone();
-        if also.is_some() && (!ends.products.is_empty() || outputs.len() != 1) {
+        if also.is_some() && (!ends.is_joined() || outputs.len() != 1) {
             return Err(Error::new(Kind::Usage, "output.tracks", "a copy is of one stream, as it comes")
                 .why("this output is made of several, or at the end")
                 .next("leave -o - out, or choose a name and tracks that need nothing made"));
         }
-        let is_joined = ends.products.is_empty();
+        let is_joined = ends.is_joined();
         let container = |c: &Chosen| (config.format != Format::Join).then_some(c.container);
         let checks: Vec<_> = chosen.iter().map(|c| TrackChecks::new(container(c), is_joined)).collect();
         let abouts: Vec<_> = chosen.iter().map(|c| c.about.clone()).collect();
         let texts: Vec<_> = chosen.iter().map(|c| c.container == Container::WebVtt).collect();
-        let (tracks, sources): (Vec<_>, Vec<_>) = chosen.into_iter().map(|c| (c.track, c.source)).unzip();
-        let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), is_live).await?;
+        let (mut tracks, sources): (Vec<_>, Vec<_>) = chosen.into_iter().map(|c| (c.track, c.source)).unzip();
+        tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));
+        let how = (is_live, self.whole_tracks);
+        let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how).await?;
         for message in &recovered.warnings {
             let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
         }
@@ -169,7 +189,8 @@ impl Part {
         let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
         let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
         // What outputs are made of stays until they are whole.
-        let need = need.map(|need| if is_joined { need } else { need + estimate.unwrap_or_default() });
+        let is_twice = !ends.products.is_empty();
+        let need = need.map(|need| if is_twice { need + estimate.unwrap_or_default() } else { need });
         let keep_free = config.keep_free.or(is_live.then_some(KEEP_FREE_LIVE));
         let room = space::may_begin(need, plan.free_bytes, keep_free);
         let _ = events.send(Event::Plan(plan));
@@ -194,6 +215,23 @@ impl Part {
             elapsed: started.elapsed(),
             stopped_by: None,
         };
+        let manifest = || {
+            config.manifest.then(|| product::Manifest {
+                source: memo::source(config).into(),
+                replace: config.force,
+                sync: config.durability == Durability::Safe,
+            })
+        };
+        let refused = Refused::default();
+        let film = outputs.first().filter(|_| ends.pieces.is_some()).map(|output| film::About {
+            output: output.clone(),
+            tracks: Arc::clone(&tracks),
+            says: abouts.first().cloned().unwrap_or_default(),
+            placed: recovered.outputs.first().cloned().unwrap_or_default(),
+            manifest: manifest(),
+            events: events.clone(),
+            refused: Arc::clone(&refused),
+        });
         let step = making.filter(|_| !recovered.made).map(|making| product::Step {
             making,
             products: ends.products,
@@ -202,11 +240,7 @@ impl Part {
             abouts,
             texts,
             has_gaps: false,
-            manifest: config.manifest.then(|| product::Manifest {
-                source: memo::source(config).into(),
-                replace: config.force,
-                sync: config.durability == Durability::Safe,
-            }),
+            manifest: manifest(),
         });
         let about = (config.manifest && !outputs.is_empty() && is_joined).then(|| About {
             outputs: outputs.clone(),
@@ -254,6 +288,11 @@ impl Part {
         if let Some(about) = about {
             store = Box::new(Manifested::new(store, about));
         }
+        if let Some(about) = film {
+            let known = film::tracks_of(&about.output, &about.placed);
+            checks.iter().zip(known).for_each(|(checks, known)| drop(checks.pieces.set(known)));
+            store = Box::new(Filmed::new(store, about));
+        }
         let (reports_in, reports) = mpsc::unbounded_channel();
         let writer = Writer::start(store, note, reports_in).map_err(|e| {
             Error::new(Kind::Local, "thread", "the writing thread can't be started").why(e.to_string())
@@ -296,7 +335,7 @@ impl Part {
             started,
             drain_until: None,
             output: outputs.first().cloned(),
-            is_joined,
+            is_joined: ends.tracks.is_empty(),
             estimate,
             watch: Watch::new(outputs.first(), keep_free),
         };
@@ -315,10 +354,15 @@ impl Part {
             Some(_) => (engine.segments_done + engine.gaps.count(), engine.recorded()),
             None => (segments, Duration::ZERO),
         };
-        let gaps = engine.complete(segments).await?;
+        let gaps = engine.complete(segments).await.map_err(|error| {
+            refused.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
+        })?;
         let mut finished = finished(bytes, transport, segments);
         finished.resumed_segments = finished.resumed_segments.saturating_sub(damaged);
         finished.gaps = gaps;
+        if let Some(output) = outputs.first().filter(|_| ends.pieces.is_some()) {
+            finished.bytes = std::fs::metadata(output).map_or(0, |meta| meta.len());
+        }
         if let Some(mut step) = step {
             step.has_gaps = !finished.gaps.is_empty();
             finished.bytes = step.run(events, orders).await?;
@@ -336,7 +380,7 @@ impl Part {
         selection: &Selection,
         is_live: bool,
     ) -> Result<prepare::Ends, Error> {
-        let first = prepare::outputs(config, selection, 1)?;
+        let first = prepare::outputs(config, selection, 1, self.whole_tracks)?;
         let Some(main) = first.outputs.first().filter(|_| is_live) else { return Ok(first) };
         let number = self.number.unwrap_or_else(|| {
             let next = recorded::next_part(main, config.force);
@@ -346,7 +390,7 @@ impl Part {
             next.number
         });
         self.number = Some(number);
-        prepare::outputs(config, selection, number)
+        prepare::outputs(config, selection, number, self.whole_tracks)
     }
 
     /// What follows a part of a recording.
@@ -369,6 +413,7 @@ impl Part {
                     before: self.before + recorded,
                     behind: None,
                     started: self.started,
+                    whole_tracks: false,
                 });
             }
             Some(Ends::By(by)) => finished.stopped_by = Some(by),

@@ -1,9 +1,10 @@
 //! How a job ends: the names of its outputs, and what each of them is made of.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hls_media::Container;
+use hls_media::remux::FilmFront;
 use hls_parse::DateTime;
 use hls_state::Layout;
 
@@ -12,6 +13,7 @@ use super::probe_manifest;
 use crate::error::{Error, Kind};
 use crate::job::{Config, Format, Output};
 use crate::name;
+use crate::plan::Pieces;
 use crate::product::{self, Made, Product};
 
 /// How a job ends.
@@ -23,10 +25,30 @@ pub(crate) struct Ends {
     pub(crate) products: Vec<Product>,
     /// The names of tracks that are no outputs.
     pub(crate) tracks: Vec<String>,
+    /// The one output grows as an MP4, of these pieces.
+    pub(crate) pieces: Option<Pieces>,
 }
 
+impl Ends {
+    /// Whether each output is the bytes of a track.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.products.is_empty() && self.pieces.is_none()
+    }
+}
+
+/// A run that ends in the middle of a larger segment would begin it anew, if the output were made of pieces.
+const LARGEST_PIECE: u64 = 32 << 20;
+const LONGEST_PIECE: Duration = Duration::from_secs(60);
+
 /// The names of the outputs, checked against what is in them.
-pub(crate) fn outputs(config: &Config, selection: &Selection, part: u32) -> Result<Ends, Error> {
+///
+/// `whole_tracks`: nothing is made before all of it is there.
+pub(crate) fn outputs(
+    config: &Config,
+    selection: &Selection,
+    part: u32,
+    whole_tracks: bool,
+) -> Result<Ends, Error> {
     let chosen = &selection.chosen;
     let Some((main, sides)) = chosen.split_first() else { return Ok(Ends::default()) };
     let path = match &config.output {
@@ -75,8 +97,38 @@ pub(crate) fn outputs(config: &Config, selection: &Selection, part: u32) -> Resu
         return Ok(Ends { outputs, ..Ends::default() });
     }
     let extensions = chosen.iter().map(|c| name::extension(c.container, c.has_pictures));
-    let tracks = extensions.enumerate().map(|(n, extension)| Layout::track(n, extension)).collect();
-    Ok(Ends { outputs, products, tracks })
+    let tracks = extensions.enumerate().map(|(n, extension)| Layout::track(n, extension)).collect::<Vec<_>>();
+    let begun = || Layout::of_tracks(outputs.clone(), &tracks).is_some_and(|layout| has_begun(&layout));
+    if let Some(pieces) = pieces(kind, selection).filter(|_| !whole_tracks && !begun()) {
+        return Ok(Ends { outputs, pieces: Some(pieces), ..Ends::default() });
+    }
+    Ok(Ends { outputs, products, tracks, pieces: None })
+}
+
+/// Whether an earlier run has something of the tracks.
+fn has_begun(layout: &Layout) -> bool {
+    let track =
+        |n: usize| layout.part(n).exists() || layout.outputs().get(n).is_some_and(|path| path.exists());
+    (0..layout.outputs().len()).any(track)
+}
+
+/// How an output is made while its segments come; `None`: of whole tracks, at the end.
+fn pieces(kind: Option<Made>, selection: &Selection) -> Option<Pieces> {
+    let ([one], [_], Some(Made::Mp4)) = (&selection.chosen[..], &selection.films[..], kind) else {
+        return None;
+    };
+    let (track, media) = (&one.track, one.track.media());
+    let longest = media.segments().map(|segment| segment.duration()).max().unwrap_or_default();
+    let largest = media.segments().filter_map(|segment| Some(segment.byte_range()?.length)).max();
+    let usual = track.bandwidth.map(|bits| (bits as f64 * longest.as_secs_f64() / 8.0) as u64);
+    let fits = longest <= LONGEST_PIECE && largest.or(usual).is_none_or(|bytes| bytes <= LARGEST_PIECE);
+    let is_plain =
+        one.container == Container::MpegTs && track.init_places().is_empty() && !media.i_frames_only;
+    (fits && is_plain).then(|| Pieces {
+        takes: one.about.takes,
+        codecs: one.about.codecs.clone(),
+        room: FilmFront::room(track.duration().as_secs_f64(), one.about.frame_rate),
+    })
 }
 
 /// Each track is an output.

@@ -181,7 +181,7 @@ async fn what_an_end_in_the_middle_leaves_is_joined_later() -> Outcome {
     lose(&origin, &vod, &[5]);
     let error = job(&vod.url).output(&out).start().finish().await.err().ok_or("a failure was expected")?;
     assert_eq!(error.kind(), Kind::Refused);
-    assert_eq!(folder.names(), ["movie.mp4.hls"], "nothing that looks like a film");
+    assert_eq!(folder.names(), ["movie.mp4.hls", "movie.mp4.part"], "nothing that looks like a film");
     origin.script(&vod.segment_paths[5], []);
     origin.reset_log();
     made(job(&vod.url), &folder, "movie.mp4").await?;
@@ -218,9 +218,62 @@ async fn a_name_that_is_taken_meanwhile_stays_taken() -> Outcome {
 }
 
 #[tokio::test]
-async fn damage_to_a_track_is_found_and_mended() -> Outcome {
+async fn damage_to_a_piece_is_found_and_mended() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
     let vod = Vod::from_media(Media::Ts).publish(&origin);
+    let out = folder.file("movie.mp4");
+    made(job(&vod.url), &folder, "movie.mp4").await?;
+    let whole = std::fs::read(&out)?;
+    std::fs::remove_file(&out)?;
+    for place in [0.3, 0.6, 0.9] {
+        lose(&origin, &vod, &[5]);
+        assert!(job(&vod.url).output(&out).start().finish().await.is_err());
+        let part = folder.file("movie.mp4.part");
+        let mut bytes = std::fs::read(&part)?;
+        let at = (bytes.len() as f64 * place) as usize;
+        bytes[at] ^= 1;
+        std::fs::write(&part, bytes)?;
+        origin.script(&vod.segment_paths[5], []);
+        origin.reset_log();
+        made(job(&vod.url), &folder, "movie.mp4").await?;
+        same(&out, &whole)?;
+        std::fs::remove_file(&out)?;
+        assert!(fetched(&origin, &vod).len() <= 3, "{:?}", fetched(&origin, &vod));
+    }
+    judge_all(&folder, &whole, &vod)
+}
+
+fn judge_all(folder: &Folder, film: &[u8], vod: &Published) -> Outcome {
+    let path = folder.file("film.mp4");
+    std::fs::write(&path, film)?;
+    judged(&path, Some(&vod.expected), &[&vod.expected])
+}
+
+/// What earlier runs left of a film is used, wherever they ended, and nothing of it is to be seen in the end.
+#[tokio::test]
+async fn the_film_is_the_same_however_often_it_was_begun() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::from_media(Media::Ts).aes128(KEY).publish(&origin);
+    let out = folder.file("movie.mp4");
+    for first in 1..6 {
+        let missing = (first..6).collect::<Vec<_>>();
+        lose(&origin, &vod, &missing);
+        assert!(job(&vod.url).output(&out).start().finish().await.is_err());
+        missing.iter().for_each(|n| origin.script(&vod.segment_paths[*n], []));
+    }
+    origin.reset_log();
+    made(job(&vod.url), &folder, "movie.mp4").await?;
+    let film = std::fs::read(&out)?;
+    std::fs::remove_file(&out)?;
+    made(job(&vod.url), &folder, "movie.mp4").await?;
+    same(&out, &film)?;
+    judge_all(&folder, &film, &vod)
+}
+
+#[tokio::test]
+async fn damage_to_a_track_is_found_and_mended() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::from_media(Media::Fmp4).two_maps().publish(&origin);
     let out = folder.file("movie.mp4");
     std::fs::write(&out, "in the way")?;
     std::fs::remove_file(&out)?;
@@ -244,7 +297,7 @@ async fn what_can_not_be_in_an_mp4_is_kept() -> Outcome {
     let error = job(&vod.url).output(folder.file("movie.mp4")).start().finish().await.err();
     let error = error.ok_or("a failure was expected")?;
     assert_eq!(error.kind(), Kind::Content, "{error}");
-    assert!(error.kept().is_some_and(|kept| kept.contains("track-0.ts")), "{:?}", error.kept());
+    assert!(error.kept().is_some_and(|kept| kept.contains("track-0.ts")), "{error:?}");
     same(&folder.file("movie.mp4.hls/track-0.ts"), &vod.expected)?;
     assert_eq!(folder.names(), ["movie.mp4.hls"]);
     Ok(())
@@ -253,7 +306,7 @@ async fn what_can_not_be_in_an_mp4_is_kept() -> Outcome {
 #[tokio::test]
 async fn how_far_it_is_is_told() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
-    let vod = Vod::from_media(Media::Ts).publish(&origin);
+    let vod = Vod::from_media(Media::Fmp4).two_maps().publish(&origin);
     let told = Arc::new(Mutex::new(Vec::new()));
     let mut running = job(&vod.url).output(folder.file("movie.mp4")).start();
     while let Some(event) = running.next().await {

@@ -1,0 +1,247 @@
+//! An MP4 that grows piece by piece: a store that writes what belongs around the pieces before the output gets its name.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{IoSlice, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hls_media::remux::{Film, FilmFront, Input, RemuxError, UNIT_END, UnitTracks, record_len};
+use hls_state::{Checked, Error, Fingerprint, Layout, Mark, Memo, Placed, ResumeStore, Unit};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use super::{Manifest, tell_findings, units};
+use crate::event::Event;
+use crate::manifest::{FileEntry, Sha};
+use crate::manifested::write_of_files;
+use crate::plan::Tracks;
+use crate::prepare;
+
+/// Reads in pieces of this size.
+const PIECE: usize = 1 << 20;
+
+/// Where an error is put that no store could have.
+pub(crate) type Refused = Arc<Mutex<Option<crate::Error>>>;
+
+/// Notes where each piece lies, and writes the rest of the MP4 at the end.
+pub(crate) struct Filmed {
+    inner: Box<dyn ResumeStore>,
+    about: About,
+}
+
+/// What the MP4 is about.
+pub(crate) struct About {
+    pub(crate) output: PathBuf,
+    pub(crate) tracks: Arc<Tracks>,
+    pub(crate) says: prepare::About,
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) manifest: Option<Manifest>,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    pub(crate) refused: Refused,
+}
+
+impl Filmed {
+    pub(crate) fn new(inner: Box<dyn ResumeStore>, about: About) -> Self {
+        Self { inner, about }
+    }
+
+    /// Writes what belongs around the pieces.
+    fn frame(&mut self) -> Result<(), Error> {
+        let About { output, .. } = &self.about;
+        let layout = Layout::new(vec![output.clone()]);
+        let path = layout.map(|layout| layout.part(0)).unwrap_or_default();
+        let Some(front) = self.about.front(&path)? else { return Ok(()) };
+        let report = front.report();
+        tell_findings(&self.about.events, |_| String::new(), &report.findings, report.more);
+        let end = self.about.placed.last().map_or(0, |last| last.offset + last.len);
+        let room = self.about.placed.first().map_or(0, |first| first.offset);
+        let inner = &mut self.inner;
+        let fits = front.write(room, end, |at, bytes| inner.write_around(0, at, &[IoSlice::new(bytes)]))?;
+        if !fits {
+            let message = "the tables of the MP4 are longer than was foreseen: they are at its end, and some players need all \
+                           of it before they begin";
+            let _ = self.about.events.send(Event::Warning { kind: "output", message: message.to_owned() });
+        }
+        self.about.write_manifest(&path)
+    }
+}
+
+impl About {
+    fn note(&mut self, placed: Placed) {
+        let at = self.placed.partition_point(|known| known.index < placed.index);
+        match self.placed.get_mut(at).filter(|known| known.index == placed.index) {
+            Some(known) => *known = placed,
+            None => self.placed.insert(at, placed),
+        }
+    }
+
+    /// What is written in front. `None`: it can't be, and what is wrong is where it belongs.
+    fn front(&self, path: &Path) -> Result<Option<FilmFront>, Error> {
+        let Some(track) = self.tracks.0.first() else { return Ok(None) };
+        let mut film = Film::new(Input {
+            units: units::units(track, &self.placed, true),
+            language: self.says.language.clone(),
+            name: self.says.name.clone(),
+            is_default: self.says.is_default,
+            codecs: self.says.codecs.clone(),
+            takes: self.says.takes,
+        });
+        let mut records = Records::open(path)?;
+        for (number, placed) in self.placed.iter().enumerate().filter(|(_, placed)| !placed.is_gap()) {
+            let record = records.of(placed)?;
+            if let Err(error) = film.unit(number, placed.offset, placed.len, &record) {
+                return Err(self.refuse(path, &error));
+            }
+        }
+        match film.finish(&[]) {
+            Ok(front) => Ok(Some(front)),
+            Err(error) => Err(self.refuse(path, &error)),
+        }
+    }
+
+    fn refuse(&self, path: &Path, error: &RemuxError) -> Error {
+        let place = hls_fetch::escaped(&path.display().to_string(), 300);
+        let refused = crate::Error::new(crate::Kind::Content, error.code(), error.to_string())
+            .at(place)
+            .why(
+                "all of it was fetched and verified, and can't be made into what the name of the output says",
+            )
+            .next("--format join with another name keeps the bytes as they come");
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+        Error::from_io("can't make an MP4 of", path, std::io::Error::other(error.to_string()))
+    }
+
+    fn write_manifest(&self, path: &Path) -> Result<(), Error> {
+        let Some(manifest) = &self.manifest else { return Ok(()) };
+        let failed = |e| Error::from_io("can't read", path, e);
+        let mut file = File::open(path).map_err(failed)?;
+        let (mut sum, mut buffer, mut length) = (Sha256::new(), vec![0; PIECE], 0);
+        loop {
+            match file.read(&mut buffer).map_err(failed)? {
+                0 => break,
+                read => {
+                    sum.update(buffer.get(..read).unwrap_or_default());
+                    length += read as u64;
+                }
+            }
+        }
+        let name = self.output.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file = FileEntry { track: 0, name, length, sha256: Sha::of(sum) };
+        write_of_files(&self.output, &manifest.source, &[file], (manifest.replace, manifest.sync))
+    }
+}
+
+/// The tracks in the pieces that an earlier run has placed.
+pub(crate) fn tracks_of(output: &Path, placed: &[Placed]) -> Option<UnitTracks> {
+    let path = Layout::new(vec![output.to_owned()])?.part(0);
+    let first = placed.iter().find(|placed| !placed.is_gap())?;
+    let record = Records::open(&path).and_then(|mut records| records.of(first)).ok()?;
+    UnitTracks::of_record(&record)
+}
+
+/// The records behind the data of pieces.
+struct Records<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Records<'a> {
+    fn open(path: &'a Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|e| Error::from_io("can't read", path, e))?;
+        Ok(Self { path, file })
+    }
+
+    /// The record of a piece; empty where it has none.
+    fn of(&mut self, placed: &Placed) -> Result<Vec<u8>, Error> {
+        let end = placed.offset + placed.len;
+        let last = self.read(end.saturating_sub(UNIT_END as u64), UNIT_END as u64)?;
+        match record_len(&last).filter(|len| *len <= placed.len) {
+            Some(len) => self.read(end - len, len),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn read(&mut self, at: u64, len: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        let read = self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut bytes));
+        read.map_err(|e| Error::from_io("can't read", self.path, e))?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Filmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filmed").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl ResumeStore for Filmed {
+    fn takes_unverified(&self) -> bool {
+        self.inner.takes_unverified()
+    }
+
+    fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.inner.write(output, offset, data)
+    }
+
+    fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
+        self.inner.cut(output, offset)
+    }
+
+    fn record(&mut self, placed: Placed) -> Result<(), Error> {
+        self.about.note(placed);
+        self.inner.record(placed)
+    }
+
+    fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error> {
+        self.inner.mark(unit, aside, mark)
+    }
+
+    fn annotate(&mut self, note: &[u8]) -> Result<(), Error> {
+        self.inner.annotate(note)
+    }
+
+    fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.inner.set_aside(unit, data)
+    }
+
+    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error> {
+        self.inner.keep_aside(unit, hash)
+    }
+
+    fn drop_aside(&mut self, unit: Unit) {
+        self.inner.drop_aside(unit);
+    }
+
+    fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
+        let placed = self.inner.place_aside(unit, offset)?;
+        placed.into_iter().for_each(|placed| self.about.note(placed));
+        Ok(placed)
+    }
+
+    fn maintain(&mut self) -> Result<(), Error> {
+        self.inner.maintain()
+    }
+
+    fn checked(&mut self) -> Result<Checked, Error> {
+        self.inner.checked()
+    }
+
+    fn keep_memo(&mut self, memo: &Memo) {
+        self.inner.keep_memo(memo);
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.inner.close()
+    }
+
+    fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
+        if let Err(error) = self.frame() {
+            // Nothing is lost: the next run finds all of it and tries again.
+            self.inner.close()?;
+            return Err(error);
+        }
+        self.inner.finish()
+    }
+}
