@@ -270,6 +270,37 @@ async fn the_film_is_the_same_however_often_it_was_begun() -> Outcome {
     judge_all(&folder, &film, &vod)
 }
 
+/// Segments that end in the middle of a picture, or of a sound, or have no tables of their own.
+#[tokio::test]
+async fn what_is_not_whole_by_itself_is_made_of_all() -> Outcome {
+    for packets in [2, 3, 40] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::from_media(Media::Ts).cut_later(packets).publish(&origin);
+        let out = folder.file("movie.mp4");
+        let mut running = job(&vod.url).output(&out).start();
+        let mut warnings = Vec::new();
+        while let Some(event) = running.next().await {
+            if let Event::Warning { kind: "output", message } = event {
+                warnings.push(message);
+            }
+        }
+        running.finish().await?;
+        assert_eq!(warnings.len(), 1, "{packets}: {warnings:?}");
+        assert_eq!(folder.names(), ["movie.mp4"]);
+        judged(&out, Some(&vod.expected), &[&vod.expected])?;
+        // What stays of tracks is gone on with as tracks.
+        std::fs::remove_file(&out)?;
+        lose(&origin, &vod, &[5]);
+        assert!(job(&vod.url).output(&out).start().finish().await.is_err());
+        origin.script(&vod.segment_paths[5], []);
+        origin.reset_log();
+        made(job(&vod.url), &folder, "movie.mp4").await?;
+        assert!(fetched(&origin, &vod).len() <= 2, "{packets}: {:?}", fetched(&origin, &vod));
+        judged(&out, Some(&vod.expected), &[&vod.expected])?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn damage_to_a_track_is_found_and_mended() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);

@@ -121,6 +121,21 @@ impl Vod {
         }
     }
 
+    /// Cuts a transport stream so many packets later between its segments: what follows a cut goes on with what was
+    /// before it.
+    pub fn cut_later(mut self, packets: usize) -> Self {
+        let all = self.segments.concat();
+        let (mut begin, mut at, last) = (0, 0, self.segments.len().saturating_sub(1));
+        let cut = self.segments.iter().enumerate().map(|(n, segment)| {
+            at += segment.len();
+            let end = if n == last { all.len() } else { (at + packets * transport::PACKET).min(all.len()) };
+            Bytes::copy_from_slice(&all[std::mem::replace(&mut begin, end)..end])
+        });
+        self.segments = cut.collect();
+        self.joined = None;
+        self
+    }
+
     /// Moves all timestamps of transport streams, which wrap at 33 bits.
     pub fn delayed(mut self, seconds: f64) -> Self {
         self.segments = self.segments.iter().map(|segment| transport::delayed(segment, seconds)).collect();
