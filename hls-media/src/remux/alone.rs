@@ -16,7 +16,7 @@ use super::{
 };
 
 /// A round ends with so many bytes at the latest, since memory for it is needed for each unit that is under way.
-const ROUND_BYTES: usize = 512 << 10;
+const ROUND_BYTES: usize = 256 << 10;
 
 /// Makes what an output holds of one unit of a transport stream.
 ///
@@ -112,6 +112,7 @@ impl Collector {
         if self.open == 0 {
             return;
         }
+        self.out.reserve_exact(self.open);
         for track in &mut self.tracks {
             self.out.extend(track.data.drain(..track.whole));
             (track.whole, track.begun) = (0, None);
