@@ -114,6 +114,8 @@ struct Lane {
     slots: BTreeMap<u64, Slot>,
     head_moved: Option<Instant>,
     gaps: u64,
+    /// Where the first unit goes is told when it is whole.
+    has_begin_open: bool,
     /// Units before the head that have to be had again, as they were.
     damaged: BTreeMap<u64, Placed>,
 }
@@ -168,10 +170,27 @@ impl Assembler {
             slots: BTreeMap::new(),
             head_moved: None,
             gaps: 0,
+            has_begin_open: false,
             damaged: BTreeMap::new(),
         };
         let lanes = tracks.iter().map(lane).collect();
         Self { lanes, takes_unverified, budget, used: 0, commands: Vec::new() }
+    }
+
+    /// Where the first unit of a track goes is not known before it is whole: [`begins_at`](Self::begins_at) tells it then,
+    /// and otherwise it is where the track began.
+    pub(crate) fn leave_begin_open(&mut self, track: u8) {
+        if let Some(lane) = self.lanes.get_mut(usize::from(track)) {
+            lane.has_begin_open = lane.head == 0;
+        }
+    }
+
+    /// Where the first unit of a track goes, which is about to be complete.
+    pub(crate) fn begins_at(&mut self, place: Place, offset: u64) {
+        let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return };
+        if lane.has_begin_open && place.index == 0 {
+            (lane.offset, lane.has_begin_open) = (offset, false);
+        }
     }
 
     /// Takes what has to be done since the last call, in order.
@@ -223,7 +242,7 @@ impl Assembler {
         let mut slot = Slot::new(identity, attempt);
         if place.index == lane.head {
             lane.head_moved = Some(now);
-            if takes_unverified {
+            if takes_unverified && !lane.has_begin_open {
                 slot.at = At::Output;
             }
         }
@@ -502,7 +521,8 @@ impl Assembler {
                     false => starving || older(slot.paused, LONGEST_PAUSE),
                 };
                 let paused = slot.paused.is_some() && overdue;
-                if (too_old || paused) && (index != lane.head || !self.takes_unverified) {
+                let may_wait = !self.takes_unverified || lane.has_begin_open;
+                if (too_old || paused) && (index != lane.head || may_wait) {
                     leaving.push(Place { track, index });
                 }
             }
@@ -554,7 +574,9 @@ impl Assembler {
             let Some(slot) = lane.slots.get_mut(&index) else { return };
             let unit = Unit { output: track, index, identity: slot.identity };
             match (&mut slot.at, slot.hash) {
-                (At::Memory { chunks, .. }, hash) if hash.is_some() || self.takes_unverified => {
+                (At::Memory { chunks, .. }, hash)
+                    if hash.is_some() || self.takes_unverified && !lane.has_begin_open =>
+                {
                     let mut offset = lane.offset;
                     self.used -= total(chunks);
                     for data in std::mem::take(chunks) {
@@ -570,9 +592,11 @@ impl Assembler {
                 (At::Aside, Some(_)) => {
                     self.commands.push(Command::PlaceAside(unit, lane.offset));
                     slot.at = At::Moving;
+                    lane.has_begin_open = false;
                     return;
                 }
                 (At::Output | At::Gap, Some(hash)) => {
+                    lane.has_begin_open = false;
                     let (identity, offset, len) = (slot.identity, lane.offset, slot.len);
                     let placed = Placed { output: track, index, identity, offset, len, hash };
                     self.commands.push(Command::Record(placed));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch};
-use hls_media::remux::UnitTracks;
+use hls_media::remux::{FilmFront, UnitTracks};
 use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
@@ -180,6 +180,8 @@ impl Shared {
             let (memory, report) = (Memory::default(), |retry| self.report(retry));
             let (whole, bytes) = self.transport.unit(track, &unit, &memory, report, &mut None, &way).await?;
             self.judge(place, track, &unit, &whole).await?;
+            let begin = begin_of(place, track, &whole);
+            begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
             let beside = Some((memory.chunks(), whole.hash));
             Ok(Done { unit, bytes, took: started.elapsed(), beside })
         };
@@ -253,7 +255,11 @@ impl Shared {
         let slot = Slot { shared: self, place, attempt };
         let (whole, bytes) = self.transport.unit(track, &unit, &slot, report, begun, way).await?;
         self.judge(place, track, &unit, &whole).await?;
-        let completion = self.assemble(|assembler| assembler.complete(place, attempt, whole.hash));
+        let begin = begin_of(place, track, &whole);
+        let completion = self.assemble(|assembler| {
+            begin.into_iter().for_each(|begin| assembler.begins_at(place, begin));
+            assembler.complete(place, attempt, whole.hash)
+        });
         self.room.notify_waiters();
         match completion {
             Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None }),
@@ -518,7 +524,9 @@ impl TrackChecks {
     fn judge_piece(&self, place: Place, name: &str, whole: &Whole) -> Result<(), Error> {
         let why = match &whole.piece {
             None => return Ok(()),
-            Some(Ok(tracks)) if self.pieces.get_or_init(|| tracks.clone()) == tracks => return Ok(()),
+            Some(Ok(piece)) if *self.pieces.get_or_init(|| piece.tracks.clone()) == piece.tracks => {
+                return Ok(());
+            }
             Some(Ok(_)) => "its tracks are others than those before".to_owned(),
             Some(Err(error)) if self.unfit.note(place, Fingerprint(0)) == Arrival::First => {
                 return Err(Error::content("content.damaged", format!("{name}: {error}")));
@@ -572,6 +580,13 @@ impl TrackChecks {
         .why("parts with different configurations can't be joined in one file")
         .next("--format join writes the bytes as they come"))
     }
+}
+
+/// Where the pieces of a track begin, by the first of them.
+fn begin_of(place: Place, track: &Track, whole: &Whole) -> Option<u64> {
+    let (0, Some(Ok(piece))) = (place.index, &whole.piece) else { return None };
+    let first = (piece.tables, track.unit(0)?.duration.as_secs_f64());
+    Some(FilmFront::room(track.duration().as_secs_f64(), Some(first)))
 }
 
 /// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.

@@ -173,6 +173,9 @@ impl<'a> Earlier<'a> {
         let ends: Vec<_> = lanes.iter().map(|&(head, _, end)| (head, end)).collect();
         let mut planner = Planner::new(&ends, config.concurrency, config.policy.clone());
         let mut assembler = Assembler::new(&lanes, store.takes_unverified(), BUDGET);
+        for (n, _) in (0..).zip(&self.tracks.0).filter(|(_, track)| track.pieces.is_some()) {
+            assembler.leave_begin_open(n);
+        }
         let mut begun = HashMap::new();
         for partial in &self.recovered.partials {
             let hls_state::Unit { output, index, .. } = partial.unit;

@@ -22,8 +22,16 @@ pub(crate) struct Whole {
     pub(crate) summary: Summary,
     /// All of it, where it was asked for.
     pub(crate) copy: Vec<u8>,
-    /// The tracks in the piece that was made of it, or why none could be.
-    pub(crate) piece: Option<Result<UnitTracks, RemuxError>>,
+    /// The piece that was made of it, or why none could be.
+    pub(crate) piece: Option<Result<Piece, RemuxError>>,
+}
+
+/// What is known of a piece of an MP4.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) tracks: UnitTracks,
+    /// How long tables for it are, in bytes.
+    pub(crate) tables: u64,
 }
 
 /// Takes a unit in chunks, as they arrive.
@@ -110,10 +118,10 @@ impl Pipeline {
         let mut piece = None;
         if let Some(remuxer) = self.remuxer.take() {
             let ended = remuxer.and_then(|remuxer| remuxer.finish());
-            piece = Some(ended.map(|(last, tracks)| {
-                self.hasher.update(&last);
-                rest = Some([rest.take().unwrap_or_default(), last.into()].concat().into());
-                tracks
+            piece = Some(ended.map(|end| {
+                self.hasher.update(&end.rest);
+                rest = Some([rest.take().unwrap_or_default(), end.rest.into()].concat().into());
+                Piece { tracks: end.tracks, tables: end.tables }
             }));
         }
         Ok(Whole { rest, hash: self.hasher.finish(), summary, copy: self.copy.unwrap_or_default(), piece })

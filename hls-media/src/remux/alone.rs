@@ -31,6 +31,17 @@ pub struct UnitRemuxer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitTracks(Vec<Codec>);
 
+/// The end of a unit.
+#[derive(Debug)]
+pub struct UnitEnd {
+    /// The rest of what the output holds of it.
+    pub rest: Vec<u8>,
+    /// Its tracks.
+    pub tracks: UnitTracks,
+    /// How long tables for it are, in bytes.
+    pub tables: u64,
+}
+
 #[derive(Debug)]
 struct Collector {
     takes: Takes,
@@ -41,6 +52,7 @@ struct Collector {
     open: usize,
     out: Vec<u8>,
     has_samples: bool,
+    tables: u64,
     /// Something was no part of any sample.
     has_skipped: bool,
 }
@@ -52,6 +64,10 @@ struct Track {
     whole: usize,
     /// In the round that is under way: when its first sample is decoded, and which sample entry all have.
     begun: Option<(i64, u8)>,
+    /// Of the last sample: from decoding to presentation, from the one before, and when.
+    offset: i64,
+    step: i64,
+    last_dts: i64,
 }
 
 impl UnitRemuxer {
@@ -67,6 +83,7 @@ impl UnitRemuxer {
             open: 0,
             out: Vec::new(),
             has_samples: false,
+            tables: 0,
             has_skipped: false,
         };
         Self { transport: Transport::alone(extension), collector }
@@ -87,15 +104,15 @@ impl UnitRemuxer {
     /// # Errors
     ///
     /// [`RemuxError::NotAlone`] where the unit can't be understood without others, and as [`push`](Self::push).
-    pub fn finish(mut self) -> Result<(Vec<u8>, UnitTracks), RemuxError> {
+    pub fn finish(mut self) -> Result<UnitEnd, RemuxError> {
         let is_whole = self.transport.finish_alone(&mut self.collector)?;
         self.collector.end_round();
         if !is_whole || self.collector.has_skipped || !self.collector.has_samples {
             return Err(RemuxError::NotAlone);
         }
-        let mut out = self.collector.out;
-        out.extend(self.collector.writer.finish(self.transport.tracks(), self.transport.codecs()));
-        Ok((out, UnitTracks(self.transport.codecs().to_vec())))
+        let (mut rest, tracks) = (self.collector.out, self.transport.codecs());
+        rest.extend(self.collector.writer.finish(self.transport.tracks(), tracks));
+        Ok(UnitEnd { rest, tracks: UnitTracks(tracks.to_vec()), tables: self.collector.tables })
     }
 }
 
@@ -114,6 +131,8 @@ impl Collector {
         }
         self.out.reserve_exact(self.open);
         for track in &mut self.tracks {
+            // A place, and samples that are as many as in no other.
+            self.tables += if track.whole > 0 { 8 + 12 } else { 0 };
             self.out.extend(track.data.drain(..track.whole));
             (track.whole, track.begun) = (0, None);
         }
@@ -147,6 +166,12 @@ impl Sink for Collector {
             self.end_round();
         }
         let Some(track) = self.tracks.get_mut(number) else { return Ok(()) };
+        // Its size, and an offset or a duration that is like none before; of a picture it may be both.
+        let offset = sample.pts.wrapping_sub(sample.dts);
+        let step = sample.dts.wrapping_sub(track.last_dts);
+        self.tables += 4 + if sample.is_sync { 4 } else { 0 };
+        self.tables += if offset != track.offset { 8 } else { 0 } + if step != track.step { 8 } else { 0 };
+        (track.offset, track.step, track.last_dts) = (offset, step, sample.dts);
         self.writer.sample(number, &info.handler == b"vide", &sample, self.heard);
         track.whole = track.data.len();
         self.has_samples = true;

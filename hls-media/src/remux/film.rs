@@ -150,16 +150,17 @@ pub struct FilmFront {
 }
 
 impl FilmFront {
-    /// Returns how much room in front of the data is enough for `seconds` of any usual stream, in bytes. Without a
-    /// `frame_rate` it is enough for 60 pictures a second that come at regular times, and for 30 of any.
+    /// Returns how much room in front of the data is enough for `seconds` of a stream whose first unit lasts `of_unit` and
+    /// has [`tables`](super::UnitEnd::tables) of that length, in bytes. Where nothing is known of a unit it is enough for 60
+    /// pictures a second.
     #[must_use]
-    pub fn room(seconds: f64, frame_rate: Option<f64>) -> u64 {
-        // Of a picture: its size, and its duration and offset where no two are alike. Of sound, two tracks of AAC at 48 kHz.
-        // And three chunks a second for each of three tracks. All of it with a fifth more than that.
-        let pictures = frame_rate.unwrap_or(30.0).clamp(24.0, 120.0) * 20.0;
-        let each = (pictures + 2.0 * 47.0 * 5.0 + 9.0 * 20.0) * 1.2;
-        let all = (seconds.clamp(0.0, 1e9) * each) as u64 + (16 << 10);
-        all.next_multiple_of(4096)
+    pub fn room(seconds: f64, first: Option<(u64, f64)>) -> u64 {
+        let pictures_and_sound = 60.0 * 14.0 + 94.0 * 4.0 + 9.0 * 20.0;
+        let each = first.filter(|(_, of_unit)| *of_unit > 0.0);
+        let each = each.map_or(pictures_and_sound, |(tables, of_unit)| tables as f64 / of_unit);
+        // Streams are not the same all over.
+        let all = (seconds.clamp(0.0, 1e9) * each * 1.3) as u64;
+        (all + (16 << 10)).next_multiple_of(4096)
     }
 
     /// Returns what is odd in the timing of the units.

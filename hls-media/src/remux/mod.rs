@@ -71,7 +71,7 @@ mod text;
 mod timeline;
 mod transport;
 
-pub use alone::{UNIT_END, UnitRemuxer, UnitTracks, record_len};
+pub use alone::{UNIT_END, UnitEnd, UnitRemuxer, UnitTracks, record_len};
 pub use error::RemuxError;
 pub use film::{Film, FilmFront};
 pub use index::{Index, Indexed};

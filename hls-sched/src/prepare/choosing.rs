@@ -48,8 +48,6 @@ pub(crate) struct About {
     /// It is the one to play of its kind unless another is asked for.
     pub(crate) is_default: bool,
     pub(crate) codecs: Option<String>,
-    /// Pictures in a second, at most.
-    pub(crate) frame_rate: Option<f64>,
     pub(crate) takes: Takes,
     /// By the playlist there is no sound in its segments.
     pub(crate) has_no_sound: bool,
@@ -231,7 +229,6 @@ impl<'m> Needed<'m> {
             about: About {
                 is_default: true,
                 codecs: variant.codecs.clone(),
-                frame_rate: variant.frame_rate,
                 takes,
                 has_no_sound: pick.has_no_sound,
                 ..About::default()
@@ -327,7 +324,6 @@ fn side<'m>(
             name: Some(rendition.name.clone()),
             is_default,
             codecs: variant.codecs.clone(),
-            frame_rate: variant.frame_rate,
             takes: Takes::All,
             has_no_sound: false,
         },

@@ -127,7 +127,7 @@ fn pieces(kind: Option<Made>, selection: &Selection) -> Option<Pieces> {
     (fits && is_plain).then(|| Pieces {
         takes: one.about.takes,
         codecs: one.about.codecs.clone(),
-        room: FilmFront::room(track.duration().as_secs_f64(), one.about.frame_rate),
+        room: FilmFront::room(track.duration().as_secs_f64(), None),
     })
 }
 

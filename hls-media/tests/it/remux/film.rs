@@ -26,9 +26,9 @@ fn alone(input: &Input, bytes: &[u8]) -> Result<Vec<(usize, Vec<u8>, UnitTracks)
         for piece in unit.chunks(30_011) {
             out.extend(remuxer.push(piece)?);
         }
-        let (rest, tracks) = remuxer.finish()?;
-        out.extend(rest);
-        all.push((number, out, tracks));
+        let end = remuxer.finish()?;
+        out.extend(end.rest);
+        all.push((number, out, end.tracks));
     }
     Ok(all)
 }
