@@ -172,13 +172,16 @@ impl FilmFront {
     /// Writes all that an MP4 needs around the data, which lies in the output from `room` to `end`: calls `write` with an
     /// offset and what belongs there. `false`: the room was too small, and the tables are behind the data.
     ///
+    /// Without an `end`, the output still grows: what is there now can be played from then on, and where the room is too
+    /// small, nothing is written.
+    ///
     /// # Errors
     ///
     /// Those of `write`.
     pub fn write<E>(
         mut self,
         room: u64,
-        end: u64,
+        end: Option<u64>,
         mut write: impl FnMut(u64, &[u8]) -> Result<(), E>,
     ) -> Result<bool, E> {
         let text = self.plan.text_len();
@@ -187,11 +190,15 @@ impl FilmFront {
         let begin = brand.len() as u64;
         // Whatever they turn out to be, tables are not longer than this.
         let most = Front::tables(&self.plan, true).len();
-        let is_large = end + most + text > u64::from(u32::MAX);
+        let is_large = end.is_none_or(|end| end + most + text > u64::from(u32::MAX));
         let tables = if is_large { most } else { Front::tables(&self.plan, false).len() };
         let before = begin + tables + text + DATA_HEADER;
         let fits = before == room || before + HEADER <= room;
-        let (tables_at, free_at) = if fits { (begin, begin + tables + text) } else { (end, begin) };
+        let (tables_at, free_at) = match end {
+            _ if fits => (begin, begin + tables + text),
+            Some(end) => (end, begin),
+            None => return Ok(false),
+        };
         self.plan.text_at = tables_at + tables + HEADER;
         let mut front = Front::tables(&self.plan, is_large);
         write(0, &brand)?;
@@ -215,9 +222,16 @@ impl FilmFront {
         if free > 0 {
             write(free_at, &free_header(free))?;
         }
-        let size = end.saturating_sub(data_at);
-        write(data_at, &[&[0, 0, 0, 1][..], b"mdat", &size.to_be_bytes()].concat())?;
+        write(data_at, &data_header(end.map(|end| end.saturating_sub(data_at))))?;
         Ok(fits)
+    }
+}
+
+/// The header of the box around the data, of 16 bytes; without a length it goes on to the end of the file.
+fn data_header(len: Option<u64>) -> Vec<u8> {
+    match len {
+        Some(len) => [&[0, 0, 0, 1][..], b"mdat", &len.to_be_bytes()].concat(),
+        None => [&[0, 0, 0, 8][..], b"free", &[0; 4], b"mdat"].concat(),
     }
 }
 

@@ -34,6 +34,11 @@
 //! # Ok::<(), hls_media::remux::RemuxError>(())
 //! ```
 //!
+//! # Piece by piece
+//!
+//! Segments of a transport stream that are whole by themselves need no second pass: a [`UnitRemuxer`] makes a piece of each,
+//! which goes into the output as it is, behind room for what a [`Film`] makes of the records in all pieces at the end.
+//!
 //! # Time
 //!
 //! The first picture or sound is at 0. What shares a clock keeps its distance, to the tick: timestamps are not touched,

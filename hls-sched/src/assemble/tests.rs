@@ -53,6 +53,45 @@ fn the_head_streams_and_the_others_wait() {
 }
 
 #[test]
+fn the_first_unit_waits_until_it_is_known_where_it_goes() {
+    for (told, offset) in [(Some(64), 64), (None, 9)] {
+        let now = Instant::now();
+        let mut a = Assembler::new(&[(0, 9, 3)], true, 100);
+        a.leave_begin_open(0);
+        (0..3).for_each(|n| a.begin(at(n), n.into(), 1, now));
+        a.offer(at(0), 1, data(5), 0, now);
+        a.offer(at(1), 1, data(7), 0, now);
+        a.complete(at(1), 1, Fingerprint(1));
+        assert_eq!((done(&mut a).len(), a.held()), (0, 12));
+        told.into_iter().for_each(|told| a.begins_at(at(0), told));
+        a.complete(at(0), 1, Fingerprint(0));
+        let end = offset + 12;
+        let expect = [
+            format!("write 5@{offset}"),
+            format!("record 0 5@{offset}"),
+            format!("write 7@{}", offset + 5),
+            format!("record 1 7@{}", offset + 5),
+        ];
+        assert_eq!(done(&mut a), expect);
+        // From there on, all is as it is elsewhere, and nothing is moved any more.
+        a.begins_at(at(0), 1000);
+        a.offer(at(2), 1, data(4), 0, now);
+        assert_eq!(done(&mut a), [format!("write 4@{end}")]);
+    }
+    // A first unit that is missing, or too large for memory.
+    let now = Instant::now();
+    let mut a = Assembler::new(&[(0, 9, 2)], true, 4);
+    a.leave_begin_open(0);
+    a.begin(at(0), 0, 1, now);
+    assert_eq!(a.offer(at(0), 1, data(5), 0, now), Offer::Taken);
+    assert_eq!(done(&mut a), ["aside 0 5"]);
+    a.skip(at(0), 0);
+    a.begin(at(1), 1, 2, now);
+    a.offer(at(1), 2, data(3), 0, now);
+    assert_eq!(done(&mut a), ["drop 0", "record 0 0@9", "write 3@9"]);
+}
+
+#[test]
 fn a_failed_head_is_cut_off_where_it_began() {
     let (mut a, now) = started(true, 100, 2);
     a.offer(at(0), 1, data(5), 0, now);

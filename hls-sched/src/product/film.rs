@@ -21,6 +21,11 @@ use crate::prepare;
 /// Reads in pieces of this size.
 const PIECE: usize = 1 << 20;
 
+/// It can be played from this size on, in bytes, and each time that it is twice as long. With more pieces that would take
+/// time and memory from those that come.
+const FIRST_FRAME: u64 = 4 << 20;
+const MOST_FRAMED: usize = 512;
+
 /// Where an error is put that no store could have.
 pub(crate) type Refused = Arc<Mutex<Option<crate::Error>>>;
 
@@ -28,6 +33,8 @@ pub(crate) type Refused = Arc<Mutex<Option<crate::Error>>>;
 pub(crate) struct Filmed {
     inner: Box<dyn ResumeStore>,
     about: About,
+    /// It can be played up to here.
+    framed: u64,
 }
 
 /// What the MP4 is about.
@@ -43,7 +50,29 @@ pub(crate) struct About {
 
 impl Filmed {
     pub(crate) fn new(inner: Box<dyn ResumeStore>, about: About) -> Self {
-        Self { inner, about }
+        Self { inner, about, framed: 0 }
+    }
+
+    /// Writes what lets a player show what is there by now. Nothing depends on it.
+    fn frame_so_far(&mut self) {
+        let layout = Layout::new(vec![self.about.output.clone()]);
+        let path = layout.map(|layout| layout.part(0)).unwrap_or_default();
+        let room = self.about.placed.first().map_or(0, |first| first.offset);
+        self.framed = self.about.end();
+        if let Ok(film) = self.about.film(&path)
+            && let Ok(front) = film.finish(&[])
+        {
+            let inner = &mut self.inner;
+            let _ = front.write(room, None, |at, bytes| inner.write_around(0, at, &[IoSlice::new(bytes)]));
+        }
+        // What is wrong is told at the end, if it still is.
+        self.about.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Whether so much has come since it was framed that it is worth it, and tables are still short.
+    fn is_worth_a_frame(&self) -> bool {
+        let end = self.about.end();
+        end >= FIRST_FRAME && end / 2 >= self.framed && self.about.placed.len() <= MOST_FRAMED
     }
 
     /// Writes what belongs around the pieces.
@@ -51,13 +80,13 @@ impl Filmed {
         let About { output, .. } = &self.about;
         let layout = Layout::new(vec![output.clone()]);
         let path = layout.map(|layout| layout.part(0)).unwrap_or_default();
-        let Some(front) = self.about.front(&path)? else { return Ok(()) };
+        let front = self.about.front(&path)?;
         let report = front.report();
         tell_findings(&self.about.events, |_| String::new(), &report.findings, report.more);
-        let end = self.about.placed.last().map_or(0, |last| last.offset + last.len);
-        let room = self.about.placed.first().map_or(0, |first| first.offset);
+        let (room, end) = (self.about.placed.first().map_or(0, |first| first.offset), self.about.end());
         let inner = &mut self.inner;
-        let fits = front.write(room, end, |at, bytes| inner.write_around(0, at, &[IoSlice::new(bytes)]))?;
+        let fits =
+            front.write(room, Some(end), |at, bytes| inner.write_around(0, at, &[IoSlice::new(bytes)]))?;
         if !fits {
             let message = "the tables of the MP4 are longer than was foreseen: they are at its end, and some players need all \
                            of it before they begin";
@@ -76,9 +105,19 @@ impl About {
         }
     }
 
-    /// What is written in front. `None`: it can't be, and what is wrong is where it belongs.
-    fn front(&self, path: &Path) -> Result<Option<FilmFront>, Error> {
-        let Some(track) = self.tracks.0.first() else { return Ok(None) };
+    fn end(&self) -> u64 {
+        self.placed.last().map_or(0, |last| last.offset + last.len)
+    }
+
+    /// What is written in front.
+    fn front(&self, path: &Path) -> Result<FilmFront, Error> {
+        self.film(path)?.finish(&[]).map_err(|error| self.refuse(path, &error))
+    }
+
+    /// All pieces on one timeline.
+    fn film(&self, path: &Path) -> Result<Film, Error> {
+        let missing = || Error::from_io("can't read", path, std::io::ErrorKind::NotFound.into());
+        let track = self.tracks.0.first().ok_or_else(missing)?;
         let mut film = Film::new(Input {
             units: units::units(track, &self.placed, true),
             language: self.says.language.clone(),
@@ -94,10 +133,7 @@ impl About {
                 return Err(self.refuse(path, &error));
             }
         }
-        match film.finish(&[]) {
-            Ok(front) => Ok(Some(front)),
-            Err(error) => Err(self.refuse(path, &error)),
-        }
+        Ok(film)
     }
 
     fn refuse(&self, path: &Path, error: &RemuxError) -> Error {
@@ -221,6 +257,9 @@ impl ResumeStore for Filmed {
     }
 
     fn maintain(&mut self) -> Result<(), Error> {
+        if self.is_worth_a_frame() {
+            self.frame_so_far();
+        }
         self.inner.maintain()
     }
 
@@ -233,6 +272,9 @@ impl ResumeStore for Filmed {
     }
 
     fn close(&mut self) -> Result<(), Error> {
+        if !self.about.placed.is_empty() {
+            self.frame_so_far();
+        }
         self.inner.close()
     }
 

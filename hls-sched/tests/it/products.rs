@@ -182,6 +182,8 @@ async fn what_an_end_in_the_middle_leaves_is_joined_later() -> Outcome {
     let error = job(&vod.url).output(&out).start().finish().await.err().ok_or("a failure was expected")?;
     assert_eq!(error.kind(), Kind::Refused);
     assert_eq!(folder.names(), ["movie.mp4.hls", "movie.mp4.part"], "nothing that looks like a film");
+    // What is there can be played.
+    judged(&folder.file("movie.mp4.part"), Some(&without(&[5])), &[])?;
     origin.script(&vod.segment_paths[5], []);
     origin.reset_log();
     made(job(&vod.url), &folder, "movie.mp4").await?;

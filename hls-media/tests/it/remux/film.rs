@@ -48,7 +48,7 @@ fn film(
         mp4.extend(unit);
     }
     let (front, end) = (film.finish(texts).expect("a film"), mp4.len() as u64);
-    let fits = front.write(room, end, |at, bytes| {
+    let fits = front.write(room, Some(end), |at, bytes| {
         let at = at as usize;
         mp4.resize(mp4.len().max(at + bytes.len()), 0);
         mp4[at..at + bytes.len()].copy_from_slice(bytes);
@@ -206,7 +206,9 @@ fn a_record_that_is_damaged_is_refused() {
             // Whatever it says now, nothing breaks.
             let mut film = Film::new(input.clone());
             if film.unit(0, 4096, unit.len() as u64, &record).is_ok() {
-                let _ = film.finish(&[]).map(|front| front.write(1 << 20, 1 << 21, |_, _| Ok::<(), ()>(())));
+                let _ = film
+                    .finish(&[])
+                    .map(|front| front.write(1 << 20, Some(1 << 21), |_, _| Ok::<(), ()>(())));
             }
         }
         assert!(Film::new(input.clone()).unit(0, 0, unit.len() as u64, &record[..at]).is_err());
