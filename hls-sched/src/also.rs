@@ -1,16 +1,16 @@
 //! The main output a second time, for a reader: read from its file behind what is verified, so a slow reader keeps nobody.
 
-use std::fmt;
 use std::fs::File;
-use std::io::{IoSlice, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{Read as _, Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use hls_state::{Checked, Error, Fingerprint, Mark, Memo, Placed, ResumeStore, Unit};
+use hls_state::{Checked, Error, Placed, ResumeStore};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::event::Event;
+use crate::watched::{Watch, Watched};
 
 /// Bytes are copied in pieces of this size.
 const PIECE: usize = 256 << 10;
@@ -55,19 +55,13 @@ impl Also {
         &self,
         inner: Box<dyn ResumeStore>,
         (part, there, is_skipped): (PathBuf, u64, bool),
-    ) -> Copied {
+    ) -> Watched<Copied> {
         let to = self.to.clone();
         let is_checked = there == 0 || is_skipped;
-        Copied {
-            inner,
-            to,
-            part,
-            from: if is_skipped { there } else { 0 },
-            end: there,
-            is_open: false,
-            is_checked,
-            was_damaged: false,
-        }
+        let from = if is_skipped { there } else { 0 };
+        let copied =
+            Copied { to, part, from, end: there, is_open: false, late: None, is_checked, was_damaged: false };
+        Watched::new(inner, copied)
     }
 
     /// Waits until all is copied, or the reader has gone.
@@ -103,28 +97,22 @@ fn copy(told: &Receiver<Told>, out: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A store whose first output is copied.
+/// Has the first output of a store copied.
 pub(crate) struct Copied {
-    inner: Box<dyn ResumeStore>,
     to: Sender<Told>,
     part: PathBuf,
     from: u64,
     /// Up to where all is verified, or claimed to be.
     end: u64,
     is_open: bool,
+    /// The file, where it could not be copied before it got its name.
+    late: Option<File>,
     /// What an earlier run left is as it should be.
     is_checked: bool,
     was_damaged: bool,
 }
 
 impl Copied {
-    fn note(&mut self, placed: Placed) {
-        if placed.output == 0 {
-            self.end = self.end.max(placed.offset.saturating_add(placed.len));
-            self.tell();
-        }
-    }
-
     fn tell(&mut self) {
         if !self.is_checked || self.end <= self.from {
             return;
@@ -139,91 +127,33 @@ impl Copied {
     }
 }
 
-impl fmt::Debug for Copied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copied").field("inner", &self.inner).field("end", &self.end).finish_non_exhaustive()
-    }
-}
-
-impl ResumeStore for Copied {
-    fn takes_unverified(&self) -> bool {
-        self.inner.takes_unverified()
+impl Watch for Copied {
+    fn placed(&mut self, placed: Placed) {
+        if placed.output == 0 {
+            self.end = self.end.max(placed.offset.saturating_add(placed.len));
+            self.tell();
+        }
     }
 
-    fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.inner.write(output, offset, data)
-    }
-
-    fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
-        self.inner.cut(output, offset)
-    }
-
-    fn record(&mut self, placed: Placed) -> Result<(), Error> {
-        self.inner.record(placed)?;
-        self.note(placed);
-        Ok(())
-    }
-
-    fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error> {
-        self.inner.mark(unit, aside, mark)
-    }
-
-    fn annotate(&mut self, note: &[u8]) -> Result<(), Error> {
-        self.inner.annotate(note)
-    }
-
-    fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.inner.set_aside(unit, data)
-    }
-
-    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error> {
-        self.inner.keep_aside(unit, hash)
-    }
-
-    fn drop_aside(&mut self, unit: Unit) {
-        self.inner.drop_aside(unit);
-    }
-
-    fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
-        let placed = self.inner.place_aside(unit, offset)?;
-        placed.into_iter().for_each(|placed| self.note(placed));
-        Ok(placed)
-    }
-
-    fn maintain(&mut self) -> Result<(), Error> {
-        self.inner.maintain()
-    }
-
-    fn checked(&mut self) -> Result<Checked, Error> {
-        let checked = self.inner.checked()?;
+    fn checked(&mut self, checked: &Checked) {
         // What is damaged is mended in the middle; all of it is known to be right when it gets its name.
         self.was_damaged |= !checked.damaged.is_empty();
         if !self.is_checked && checked.is_done && !self.was_damaged {
             self.is_checked = true;
             self.tell();
         }
-        Ok(checked)
     }
 
-    fn keep_memo(&mut self, memo: &Memo) {
-        self.inner.keep_memo(memo);
+    fn finishes(&mut self, _: &mut dyn ResumeStore) -> Result<(), Error> {
+        // The name that it has now goes first.
+        self.late = File::open(&self.part).ok().filter(|_| !self.is_open);
+        Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
-        self.inner.close()
-    }
-
-    fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
-        if !self.is_open {
-            // The name that it has now goes first.
-            let file = File::open(&self.part);
-            let finished = self.inner.finish()?;
-            if let Ok(file) = file {
-                let _ = self.to.send(Told::File(file, self.from));
-                let _ = self.to.send(Told::Verified(self.end));
-            }
-            return Ok(finished);
+    fn finished(&mut self) {
+        if let Some(file) = self.late.take() {
+            let _ = self.to.send(Told::File(file, self.from));
+            let _ = self.to.send(Told::Verified(self.end));
         }
-        self.inner.finish()
     }
 }

@@ -32,7 +32,7 @@ use crate::hosts::Hosts;
 use crate::job::{Config, Control, DRAIN, End, Format, asked_to_end};
 use crate::keys::Keys;
 use crate::manifest::manifest_path;
-use crate::manifested::{About, Manifested, manifest_of_finished};
+use crate::manifested::{About, manifest_of_finished};
 use crate::memo;
 use crate::meter::{Meters, Rate};
 use crate::network::{MOST_IN_ALL, OriginId};

@@ -73,6 +73,7 @@ mod size;
 mod space;
 mod verify;
 mod wanted;
+mod watched;
 mod writer;
 
 pub use assemble::{Assembler, Command, Offer, Place};

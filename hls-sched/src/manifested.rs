@@ -1,25 +1,19 @@
-//! A store that writes a manifest before its outputs get their names.
+//! The manifest that is written before outputs get their names.
 
-use std::fmt;
 use std::fs::File;
-use std::io::{IoSlice, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hls_state::{Beside, Checked, Error, Fingerprint, Hasher, Layout, Mark, Memo, Placed, ResumeStore, Unit};
+use hls_state::{Beside, Error, Hasher, Layout, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Entry, FileEntry, Lines, Part, Sha, is_one, manifest_path};
 use crate::plan::Tracks;
+use crate::watched::Watch;
 
 /// Reads in pieces of this size.
 const PIECE: usize = 1 << 20;
-
-/// Notes where each unit lies, and at the end hashes what is on the disk: what was placed by an earlier run too.
-pub(crate) struct Manifested {
-    inner: Box<dyn ResumeStore>,
-    about: About,
-}
 
 /// What a manifest is about.
 pub(crate) struct About {
@@ -31,18 +25,6 @@ pub(crate) struct About {
     pub(crate) sync: bool,
     /// For each output its units, in order.
     pub(crate) placed: Vec<Vec<Placed>>,
-}
-
-impl Manifested {
-    pub(crate) fn new(inner: Box<dyn ResumeStore>, about: About) -> Self {
-        Self { inner, about }
-    }
-}
-
-impl fmt::Debug for Manifested {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Manifested").field("inner", &self.inner).finish_non_exhaustive()
-    }
 }
 
 impl About {
@@ -153,77 +135,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl ResumeStore for Manifested {
-    fn takes_unverified(&self) -> bool {
-        self.inner.takes_unverified()
+/// Notes where each unit lies, and at the end hashes what is on the disk: what was placed by an earlier run too.
+impl Watch for About {
+    fn placed(&mut self, placed: Placed) {
+        self.note(placed);
     }
 
-    fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.inner.write(output, offset, data)
-    }
-
-    fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
-        self.inner.cut(output, offset)
-    }
-
-    fn record(&mut self, placed: Placed) -> Result<(), Error> {
-        self.about.note(placed);
-        self.inner.record(placed)
-    }
-
-    fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error> {
-        self.inner.mark(unit, aside, mark)
-    }
-
-    fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.inner.set_aside(unit, data)
-    }
-
-    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error> {
-        self.inner.keep_aside(unit, hash)
-    }
-
-    fn annotate(&mut self, note: &[u8]) -> Result<(), Error> {
-        self.inner.annotate(note)
-    }
-
-    fn drop_aside(&mut self, unit: Unit) {
-        self.inner.drop_aside(unit);
-    }
-
-    fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
-        let placed = self.inner.place_aside(unit, offset)?;
-        if let Some(placed) = placed {
-            self.about.note(placed);
-        }
-        Ok(placed)
-    }
-
-    fn maintain(&mut self) -> Result<(), Error> {
-        self.inner.maintain()
-    }
-
-    fn checked(&mut self) -> Result<Checked, Error> {
-        self.inner.checked()
-    }
-
-    fn keep_memo(&mut self, memo: &Memo) {
-        self.inner.keep_memo(memo);
-    }
-
-    fn close(&mut self) -> Result<(), Error> {
-        self.inner.close()
-    }
-
-    fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
-        let layout = Layout::new(self.about.outputs.clone());
-        let written = self.about.write(|n| layout.as_ref().map(|l| l.part(n)).unwrap_or_default());
-        if let Err(error) = written {
-            // Nothing is lost: the next run finds all of it and tries again.
-            self.inner.close()?;
-            return Err(error);
-        }
-        self.inner.finish()
+    fn finishes(&mut self, _: &mut dyn ResumeStore) -> Result<(), Error> {
+        let layout = Layout::new(self.outputs.clone());
+        self.write(|n| layout.as_ref().map(|l| l.part(n)).unwrap_or_default())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::live::{Following, Window};
 use crate::prepare::Selection;
 use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
+use crate::watched::Watched;
 
 /// Runs a job to its end.
 pub(crate) async fn run(
@@ -286,12 +287,12 @@ impl Part {
             store = Box::new(also.over(store, (part, there, is_live)));
         }
         if let Some(about) = about {
-            store = Box::new(Manifested::new(store, about));
+            store = Box::new(Watched::new(store, about));
         }
         if let Some(about) = film {
             let known = film::tracks_of(&about.output, &about.placed);
             checks.iter().zip(known).for_each(|(checks, known)| drop(checks.pieces.set(known)));
-            store = Box::new(Filmed::new(store, about));
+            store = Box::new(Watched::new(store, Filmed::new(about)));
         }
         let (reports_in, reports) = mpsc::unbounded_channel();
         let writer = Writer::start(store, note, reports_in).map_err(|e| {

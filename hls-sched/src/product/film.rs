@@ -1,13 +1,12 @@
-//! An MP4 that grows piece by piece: a store that writes what belongs around the pieces before the output gets its name.
+//! An MP4 that grows piece by piece: what belongs around the pieces is written before the output gets its name.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{IoSlice, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hls_media::remux::{Film, FilmFront, Input, RemuxError, UNIT_END, UnitTracks, record_len};
-use hls_state::{Checked, Error, Fingerprint, Layout, Mark, Memo, Placed, ResumeStore, Unit};
+use hls_state::{Error, Layout, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
@@ -17,6 +16,7 @@ use crate::manifest::{FileEntry, Sha};
 use crate::manifested::write_of_files;
 use crate::plan::Tracks;
 use crate::prepare;
+use crate::watched::Watch;
 
 /// Reads in pieces of this size.
 const PIECE: usize = 1 << 20;
@@ -31,7 +31,6 @@ pub(crate) type Refused = Arc<Mutex<Option<crate::Error>>>;
 
 /// Notes where each piece lies, and writes the rest of the MP4 at the end.
 pub(crate) struct Filmed {
-    inner: Box<dyn ResumeStore>,
     about: About,
     /// It can be played up to here.
     framed: u64,
@@ -49,12 +48,12 @@ pub(crate) struct About {
 }
 
 impl Filmed {
-    pub(crate) fn new(inner: Box<dyn ResumeStore>, about: About) -> Self {
-        Self { inner, about, framed: 0 }
+    pub(crate) fn new(about: About) -> Self {
+        Self { about, framed: 0 }
     }
 
     /// Writes what lets a player show what is there by now. Nothing depends on it.
-    fn frame_so_far(&mut self) {
+    fn frame_so_far(&mut self, store: &mut dyn ResumeStore) {
         let layout = Layout::new(vec![self.about.output.clone()]);
         let path = layout.map(|layout| layout.part(0)).unwrap_or_default();
         let room = self.about.placed.first().map_or(0, |first| first.offset);
@@ -62,8 +61,7 @@ impl Filmed {
         if let Ok(film) = self.about.film(&path)
             && let Ok(front) = film.finish(&[])
         {
-            let inner = &mut self.inner;
-            let _ = front.write(room, None, |at, bytes| inner.write_around(0, at, &[IoSlice::new(bytes)]));
+            let _ = front.write(room, None, |at, bytes| store.write_around(0, at, &[IoSlice::new(bytes)]));
         }
         // What is wrong is told at the end, if it still is.
         self.about.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -76,7 +74,7 @@ impl Filmed {
     }
 
     /// Writes what belongs around the pieces.
-    fn frame(&mut self) -> Result<(), Error> {
+    fn frame(&self, store: &mut dyn ResumeStore) -> Result<(), Error> {
         let About { output, .. } = &self.about;
         let layout = Layout::new(vec![output.clone()]);
         let path = layout.map(|layout| layout.part(0)).unwrap_or_default();
@@ -84,9 +82,8 @@ impl Filmed {
         let report = front.report();
         tell_findings(&self.about.events, |_| String::new(), &report.findings, report.more);
         let (room, end) = (self.about.placed.first().map_or(0, |first| first.offset), self.about.end());
-        let inner = &mut self.inner;
         let fits =
-            front.write(room, Some(end), |at, bytes| inner.write_around(0, at, &[IoSlice::new(bytes)]))?;
+            front.write(room, Some(end), |at, bytes| store.write_around(0, at, &[IoSlice::new(bytes)]))?;
         if !fits {
             let message = "the tables of the MP4 are longer than was foreseen: they are at its end, and some players need all \
                            of it before they begin";
@@ -206,84 +203,24 @@ impl<'a> Records<'a> {
     }
 }
 
-impl fmt::Debug for Filmed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filmed").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-impl ResumeStore for Filmed {
-    fn takes_unverified(&self) -> bool {
-        self.inner.takes_unverified()
-    }
-
-    fn write(&mut self, output: u8, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.inner.write(output, offset, data)
-    }
-
-    fn cut(&mut self, output: u8, offset: u64) -> Result<(), Error> {
-        self.inner.cut(output, offset)
-    }
-
-    fn record(&mut self, placed: Placed) -> Result<(), Error> {
+impl Watch for Filmed {
+    fn placed(&mut self, placed: Placed) {
         self.about.note(placed);
-        self.inner.record(placed)
     }
 
-    fn mark(&mut self, unit: Unit, aside: bool, mark: Mark) -> Result<(), Error> {
-        self.inner.mark(unit, aside, mark)
-    }
-
-    fn annotate(&mut self, note: &[u8]) -> Result<(), Error> {
-        self.inner.annotate(note)
-    }
-
-    fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.inner.set_aside(unit, data)
-    }
-
-    fn keep_aside(&mut self, unit: Unit, hash: Fingerprint) -> Result<bool, Error> {
-        self.inner.keep_aside(unit, hash)
-    }
-
-    fn drop_aside(&mut self, unit: Unit) {
-        self.inner.drop_aside(unit);
-    }
-
-    fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
-        let placed = self.inner.place_aside(unit, offset)?;
-        placed.into_iter().for_each(|placed| self.about.note(placed));
-        Ok(placed)
-    }
-
-    fn maintain(&mut self) -> Result<(), Error> {
+    fn maintains(&mut self, store: &mut dyn ResumeStore) {
         if self.is_worth_a_frame() {
-            self.frame_so_far();
+            self.frame_so_far(store);
         }
-        self.inner.maintain()
     }
 
-    fn checked(&mut self) -> Result<Checked, Error> {
-        self.inner.checked()
-    }
-
-    fn keep_memo(&mut self, memo: &Memo) {
-        self.inner.keep_memo(memo);
-    }
-
-    fn close(&mut self) -> Result<(), Error> {
+    fn closes(&mut self, store: &mut dyn ResumeStore) {
         if !self.about.placed.is_empty() {
-            self.frame_so_far();
+            self.frame_so_far(store);
         }
-        self.inner.close()
     }
 
-    fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
-        if let Err(error) = self.frame() {
-            // Nothing is lost: the next run finds all of it and tries again.
-            self.inner.close()?;
-            return Err(error);
-        }
-        self.inner.finish()
+    fn finishes(&mut self, store: &mut dyn ResumeStore) -> Result<(), Error> {
+        self.frame(store)
     }
 }
