@@ -1,6 +1,8 @@
 //! What is made of the tracks of a job once they are whole: decided before anything is fetched, and made in a thread of its own.
 
+pub(crate) mod ahead;
 mod captions;
+mod conveyor;
 mod copy;
 pub(crate) mod film;
 mod first_pass;
@@ -14,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hls_media::Container;
-use hls_media::remux::{Finding, RemuxError, Takes};
-use hls_state::{Making, Placed};
+use hls_media::remux::{Finding, Index, RemuxError, Takes};
+use hls_state::{Layout, Making, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 
@@ -27,6 +29,9 @@ use crate::manifested::write_of_files;
 use crate::plan::Tracks;
 use crate::prepare::{About, Chosen, Role, Selection};
 use crate::size::Size;
+use crate::watched::Watched;
+
+use ahead::Ahead;
 
 /// Progress is told this often.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -121,6 +126,8 @@ pub(crate) struct Step {
     /// Tracks lack segments, so that a later run may make it better.
     pub(crate) has_gaps: bool,
     pub(crate) manifest: Option<Manifest>,
+    /// Has indexed the tracks while they grew.
+    pub(crate) ahead: Option<Ahead>,
 }
 
 /// What the manifest needs to know.
@@ -141,11 +148,14 @@ impl Step {
         let (told, events) = (Arc::clone(&stop), events.clone());
         let kept = self.kept();
         let mut work = tokio::task::spawn_blocking(move || {
-            let result = self.make(&events, &told);
+            let mut this = self;
+            let indexes = this.ahead.take().map(Ahead::finish).unwrap_or_default();
+            let this = this;
+            let result = this.make(&events, &told, indexes);
             if result.is_err() {
-                self.making.discard();
+                this.making.discard();
             }
-            result.and_then(|(made, sums)| self.finish(&made, &sums))
+            result.and_then(|(made, sums)| this.finish(&made, &sums))
         });
         let result = tokio::select! {
             result = &mut work => result,
@@ -162,6 +172,31 @@ impl Step {
         })
     }
 
+    /// A store whose tracks are indexed while they grow, as far as that is of use.
+    pub(crate) fn index_ahead(
+        &mut self,
+        store: Box<dyn ResumeStore>,
+        names: &[String],
+        placed: &[Vec<Placed>],
+    ) -> Box<dyn ResumeStore> {
+        let Some(layout) = Layout::of_tracks(self.outputs.clone(), names) else { return store };
+        let films = || self.products.iter().filter(|product| product.made == Made::Mp4);
+        let is_text = |n: usize| self.texts.get(n).copied().unwrap_or(false);
+        let is_wanted = |n: &usize| !is_text(*n) && films().any(|film| film.tracks.contains(n));
+        let parts = (0..names.len()).map(|n| is_wanted(&n).then(|| layout.part(n))).collect::<Vec<_>>();
+        if parts.iter().all(Option::is_none) {
+            return store;
+        }
+        // Without it, all is read once more at the end.
+        match Ahead::start(&self.tracks, &self.abouts, parts, placed) {
+            Ok((told, ahead)) => {
+                self.ahead = Some(ahead);
+                Box::new(Watched::new(store, told))
+            }
+            Err(_) => store,
+        }
+    }
+
     /// What an end before the end leaves.
     fn kept(&self) -> String {
         let shown = |path: &Path| hls_fetch::escaped(&path.display().to_string(), 300);
@@ -175,6 +210,7 @@ impl Step {
         &self,
         events: &mpsc::UnboundedSender<Event>,
         stop: &AtomicBool,
+        indexes: Vec<Option<Index>>,
     ) -> Result<(Vec<hls_state::Made>, Vec<Option<Sha256>>), Error> {
         let units = self.making.units().map_err(Error::state)?;
         let len =
@@ -184,7 +220,7 @@ impl Step {
             if product.made == Made::Mp4 { all.saturating_mul(2) } else { all }
         };
         let all = self.products.iter().map(reads).sum();
-        let mut told = Told { events, stop, done: 0, all, last: None };
+        let mut told = Told { events, stop, done: 0, all, last: None, indexes };
         let (mut made, mut sums) = (Vec::new(), Vec::new());
         for (number, product) in self.products.iter().enumerate() {
             let mut growth = self.making.begin(number).map_err(Error::state)?;
@@ -257,9 +293,20 @@ struct Told<'a> {
     done: u64,
     all: u64,
     last: Option<Instant>,
+    /// Of tracks that were indexed while they grew.
+    indexes: Vec<Option<Index>>,
 }
 
 impl Told<'_> {
+    fn take_index(&mut self, number: usize) -> Option<Index> {
+        self.indexes.get_mut(number)?.take()
+    }
+
+    /// So many bytes need not be read.
+    fn spared(&mut self, bytes: u64) {
+        self.all = self.all.saturating_sub(bytes);
+    }
+
     fn read(&mut self, bytes: usize) -> Result<(), Error> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::stopped());

@@ -66,6 +66,14 @@ impl Demuxer {
         Ok(())
     }
 
+    /// Begins the next unit, wherever it was said to begin.
+    pub(crate) fn next_unit<S: Sink>(&mut self, units: &[Unit], sink: &mut S) -> Result<(), RemuxError> {
+        let Some(unit) = units.get(self.next) else { return Ok(()) };
+        self.begin_unit(unit, sink)?;
+        self.next += 1;
+        Ok(())
+    }
+
     pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
         if let Container::Head(head) = &mut self.container {
             let head = std::mem::take(head);

@@ -6,7 +6,7 @@ use super::{
     clock::{FLICKS, flicks},
     demuxer::Demuxer,
     error::RemuxError,
-    input::{Input, Takes},
+    input::{Input, Takes, Unit},
     report::{Irregularity, Noted, Notes},
     sample::{Sample, Sink, TrackInfo},
     table::Table,
@@ -44,6 +44,29 @@ impl Index {
     /// Where the bytes are damaged, or hold what can't be put into an MP4. Nothing can be pushed after that.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), RemuxError> {
         self.demuxer.push(bytes, &self.input.units, &mut self.recorder)
+    }
+
+    /// Says that the next unit, which is [somewhere](super::Unit::SOMEWHERE), begins with what is pushed next.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub fn begin_unit(&mut self) -> Result<(), RemuxError> {
+        self.demuxer.next_unit(&self.input.units, &mut self.recorder)
+    }
+
+    /// Ends an input of which it is known by now where its units begin. `None`: these are other ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn finish_with(mut self, units: Vec<Unit>) -> Result<Option<Indexed>, RemuxError> {
+        let placed = |unit: &Unit| Unit { offset: Unit::SOMEWHERE, ..unit.clone() };
+        if !units.iter().map(placed).eq(self.input.units.iter().cloned()) {
+            return Ok(None);
+        }
+        self.input.units = units;
+        self.finish().map(Some)
     }
 
     /// Ends the input.

@@ -31,6 +31,12 @@ pub enum Takes {
     Sound,
 }
 
+impl Unit {
+    /// The offset of a unit of which it is not known where it begins before its bytes come: see
+    /// [`Index::begin_unit`](super::Index::begin_unit).
+    pub const SOMEWHERE: u64 = u64::MAX;
+}
+
 impl Takes {
     pub(crate) fn takes(self, handler: &[u8; 4]) -> bool {
         match self {

@@ -242,6 +242,7 @@ impl Part {
             texts,
             has_gaps: false,
             manifest: manifest(),
+            ahead: None,
         });
         let about = (config.manifest && !outputs.is_empty() && is_joined).then(|| About {
             outputs: outputs.clone(),
@@ -293,6 +294,10 @@ impl Part {
             let known = film::tracks_of(&about.output, &about.placed);
             checks.iter().zip(known).for_each(|(checks, known)| drop(checks.pieces.set(known)));
             store = Box::new(Watched::new(store, Filmed::new(about)));
+        }
+        let mut step = step;
+        if let Some(step) = &mut step {
+            store = step.index_ahead(store, &ends.tracks, &recovered.outputs);
         }
         let (reports_in, reports) = mpsc::unbounded_channel();
         let writer = Writer::start(store, note, reports_in).map_err(|e| {

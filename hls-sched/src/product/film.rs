@@ -5,11 +5,12 @@ use std::io::{IoSlice, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hls_media::remux::{Film, FilmFront, Input, RemuxError, UNIT_END, UnitTracks, record_len};
+use hls_media::remux::{Film, FilmFront, RemuxError, UNIT_END, UnitTracks, record_len};
 use hls_state::{Error, Layout, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
+use super::ahead::input;
 use super::{Manifest, tell_findings, units};
 use crate::event::Event;
 use crate::manifest::{FileEntry, Sha};
@@ -115,14 +116,7 @@ impl About {
     fn film(&self, path: &Path) -> Result<Film, Error> {
         let missing = || Error::from_io("can't read", path, std::io::ErrorKind::NotFound.into());
         let track = self.tracks.0.first().ok_or_else(missing)?;
-        let mut film = Film::new(Input {
-            units: units::units(track, &self.placed, true),
-            language: self.says.language.clone(),
-            name: self.says.name.clone(),
-            is_default: self.says.is_default,
-            codecs: self.says.codecs.clone(),
-            takes: self.says.takes,
-        });
+        let mut film = Film::new(input(&self.says, units::units(track, &self.placed, true)));
         let mut records = Records::open(path)?;
         for (number, placed) in self.placed.iter().enumerate().filter(|(_, placed)| !placed.is_gap()) {
             let record = records.of(placed)?;

@@ -3,8 +3,9 @@
 use hls_media::remux::{RemuxError, Remuxer, Step as Next, TextTrack, Timeline};
 use hls_state::Placed;
 
+use super::conveyor::{Reading, Writing};
 use super::first_pass::index;
-use super::source::{PIECE, Source};
+use super::source::Source;
 use super::{Product, Step, Told, captions, placed};
 use crate::error::Error;
 
@@ -13,7 +14,7 @@ pub(super) fn make(
     step: &Step,
     product: &Product,
     all: &[Vec<Placed>],
-    write: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    write: &mut (dyn FnMut(&[u8]) -> Result<(), Error> + Send),
     told: &mut Told<'_>,
 ) -> Result<(), Error> {
     let is_text = |number: &usize| step.texts.get(*number).copied().unwrap_or(false);
@@ -44,30 +45,31 @@ pub(super) fn make(
     };
     let mut remuxer = Remuxer::new(inputs, &subtitles).map_err(refused)?;
     told.findings(step, &numbers, &remuxer.report().findings, remuxer.report().more);
-    // Chunks of audio are small.
-    let mut buffer = Vec::with_capacity(2 * PIECE);
-    loop {
-        match remuxer.step().map_err(refused)? {
-            Next::Write(bytes) => {
-                buffer.extend_from_slice(bytes);
-                if buffer.len() >= PIECE {
-                    write(&buffer)?;
-                    buffer.clear();
-                }
-            }
-            Next::Read(input) => {
-                let Some(source) = sources.get_mut(input) else {
-                    return Err(refused(RemuxError::Differs { input }));
-                };
-                match source.next()? {
-                    [] => remuxer.end(input).map_err(refused)?,
-                    bytes => {
-                        told.read(bytes.len())?;
-                        remuxer.push(input, bytes).map_err(refused)?;
+    std::thread::scope(|scope| {
+        let mut readings =
+            sources.into_iter().map(|source| Reading::start(scope, source)).collect::<Vec<_>>();
+        let mut writing = Writing::start(scope, write);
+        loop {
+            match remuxer.step().map_err(refused)? {
+                Next::Write(bytes) => {
+                    if !writing.take(bytes) {
+                        return writing.end();
                     }
                 }
+                Next::Read(input) => {
+                    let Some(reading) = readings.get_mut(input) else {
+                        return Err(refused(RemuxError::Differs { input }));
+                    };
+                    match reading.next()? {
+                        [] => remuxer.end(input).map_err(refused)?,
+                        bytes => {
+                            told.read(bytes.len())?;
+                            remuxer.push(input, bytes).map_err(refused)?;
+                        }
+                    }
+                }
+                Next::Done => return writing.end(),
             }
-            Next::Done => return write(&buffer),
         }
-    }
+    })
 }

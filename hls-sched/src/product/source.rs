@@ -28,6 +28,11 @@ impl<'a> Source<'a> {
         Ok(Self { path, file, placed, buffer: vec![0; PIECE], unit: 0, read: 0, hasher: Hasher::default() })
     }
 
+    /// How many bytes there are.
+    pub(super) fn len(&self) -> u64 {
+        self.placed.last().map_or(0, |last| last.offset + last.len)
+    }
+
     pub(super) fn rewind(&mut self) -> Result<(), Error> {
         (self.unit, self.read, self.hasher) = (0, 0, Hasher::default());
         self.file.rewind().map_err(|e| failed(self.path, e))

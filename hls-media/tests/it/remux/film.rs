@@ -3,8 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use hls_media::remux::{Film, FilmFront, Input, RemuxError, TextCue, TextTrack, UNIT_END, UnitRemuxer};
-use hls_media::remux::{UnitTracks, record_len};
+use hls_media::remux::{
+    Film, FilmFront, Index, Input, RemuxError, TextCue, TextTrack, UNIT_END, Unit, UnitRemuxer, UnitTracks,
+    record_len,
+};
 use hls_testkit::{Media, judge};
 
 use super::made::{folder, has_ffmpeg};
@@ -140,6 +142,27 @@ fn units_by_themselves_make_the_same_film() {
         // Compares with the film.
         remux(&[(input.clone(), &bytes)], &texts).expect("it can be remuxed");
     }
+}
+
+/// Units whose begin is told as they come are the same as those of which it was known.
+#[test]
+fn units_that_begin_somewhere() {
+    let (input, bytes) = input();
+    let somewhere = |unit: &Unit| Unit { offset: Unit::SOMEWHERE, ..unit.clone() };
+    let open = Input { units: input.units.iter().map(somewhere).collect(), ..input.clone() };
+    let mut index = Index::new(open.clone());
+    for (n, unit) in input.units.iter().enumerate() {
+        let end = input.units.get(n + 1).map_or(bytes.len(), |next| next.offset as usize);
+        index.begin_unit().expect("it begins");
+        for piece in bytes[unit.offset as usize..end].chunks(9973) {
+            index.push(piece).expect("it is media");
+        }
+    }
+    let known = index.finish_with(input.units.clone()).expect("a film").expect("the same units");
+    let mut index = Index::new(input.clone());
+    index.push(&bytes).expect("it is media");
+    assert_eq!(format!("{known:?}"), format!("{:?}", index.finish().expect("a film")));
+    assert!(Index::new(open).finish_with(input.units[1..].to_vec()).expect("no error").is_none());
 }
 
 #[test]
