@@ -28,6 +28,8 @@ pub struct Remuxer {
     /// How many rounds, and chunks of text, are written.
     done: usize,
     out: Vec<u8>,
+    /// The input that it came from.
+    out_of: usize,
 }
 
 /// What to do next.
@@ -89,7 +91,15 @@ impl Remuxer {
     pub fn new(inputs: Vec<Indexed>, texts: &[TextTrack]) -> Result<Self, RemuxError> {
         let plan = Plan::new(inputs, texts)?;
         let feeds = plan.inputs.iter().map(Feed::new).collect();
-        Ok(Self { front: Front::new(&plan), plan, state: State::Front, feeds, done: 0, out: Vec::new() })
+        Ok(Self {
+            front: Front::new(&plan),
+            plan,
+            state: State::Front,
+            feeds,
+            done: 0,
+            out: Vec::new(),
+            out_of: 0,
+        })
     }
 
     /// Returns how many bytes the output will have.
@@ -139,10 +149,14 @@ impl Remuxer {
                     Ok(Step::Read(input))
                 };
             };
-            // Swapped and not copied; the vector goes back when the next one comes.
+            // Swapped and not copied; the vector goes back to where it came from when the next one comes, since those of sound
+            // are many and small.
             if let Some(mut track) = tracks.pop() {
                 std::mem::swap(&mut self.out, &mut track);
-                feed.collector.spare.push(track);
+                let from = std::mem::replace(&mut self.out_of, input);
+                if let Some(feed) = self.feeds.get_mut(from) {
+                    feed.collector.spare.push(track);
+                }
                 if self.out.is_empty() {
                     continue;
                 }
