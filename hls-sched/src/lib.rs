@@ -71,6 +71,7 @@ mod recorded;
 mod select;
 mod size;
 mod space;
+mod steering;
 mod verify;
 mod wanted;
 mod writer;
@@ -78,8 +79,8 @@ mod writer;
 pub use assemble::{Assembler, Command, Offer, Place};
 pub use error::{Error, Kind};
 pub use event::{
-    Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Plan, Progress, Reload, Retry,
-    Segment, StoppedBy,
+    Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Pathway, Plan, Progress, Reload,
+    Retry, Segment, StoppedBy,
 };
 pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;
