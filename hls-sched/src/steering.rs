@@ -185,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_nobody_heard_the_end_of_counts_as_one() {
+        let now = Instant::now();
+        for (answer, due) in [(None, Some(USUAL_TTL)), (Some(Answer::Over), None)] {
+            let mut steering = Steering::new(url("https://h/s"), now);
+            steering.abandoned(now);
+            assert_eq!(steering.due(), Some(now));
+            steering.begin("a", None);
+            answer.into_iter().for_each(|answer| steering.answered(answer, now));
+            steering.abandoned(now);
+            assert_eq!(steering.due().map(|due| due - now), due);
+        }
+    }
+
+    #[test]
     fn how_it_is_asked_for() {
         let mut steering = Steering::new(url("https://h/s?z=1&_HLS_pathway=x&a=2"), Instant::now());
         for (throughput, answer, query) in [

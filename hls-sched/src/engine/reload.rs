@@ -65,6 +65,7 @@ impl Engine {
             if track.clock.failures() >= FAILURES_TO_TURN {
                 track.turn_away();
             }
+            track.asked = Some(track.source.here.url.clone());
             let (source, fetch) = (track.source.clone(), Arc::clone(&self.shared.transport.fetch));
             let url = track.asking.url(&source.here.url, at);
             let patience = track.asking.patience(LOAD_TIME);
@@ -136,6 +137,7 @@ impl Engine {
                 for (track, chosen) in live.tracks.iter_mut().zip(chosen) {
                     track.moved |= track.source.here.url.path() != chosen.source.here.url.path();
                     track.source = chosen.source;
+                    track.asked = Some(track.source.here.url.clone());
                 }
                 for (n, media) in (0..).zip(media) {
                     if !self.is_closed(n) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hls_parse::{DateTime, Media, Segment};
 use hls_state::Recovered;
+use url::Url;
 
 use super::note::{self, Noted, Written};
 use super::reload::Asking;
@@ -29,6 +30,8 @@ pub(crate) struct Following {
     pub(crate) is_closed: bool,
     /// The stream comes from another place than the units so far.
     pub(crate) moved: bool,
+    /// Where the playlist was asked for that comes next: a load may be under way when its track turns to another place.
+    pub(crate) asked: Option<Url>,
     /// Pathways that were left, as something there could not be had.
     pub(crate) left: Vec<String>,
     /// Which unit is next, and since when it is.
@@ -105,6 +108,7 @@ impl Following {
             is_loading: false,
             is_closed: false,
             moved: false,
+            asked: None,
             left: Vec::new(),
             head: (0, now),
             listed_from: 0,
@@ -167,7 +171,7 @@ impl Following {
         if reading != Reading::Older {
             self.listed_from = media.media_sequence;
             followed.moved = self.refresh(track, media, &followed);
-            self.moved = false;
+            self.moved &= self.asked.as_ref().is_some_and(|asked| *asked != self.source.here.url);
         }
         let load = Reloaded {
             changed: followed.changed || begins,

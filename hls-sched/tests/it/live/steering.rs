@@ -113,13 +113,26 @@ async fn a_pathway_that_has_failed_is_not_gone_back_to_at_once() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_load_that_is_under_way_when_it_turns_does_not_hold_segments_back() -> Outcome {
+    // The playlist of the first pathway waits for news when the manifest names the other one, and its segments are gone.
+    let outage = Outage::new(Of::Segments, SECOND * 20, SECOND * 1000).on_pathway(0);
+    let low = hls_testkit::LowLatency::new(SECOND / 2);
+    let recorded = recorded(&steered(1).low_latency(low).outage(outage)).await?;
+    recorded.has_all_of_it()?;
+    assert_eq!(recorded.changes(), ["a>b"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn parts_of_a_recording_are_steered_as_one() -> Outcome {
-    let broadcast = steered(60);
-    let air = OnAir::new(&broadcast);
+    let broadcast = steered(45);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(20));
     let split = Some(hls_sched::Split::Duration(SECOND * 20));
     let recorded = record_from(air, &broadcast.master_path(), |job| job.split(split)).await?;
-    recorded.is_asked_once_in(SECOND * 60);
-    assert!(recorded.asked("/steering.json").len() == 2 && recorded.done.gaps.is_empty());
+    recorded.is_asked_once_in(SECOND * 45);
+    // A request that is under way where a part ends counts as made, and may never have been.
+    let asked = recorded.asked("/steering.json").len();
+    assert!((2..=3).contains(&asked) && recorded.done.gaps.is_empty(), "{asked} {:?}", recorded.done.gaps);
     assert!(recorded.done.outputs.len() >= 6, "{:?}", recorded.done.outputs);
     let files = recorded.done.outputs.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
     assert!(files.concat() == recorded.air.transmission().bytes(0, 0, 60));
