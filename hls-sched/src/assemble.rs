@@ -5,6 +5,7 @@
 //! The unit that is next in an output is its *head*. A head never waits for memory, so some byte can always move: that is
 //! the law the tests hold it to.
 
+mod begin;
 mod growth;
 
 use std::collections::BTreeMap;
@@ -177,22 +178,6 @@ impl Assembler {
         Self { lanes, takes_unverified, budget, used: 0, commands: Vec::new() }
     }
 
-    /// Where the first unit of a track goes is not known before it is whole: [`begins_at`](Self::begins_at) tells it then,
-    /// and otherwise it is where the track began.
-    pub(crate) fn leave_begin_open(&mut self, track: u8) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(track)) {
-            lane.has_begin_open = lane.head == 0;
-        }
-    }
-
-    /// Where the first unit of a track goes, which is about to be complete.
-    pub(crate) fn begins_at(&mut self, place: Place, offset: u64) {
-        let Some(lane) = self.lanes.get_mut(usize::from(place.track)) else { return };
-        if lane.has_begin_open && place.index == 0 {
-            (lane.offset, lane.has_begin_open) = (offset, false);
-        }
-    }
-
     /// Takes what has to be done since the last call, in order.
     pub fn commands(&mut self) -> std::vec::Drain<'_, Command> {
         self.commands.drain(..)
@@ -254,23 +239,6 @@ impl Assembler {
         if let Some(lane) = self.lanes.get_mut(usize::from(placed.output)) {
             lane.damaged.insert(placed.index, placed);
         }
-    }
-
-    /// A unit that an earlier run left in a file is there again.
-    pub fn found_aside(&mut self, unit: Unit, len: u64) {
-        let Some(lane) = self.lanes.get_mut(usize::from(unit.output)) else { return };
-        let slot = Slot { len, hash: Some(Fingerprint(0)), at: At::Aside, ..Slot::new(unit.identity, 0) };
-        lane.slots.insert(unit.index, slot);
-        self.advance(unit.output);
-    }
-
-    /// The first bytes of a unit that an earlier run left are there again: set aside, or in the output where the unit is the
-    /// head.
-    pub fn found_partial(&mut self, unit: Unit, aside: bool, mark: Mark) {
-        let Some(lane) = self.lanes.get_mut(usize::from(unit.output)) else { return };
-        let at = if aside { At::Aside } else { At::Output };
-        let slot = Slot { len: mark.len, at, mark: Some(mark), ..Slot::new(unit.identity, 0) };
-        lane.slots.insert(unit.index, slot);
     }
 
     /// Another attempt goes on where the last one ended. `false`: nothing of that unit is there.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch};
-use hls_media::remux::{FilmFront, UnitTracks};
 use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
@@ -24,6 +23,7 @@ use crate::kept::{Kept, request_for, waits_for_keys};
 use crate::keys::Keys;
 use crate::meter::Meters;
 use crate::pace::{Account, Pacer};
+use crate::piece::{Pieces, begin_of};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
 use crate::planner::LARGEST_HEDGE;
@@ -33,9 +33,6 @@ use crate::writer::Writer;
 const LARGEST_SEGMENT: u64 = 2 << 30;
 /// The initialisation section is asked for before the segments: one that came earlier waits this long for it.
 const INIT_WAIT: Duration = Duration::from_millis(500);
-
-/// The code of an error: units can't be put into the output one by one.
-pub(crate) const NOT_ALONE: &str = "remux.not_alone";
 
 /// What the attempts of a job share.
 #[derive(Debug)]
@@ -84,10 +81,7 @@ pub(crate) struct TrackChecks {
     known: Notify,
     /// The configuration as it was had for a segment that came first; `None`: it could not be had.
     foreseen: OnceCell<Option<Configuration>>,
-    /// The tracks in each piece, where the output is made of such.
-    pub(crate) pieces: OnceLock<UnitTracks>,
-    /// Units that no piece could be made of.
-    unfit: Doubts,
+    pub(crate) pieces: Pieces,
 }
 
 /// A unit that is whole.
@@ -195,7 +189,7 @@ impl Shared {
     async fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
         let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(()) };
         checks.judge(track, unit, whole)?;
-        checks.judge_piece(place, &track.name(unit), whole)?;
+        checks.pieces.judge(place, &track.name(unit), whole)?;
         // One picture of each segment lasts as long as anyone likes.
         if unit.is_init || track.media().i_frames_only {
             return Ok(());
@@ -514,26 +508,8 @@ impl TrackChecks {
             configuration: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
-            pieces: OnceLock::new(),
-            unfit: Doubts::default(),
+            pieces: Pieces::default(),
         }
-    }
-
-    /// Whether the piece that was made of a unit goes with the others. Where a unit is none by itself, it may not be all of
-    /// it; when the same comes again, it is.
-    fn judge_piece(&self, place: Place, name: &str, whole: &Whole) -> Result<(), Error> {
-        let why = match &whole.piece {
-            None => return Ok(()),
-            Some(Ok(piece)) if *self.pieces.get_or_init(|| piece.tracks.clone()) == piece.tracks => {
-                return Ok(());
-            }
-            Some(Ok(_)) => "its tracks are others than those before".to_owned(),
-            Some(Err(error)) if self.unfit.note(place, Fingerprint(0)) == Arrival::First => {
-                return Err(Error::content("content.damaged", format!("{name}: {error}")));
-            }
-            Some(Err(error)) => error.to_string(),
-        };
-        Err(Error::new(Kind::Internal, NOT_ALONE, format!("{name}: {why}")).finally())
     }
 
     /// Whether several initialization sections have to set up the same.
@@ -580,13 +556,6 @@ impl TrackChecks {
         .why("parts with different configurations can't be joined in one file")
         .next("--format join writes the bytes as they come"))
     }
-}
-
-/// Where the pieces of a track begin, by the first of them.
-fn begin_of(place: Place, track: &Track, whole: &Whole) -> Option<u64> {
-    let (0, Some(Ok(piece))) = (place.index, &whole.piece) else { return None };
-    let first = (piece.tables, track.unit(0)?.duration.as_secs_f64());
-    Some(FilmFront::room(track.duration().as_secs_f64(), Some(first)))
 }
 
 /// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.

@@ -20,6 +20,8 @@ const BANDWIDTH: &str = "bandwidth";
 const PATH: &str = "path";
 /// Which of those that are alike, from 0: a redundant stream is as good.
 const RANK: &str = "rank";
+/// The pathway that is in use now; never kept.
+const PATHWAY: &str = "pathway";
 const AUDIO: [&str; 3] = ["audio_name", "audio_language", "audio_channels"];
 const AUDIO_PATH: &str = "audio_path";
 
@@ -39,16 +41,22 @@ impl Choice {
         choice
     }
 
-    /// Where else the variant is to be had: those that are described alike.
-    pub(crate) fn elsewhere(&self, playlist: &Multivariant, variant: &Variant) -> Vec<Url> {
-        let alike = playlist.variants.iter().filter(|v| self.fits(&variant_fields(v), &all_of(true)));
-        alike.map(|v| v.url.clone()).filter(|url| *url != variant.url).collect()
+    /// Variants of the same content: those that are described alike, and those of other pathways that have the same stable
+    /// identity (rfc8216bis-22, section 7.1).
+    pub(crate) fn elsewhere<'m>(&self, playlist: &'m Multivariant, variant: &Variant) -> Vec<&'m Variant> {
+        let is_same = |other: &Variant| match (&other.stable_id, &variant.stable_id) {
+            (Some(one), Some(other)) if one != other => false,
+            (Some(_), Some(_)) if other.pathway() != variant.pathway() => true,
+            _ => self.fits(&variant_fields(other), &all_of(true)),
+        };
+        playlist.variants.iter().filter(|v| v.url != variant.url && is_same(v)).collect()
     }
 
-    /// Where else its audio is to be had.
-    pub(crate) fn audio_elsewhere(&self, playlist: &Multivariant, taken: &Url) -> Vec<Url> {
-        let alike = playlist.renditions.iter().filter(|r| self.fits(&audio_fields(r), &AUDIO));
-        alike.filter_map(|r| r.url.clone()).filter(|url| url != taken).collect()
+    /// The same choice, of a variant on this pathway if there is one.
+    pub(crate) fn on(&self, pathway: &str) -> Self {
+        let mut choice = self.clone();
+        choice.0.insert(PATHWAY.to_owned(), pathway.to_owned());
+        choice
     }
 
     pub(crate) fn into_fields(self) -> BTreeMap<String, String> {
@@ -69,8 +77,17 @@ impl Choice {
             let all = alike(keys);
             all.get(rank % all.len().max(1)).copied()
         };
+        let on_pathway = || {
+            let pathway = self.0.get(PATHWAY)?;
+            let found = ranked(&[&all_of(true)[..], &[PATH]].concat()).or_else(|| ranked(&all_of(true)))?;
+            if found.pathway() == pathway {
+                return Some(found);
+            }
+            self.elsewhere(playlist, found).into_iter().find(|v| v.pathway() == pathway)
+        };
         let only = |keys: &[&str]| Some(alike(keys)).filter(|all| all.len() == 1)?.first().copied();
-        let found = ranked(&[&all_of(true)[..], &[PATH]].concat())
+        let found = on_pathway()
+            .or_else(|| ranked(&[&all_of(true)[..], &[PATH]].concat()))
             // Paths may be mere numbers in the order of a list, so a path alone says nothing.
             .or_else(|| ranked(&all_of(true)))
             // A stream that was measured or described anew.

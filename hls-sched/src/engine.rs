@@ -7,6 +7,7 @@ mod live;
 mod outside;
 mod reload;
 mod setback;
+mod steered;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -37,12 +38,13 @@ use crate::memo;
 use crate::meter::{Meters, Rate};
 use crate::network::{MOST_IN_ALL, OriginId};
 use crate::pace::{Pacer, Width};
-use crate::plan::{Track, Tracks};
+use crate::plan::Tracks;
 use crate::planner::{Action, Planner};
 use crate::prepare::{self, Chosen};
 use crate::product;
 use crate::size::Size;
 use crate::space::{self, Extent, Watch};
+use crate::steering::Answer;
 use crate::writer::{Report, Writer};
 pub(crate) use begin::run;
 use link::Link;
@@ -50,6 +52,7 @@ pub(crate) use live::missing;
 use live::{Ends, Live};
 use outside::Outside;
 use setback::Damaged;
+use steered::{Moved, Steered};
 
 /// An attempt that brought a unit on by so many bytes is not one that failed for nothing.
 const PROGRESS: u64 = 256 << 10;
@@ -61,11 +64,15 @@ enum Ended {
     /// Whether the origin answered.
     Canary(OriginId, bool),
     /// The playlists, loaded again.
-    Renewed(Result<Vec<Track>, Error>),
+    Renewed(Result<Vec<Chosen>, Error>),
     /// The playlist of a track of a live stream.
     Loaded(u8, Result<Box<Media>, Error>),
     /// All of them, from the top.
     Followed(Result<Vec<Chosen>, Error>),
+    /// A steering manifest.
+    Steered(Answer),
+    /// Playlists of a file, from other pathways.
+    Moved(Vec<Moved>),
     /// The ciphertext of a unit is here, or did not come.
     Kept,
 }
@@ -95,6 +102,7 @@ struct Engine {
     give_up_after: Option<Duration>,
     link: Link,
     live: Option<Live>,
+    steered: Option<Steered>,
     /// Units that an attempt has begun and the next one goes on with.
     begun: HashMap<Place, Begun>,
     /// How far each of the units that failed has come at most, in bytes.
@@ -142,10 +150,12 @@ impl Engine {
                 return Err(Error::stopped());
             }
             self.look_for_news(Instant::now());
+            self.look_for_steering(Instant::now());
             // What is due already waits for a free slot, and a slot that becomes free wakes the loop anyway.
             let wake = self.planner.next_wake().map(Instant::from_std);
             let due = self.live.as_ref().and_then(Live::due);
-            let wake = wake.into_iter().chain(due).filter(|wake| *wake > Instant::now()).min();
+            let steers = self.steered.as_ref().and_then(Steered::due);
+            let wake = wake.into_iter().chain(due).chain(steers).filter(|wake| *wake > Instant::now()).min();
             tokio::select! {
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
                     Ok(Ended::Attempt(attempt, result)) => self.ended(attempt, *result)?,
@@ -153,6 +163,8 @@ impl Engine {
                     Ok(Ended::Renewed(result)) => self.renewed(result)?,
                     Ok(Ended::Loaded(track, result)) => self.loaded(track, result)?,
                     Ok(Ended::Followed(result)) => self.followed(result)?,
+                    Ok(Ended::Steered(answer)) => self.steered(answer),
+                    Ok(Ended::Moved(all)) => self.moved(all),
                     Ok(Ended::Kept) => {}
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(Error::new(Kind::Internal, "internal", "an attempt panicked")),
@@ -218,6 +230,9 @@ impl Engine {
         self.tick_live(now)?;
         let received = self.shared.transport.meters.received();
         let bytes_per_second = self.rate.sample(now.into_std(), received);
+        if let Some(steered) = &mut self.steered {
+            steered.rate = bytes_per_second;
+        }
         let segments = self.shared.tracks.segments();
         let left = segments.saturating_sub(self.segments_done);
         let eta = (self.segments_done > 0 && bytes_per_second > 0).then(|| {
@@ -261,6 +276,7 @@ impl Engine {
             }
             End::Stop => {
                 self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
+                self.steered.as_mut().into_iter().for_each(Steered::abort);
                 Ok(())
             }
             End::Cancel => Err(Error::stopped()),

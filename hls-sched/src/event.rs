@@ -23,6 +23,8 @@ pub enum Event {
     Joining(Joining),
     /// A live playlist was loaded.
     Reload(Reload),
+    /// A track comes from another pathway.
+    Pathway(Pathway),
     /// Ten seconds of a recording are in this file: a player may read it while it grows.
     Watchable(PathBuf),
     /// How an origin serves, or how it is treated, has changed; at most once a second.
@@ -34,6 +36,20 @@ pub enum Event {
         /// In words.
         message: String,
     },
+}
+
+/// A track that comes from another pathway: a redundant copy of the stream (rfc8216bis-22, section 7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pathway {
+    /// The track.
+    pub track: u8,
+    /// The PATHWAY-ID of the one that was left.
+    pub from: String,
+    /// The PATHWAY-ID of the one that it comes from now.
+    pub to: String,
+    /// The steering manifest says so; else something could not be had on the other one.
+    pub is_steered: bool,
 }
 
 /// What a job is about to do.

@@ -61,6 +61,7 @@ mod meter;
 mod name;
 mod network;
 mod pace;
+mod piece;
 mod pipe;
 mod pipeline;
 mod plan;
@@ -71,6 +72,7 @@ mod recorded;
 mod select;
 mod size;
 mod space;
+mod steering;
 mod verify;
 mod wanted;
 mod watched;
@@ -79,8 +81,8 @@ mod writer;
 pub use assemble::{Assembler, Command, Offer, Place};
 pub use error::{Error, Kind};
 pub use event::{
-    Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Plan, Progress, Reload, Retry,
-    Segment, StoppedBy,
+    Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Pathway, Plan, Progress, Reload,
+    Retry, Segment, StoppedBy,
 };
 pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;

@@ -176,6 +176,15 @@ impl Track {
         self
     }
 
+    /// The track of the same playlist as it is elsewhere.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn alike(&self, media: Media, allow_gaps: bool) -> Result<Self, Error> {
+        let track = Self::new(self.label.clone(), media, self.bandwidth, allow_gaps)?;
+        Ok(if self.is_partial { track.into_clock() } else { track })
+    }
+
     pub(crate) fn is_growing(&self) -> bool {
         self.growing.is_some()
     }

@@ -3,15 +3,17 @@
 mod choosing;
 mod ends;
 mod picking;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use hls_state::{DiskStore, Making, Options, Recovered, ResumeStore};
 
-pub(crate) use self::choosing::{About, Chosen, Role, Selection, Source, choose, choose_patiently};
+pub(crate) use self::choosing::{About, Chosen, Role, Selection, choose, choose_patiently};
 pub(crate) use self::ends::{Ends, outputs};
 pub(crate) use self::picking::Wishes;
+pub(crate) use self::source::Source;
 use crate::choice::Choice;
 use crate::error::{Error, Kind};
 use crate::event::Plan;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use hls_fetch::escaped;
 use hls_parse::{Media, Multivariant};
 
 use crate::human::count;
@@ -74,8 +75,15 @@ pub(super) fn of_multivariant(playlist: &Multivariant) -> Vec<String> {
     // A single pathway is what every stream has.
     let counted = counted.into_iter().filter(|(n, what)| *n > usize::from(*what == "pathway"));
     let mut words: Vec<_> = counted.map(|(n, what)| count(n as u64, what)).collect();
-    words.extend(playlist.content_steering.as_ref().map(|_| "content steering".to_owned()));
+    words.extend(playlist.content_steering.as_ref().map(|steering| steered(playlist, &steering.url)));
     words
+}
+
+/// Who says which pathway to take, and which one it begins with.
+fn steered(playlist: &Multivariant, server: &url::Url) -> String {
+    let host = server.host_str().map_or("the playlist itself".to_owned(), |host| escaped(host, 100));
+    let begins = playlist.initial_pathway().map(|id| format!(", begins with pathway {}", escaped(id, 40)));
+    format!("content steering by {host}{}", begins.unwrap_or_default())
 }
 
 /// `4 s`, `0.334 s`.

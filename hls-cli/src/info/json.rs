@@ -30,6 +30,8 @@ pub(super) fn line(found: &Found) -> String {
         "i_frame_variants": playlist.map_or(&[][..], |p| &p.i_frame_variants).iter().map(i_frame_variant).collect::<Vec<_>>(),
         "session_data": playlist.map_or(&[][..], |p| &p.session_data).iter().map(session_data).collect::<Vec<_>>(),
         "content_steering": playlist.and_then(|p| p.content_steering.as_ref()).map(|s| &s.uri),
+        "pathways": playlist.map(|p| p.pathways()).unwrap_or_default(),
+        "initial_pathway": playlist.and_then(|p| p.initial_pathway()),
         "media_sequence": media.map(|m| m.media_sequence),
         "skipped_segments": media.map(|m| m.skipped_segments),
         "start_time": facts.as_ref().and_then(|f| f.start.clone()),
@@ -142,6 +144,7 @@ b.ts
             "n_segments": 2, "duration_s": 7.5, "target_duration": 4.0, "live": false, "encryption": ["AES-128"],
             "warnings": [{"line": 5, "kind": "missing", "message": "EXT-X-STREAM-INF without BANDWIDTH"}],
             "version": null, "i_frame_variants": [], "session_data": [], "content_steering": null,
+            "pathways": ["."], "initial_pathway": null,
             "media_sequence": 0, "skipped_segments": 0, "start_time": null, "discontinuities": 0, "gaps": 0,
             "keys": 2, "maps": 0, "date_ranges": 0, "hold_back_s": null, "part_target_s": null,
         });

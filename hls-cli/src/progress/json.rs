@@ -106,6 +106,10 @@ impl Json {
                 "reload",
                 json!({"track": r.track, "changed": r.changed, "behind_ms": millis(r.behind)}),
             ),
+            Event::Pathway(p) => self.write(
+                "pathway",
+                json!({"track": p.track, "from": p.from, "to": p.to, "steered": p.is_steered}),
+            ),
             Event::Watchable(part) => {
                 self.write("watchable", json!({"file": part.display().to_string()}))
             }

@@ -95,6 +95,13 @@ impl Teller {
                 self.line(&format!("try {} failed, again in {wait}: {}", retry.attempt, retry.message));
             }
             Event::Gap(gap) => self.line(&format!("gap: {}{}", span(gap), gap.reason)),
+            Event::Pathway(change) => {
+                let why = if change.is_steered { "as the server asks" } else { "as that one fails" };
+                self.line(&format!(
+                    "track {} comes from pathway {} in place of {}, {why}",
+                    change.track, change.to, change.from
+                ));
+            }
             Event::Watchable(part) => {
                 self.line(&format!("watch now: mpv {}", quoted(&part.display().to_string())));
             }

@@ -35,6 +35,28 @@ fn a_stream_that_ends_is_recorded_to_its_end() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_server_that_steers_is_told_of() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let broadcast =
+        noise().total(20).pathway("b", "").steer(Duration::ZERO, &["a"]).steer(SEGMENT * 4, &["b"]);
+    let stream = broadcast.publish(&origin);
+    let info = folder.run(&["info", &stream.master_url])?.ok();
+    assert!(info.out().contains("content steering by 127.0.0.1, begins with pathway a"), "{}", info.out());
+    let info = folder.run(&["info", "--json", &stream.master_url])?.ok();
+    assert!(
+        info.out().contains(r#""initial_pathway":"a""#) && info.out().contains(r#""pathways":["a","b"]"#)
+    );
+    let run = folder.run(&["get", &stream.master_url, "-o", "out.ts", "--json"])?.ok();
+    let events = run.events()?;
+    let change = events.iter().find(|event| event["event"] == "pathway").ok_or("it did not turn")?;
+    assert_eq!(
+        (&change["from"], &change["to"], &change["steered"]),
+        (&"a".into(), &"b".into(), &true.into())
+    );
+    folder.holds_only("out.ts", &stream.bytes(0, 0, 20))
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_a_recording_well_and_the_next_run_goes_on_in_another_file() -> Outcome {

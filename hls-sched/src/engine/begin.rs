@@ -9,12 +9,13 @@ use hls_state::Position;
 
 use super::*;
 use crate::also::Also;
-use crate::attempt::NOT_ALONE;
 use crate::kept::Kept;
 use crate::live::{Following, Window};
+use crate::piece::NOT_ALONE;
 use crate::prepare::Selection;
 use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
+use crate::steering::Steering;
 use crate::watched::Watched;
 
 /// Runs a job to its end.
@@ -102,6 +103,8 @@ struct Part {
     before: Duration,
     /// The main output of the part before; what stays behind it is of no more use once this one has begun.
     behind: Option<PathBuf>,
+    /// What the part before knew of pathways.
+    steering: Option<Steering>,
     started: Instant,
     /// Begins anew, and makes nothing before all is there: it has turned out that nothing can be.
     whole_tracks: bool,
@@ -114,6 +117,7 @@ impl Default for Part {
             windows: None,
             before: Duration::ZERO,
             behind: None,
+            steering: None,
             started: Instant::now(),
             whole_tracks: false,
         }
@@ -138,7 +142,7 @@ impl Part {
         };
         let is_live = selection.chosen.iter().any(|chosen| chosen.track.is_growing());
         let ends = self.ends(config, &selection, is_live)?;
-        let Selection { chosen, choices, .. } = selection;
+        let Selection { chosen, choices, steering, .. } = selection;
         let outputs = ends.outputs.clone();
         if also.is_some() && (!ends.is_joined() || outputs.len() != 1) {
             return Err(Error::new(Kind::Usage, "output.tracks", "a copy is of one stream, as it comes")
@@ -150,7 +154,8 @@ impl Part {
         let checks: Vec<_> = chosen.iter().map(|c| TrackChecks::new(container(c), is_joined)).collect();
         let abouts: Vec<_> = chosen.iter().map(|c| c.about.clone()).collect();
         let texts: Vec<_> = chosen.iter().map(|c| c.container == Container::WebVtt).collect();
-        let (mut tracks, sources): (Vec<_>, Vec<_>) = chosen.into_iter().map(|c| (c.track, c.source)).unzip();
+        let (mut tracks, mut sources): (Vec<_>, Vec<_>) =
+            chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));
         let how = (is_live, self.whole_tracks);
         let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how).await?;
@@ -170,10 +175,13 @@ impl Part {
             error
         };
         let windows = self.windows.take().filter(|windows| windows.len() == tracks.0.len());
+        let named_in = sources.first().and_then(|source| source.parent.clone());
         let live = is_live.then(|| {
             let mut windows = windows.into_iter().flatten();
             let now = Instant::now().into_std();
-            let following = sources.into_iter().map(|source| Following::new(source, windows.next(), now));
+            let following = std::mem::take(&mut sources)
+                .into_iter()
+                .map(|source| Following::new(source, windows.next(), now));
             Live::new(Arc::clone(config), choices.clone(), following.collect(), self.before)
         });
         let live = match live.map(|live| live.restored(&tracks, &recovered)).transpose() {
@@ -292,7 +300,7 @@ impl Part {
         }
         if let Some(about) = film {
             let known = film::tracks_of(&about.output, &about.placed);
-            checks.iter().zip(known).for_each(|(checks, known)| drop(checks.pieces.set(known)));
+            checks.iter().zip(known).for_each(|(checks, known)| drop(checks.pieces.tracks.set(known)));
             store = Box::new(Watched::new(store, Filmed::new(about)));
         }
         let mut step = step;
@@ -315,6 +323,9 @@ impl Part {
             events: events.clone(),
         });
         shared.assemble(|_| ());
+        let steering =
+            self.steering.take().or(steering.map(|url| Steering::new(url, Instant::now().into_std())));
+        let steered = steering.map(|steering| Steered::new(steering, named_in, sources, config.allow_gaps));
         let mut engine = Engine {
             shared,
             planner,
@@ -328,6 +339,7 @@ impl Part {
             give_up_after: config.patience(),
             link: Link::new(Arc::clone(config), choices),
             live,
+            steered,
             gaps,
             begun,
             furthest: HashMap::new(),
@@ -348,13 +360,17 @@ impl Part {
         engine.widen(Instant::now().into_std());
         engine.heads();
         let transferred = match engine.begin_live() {
-            Ok(()) => engine.transfer().await,
+            Ok(()) => {
+                engine.steer(Instant::now());
+                engine.transfer().await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = transferred {
             return Err(engine.keep(error).await);
         }
         let (bytes, damaged) = (engine.bytes, engine.damaged.segments);
+        self.steering = engine.steered.take().map(|steered| steered.into_steering(Instant::now()));
         let ended = engine.live.as_ref().map(|live| (live.ends, live.windows()));
         let (segments, recorded) = match &ended {
             Some(_) => (engine.segments_done + engine.gaps.count(), engine.recorded()),
@@ -418,6 +434,7 @@ impl Part {
                     windows: Some(windows),
                     before: self.before + recorded,
                     behind: None,
+                    steering: self.steering,
                     started: self.started,
                     whole_tracks: false,
                 });

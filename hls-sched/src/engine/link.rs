@@ -13,7 +13,7 @@ use crate::earlier::changed;
 use crate::error::Error;
 use crate::event::Event;
 use crate::job::{Config, Input};
-use crate::prepare;
+use crate::prepare::{self, Chosen};
 
 /// How often it is looked at how long the link lasts.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -83,19 +83,21 @@ impl Engine {
         self.link.is_loading = true;
         self.link.refused.push((place, error));
         self.planner.hold(true);
-        let (config, choices) = (Arc::clone(&self.link.config), self.link.choices.clone());
+        let choices = match self.pathway() {
+            Some(pathway) => self.link.choices.iter().map(|choice| choice.on(&pathway)).collect(),
+            None => self.link.choices.clone(),
+        };
+        let config = Arc::clone(&self.link.config);
         let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
         self.running.spawn(async move {
             let selection = prepare::choose(&config, (&choices, false), &transport, &events).await;
-            let tracks =
-                selection.map(|selection| selection.chosen.into_iter().map(|chosen| chosen.track).collect());
-            Ended::Renewed(tracks)
+            Ended::Renewed(selection.map(|selection| selection.chosen))
         });
         Ok(())
     }
 
     /// The playlists were loaded again.
-    pub(super) fn renewed(&mut self, result: Result<Vec<crate::plan::Track>, Error>) -> Result<(), Error> {
+    pub(super) fn renewed(&mut self, result: Result<Vec<Chosen>, Error>) -> Result<(), Error> {
         self.link.is_loading = false;
         self.link.older = self.planner.last_attempt();
         self.planner.hold(false);
@@ -112,7 +114,10 @@ impl Engine {
         let old: Vec<_> = refused.iter().map(|(place, _)| url(place)).collect();
         for (track, fresh) in tracks.iter().zip(&fresh) {
             let differs = |number| changed(number, "the link expired, and the playlist is another one now");
-            track.renew(fresh).map_err(differs)?;
+            track.renew(&fresh.track).map_err(differs)?;
+        }
+        if let Some(steered) = &mut self.steered {
+            steered.sources = fresh.into_iter().map(|chosen| chosen.source).collect();
         }
         let mut is_fresh = false;
         for ((place, _), old) in refused.iter().zip(old) {
@@ -130,6 +135,7 @@ impl Engine {
         let now = Instant::now().into_std();
         refused.into_iter().for_each(|(place, _)| self.planner.lost(place, now));
         self.link.is_said = false;
+        self.steer(Instant::now());
         Ok(())
     }
 

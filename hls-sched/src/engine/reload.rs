@@ -43,7 +43,10 @@ impl Engine {
                 track.is_loading = true;
                 track.clock.begin(at);
             }
-            let (config, choices) = (Arc::clone(&live.config), live.choices.clone());
+            let pathway = live.tracks.first().map(|track| track.source.here.pathway.clone());
+            let choices = live.choices.iter();
+            let choices = choices.map(|choice| pathway.as_ref().map_or(choice.clone(), |p| choice.on(p)));
+            let (config, choices) = (Arc::clone(&live.config), choices.collect::<Vec<_>>());
             let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
             let load = self.running.spawn(async move {
                 let chosen = prepare::choose(&config, (&choices, true), &transport, &events);
@@ -60,10 +63,11 @@ impl Engine {
             track.is_loading = true;
             track.clock.begin(at);
             if track.clock.failures() >= FAILURES_TO_TURN {
-                track.moved |= track.source.turn();
+                track.turn_away();
             }
+            track.asked = Some(track.source.here.url.clone());
             let (source, fetch) = (track.source.clone(), Arc::clone(&self.shared.transport.fetch));
-            let url = track.asking.url(&source.url, at);
+            let url = track.asking.url(&source.here.url, at);
             let patience = track.asking.patience(LOAD_TIME);
             let load = self.running.spawn(async move {
                 let load = load::once(&*fetch, &url, source.parent.as_ref(), &source.import);
@@ -114,7 +118,7 @@ impl Engine {
                 live.from_top |= error.class() == Class::Auth;
                 let (attempt, wait) =
                     (track.clock.failures(), track.clock.due().saturating_duration_since(now));
-                let place = hls_fetch::redacted(&track.source.url);
+                let place = hls_fetch::redacted(&track.source.here.url);
                 let (class, message) = (error.class(), error.to_string());
                 self.shared.report(crate::event::Retry { place, class, message, attempt, wait });
                 Ok(())
@@ -131,14 +135,16 @@ impl Engine {
             Ok(chosen) if chosen.len() == live.tracks.len() => {
                 let media: Vec<_> = chosen.iter().map(|chosen| chosen.track.media()).collect();
                 for (track, chosen) in live.tracks.iter_mut().zip(chosen) {
-                    track.moved |= track.source.url.path() != chosen.source.url.path();
+                    track.moved |= track.source.here.url.path() != chosen.source.here.url.path();
                     track.source = chosen.source;
+                    track.asked = Some(track.source.here.url.clone());
                 }
                 for (n, media) in (0..).zip(media) {
                     if !self.is_closed(n) {
                         self.follow(n, Media::clone(&media))?;
                     }
                 }
+                self.steer(Instant::now());
                 Ok(())
             }
             other => {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hls_parse::{DateTime, Media, Segment};
 use hls_state::Recovered;
+use url::Url;
 
 use super::note::{self, Noted, Written};
 use super::reload::Asking;
@@ -29,6 +30,10 @@ pub(crate) struct Following {
     pub(crate) is_closed: bool,
     /// The stream comes from another place than the units so far.
     pub(crate) moved: bool,
+    /// Where the playlist was asked for that comes next: a load may be under way when its track turns to another place.
+    pub(crate) asked: Option<Url>,
+    /// Pathways that were left, as something there could not be had.
+    pub(crate) left: Vec<String>,
     /// Which unit is next, and since when it is.
     pub(crate) head: (u64, Instant),
     /// The first media sequence number that the playlist has now.
@@ -103,6 +108,8 @@ impl Following {
             is_loading: false,
             is_closed: false,
             moved: false,
+            asked: None,
+            left: Vec::new(),
             head: (0, now),
             listed_from: 0,
             map: None,
@@ -111,7 +118,27 @@ impl Following {
 
     /// Turns to the next place where the stream is to be had, soon. `false`: there is none.
     pub(crate) fn turn(&mut self) -> bool {
-        let turned = !self.is_closed && self.source.turn();
+        let turned = !self.is_closed && self.turn_away();
+        if turned {
+            self.clock.hasten();
+        }
+        turned
+    }
+
+    /// Turns to the next place where the stream is to be had. `false`: there is none.
+    pub(crate) fn turn_away(&mut self) -> bool {
+        let from = self.source.here.pathway.clone();
+        let turned = self.source.turn();
+        self.moved |= turned;
+        if self.source.here.pathway != from {
+            self.left.push(from);
+        }
+        turned
+    }
+
+    /// Turns to a pathway, soon. `false`: the stream is not there, or comes from there.
+    pub(crate) fn turn_to(&mut self, pathway: &str) -> bool {
+        let turned = self.source.turn_to(pathway);
         if turned {
             self.moved = true;
             self.clock.hasten();
@@ -144,7 +171,7 @@ impl Following {
         if reading != Reading::Older {
             self.listed_from = media.media_sequence;
             followed.moved = self.refresh(track, media, &followed);
-            self.moved = false;
+            self.moved &= self.asked.as_ref().is_some_and(|asked| *asked != self.source.here.url);
         }
         let load = Reloaded {
             changed: followed.changed || begins,

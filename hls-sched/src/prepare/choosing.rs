@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::picking::{self, Pick, Wishes};
+use super::source::Source;
 use crate::attempt::Transport;
 use crate::choice::Choice;
 use crate::error::{Error, Kind};
@@ -78,30 +79,8 @@ pub(crate) struct Selection {
     pub(crate) films: Vec<Film>,
     /// One for each film; none where there was nothing to choose.
     pub(crate) choices: Vec<Choice>,
-}
-
-/// Where a media playlist is loaded from.
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) url: Url,
-    pub(crate) parent: Option<Url>,
-    /// Variables of the playlist that names it.
-    pub(crate) import: Vec<(String, String)>,
-    /// Where else the same is to be had.
-    pub(crate) elsewhere: Vec<Url>,
-}
-
-impl Source {
-    /// Turns to the next place, where there is one.
-    pub(crate) fn turn(&mut self) -> bool {
-        if self.elsewhere.is_empty() {
-            return false;
-        }
-        let next = self.elsewhere.remove(0);
-        let last = std::mem::replace(&mut self.url, next);
-        self.elsewhere.push(last);
-        true
-    }
+    /// Where to ask which pathway to take.
+    pub(crate) steering: Option<Url>,
 }
 
 /// The same; where a stream that has not begun is to be waited for, until it has.
@@ -168,14 +147,14 @@ pub(crate) async fn choose(
     }
     let labels = labels(&picks);
     let films = films.into_iter().zip(labels).map(|(tracks, label)| Film { label, tracks }).collect();
-    Ok(Selection { chosen, films, choices })
+    let steering = playlist.content_steering.map(|steering| steering.url);
+    Ok(Selection { chosen, films, choices, steering })
 }
 
 /// A media playlist is all there is.
 fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Error> {
     let track = planned(String::new(), media, None, config, goes_on)?;
-    let source =
-        Source { url: config.url().clone(), parent: None, import: Vec::new(), elsewhere: Vec::new() };
+    let source = Source::plain(config.url().clone());
     let container = name::expected_container(&track.media());
     let takes = match (config.wants_sound_alone(), config.video_only) {
         (true, _) => Takes::Sound,
@@ -193,7 +172,7 @@ fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Err
         height: None,
     };
     let films = vec![Film { label: String::new(), tracks: vec![0] }];
-    Ok(Selection { chosen: vec![chosen], films, choices: Vec::new() })
+    Ok(Selection { chosen: vec![chosen], films, choices: Vec::new(), steering: None })
 }
 
 /// The media playlists that are needed, each once.
@@ -213,6 +192,7 @@ struct Part<'m> {
     has_pictures: bool,
     height: Option<u32>,
     variant: &'m hls_parse::Variant,
+    rendition: Option<&'m Rendition>,
 }
 
 impl<'m> Needed<'m> {
@@ -237,6 +217,7 @@ impl<'m> Needed<'m> {
             has_pictures: select::has_pictures(variant) && takes != Takes::Sound,
             height: variant.resolution.map(|r| r.height),
             variant,
+            rendition: None,
         };
         if let Some(takes) = pick.takes {
             tracks.push(self.add(main(Role::Main, takes)));
@@ -331,6 +312,7 @@ fn side<'m>(
         has_pictures: false,
         height: None,
         variant,
+        rendition: Some(rendition),
     }
 }
 
@@ -343,21 +325,13 @@ impl Part<'_> {
         media: Media,
         goes_on: bool,
     ) -> Result<Chosen, Error> {
-        let elsewhere = choices.get(self.pick).map(|choice| match self.role {
-            Role::Main | Role::Clock => choice.elsewhere(playlist, self.variant),
-            Role::Audio => choice.audio_elsewhere(playlist, self.url),
-            Role::Subtitles => Vec::new(),
-        });
+        let alike = choices.get(self.pick).map(|choice| choice.elsewhere(playlist, self.variant));
+        let source =
+            Source::named(playlist, (self.variant, self.rendition), alike.as_deref().unwrap_or_default());
         let mut track = planned(self.label, media, self.bandwidth, config, goes_on)?;
         if self.role == Role::Clock {
             track = track.into_clock();
         }
-        let source = Source {
-            url: self.url.clone(),
-            parent: Some(playlist.base().clone()),
-            import: playlist.variables.clone(),
-            elsewhere: elsewhere.unwrap_or_default(),
-        };
         let container = match self.role {
             Role::Subtitles => name::expected_subtitles(&track.media()),
             _ => name::expected_container(&track.media()),

@@ -53,12 +53,21 @@ pub(crate) fn pick<'m>(
     let usual = [Select::default()];
     let selects = if wishes.selects.is_empty() { &usual[..] } else { &wishes.selects[..] };
     for select in selects {
-        let variant = variant(wishes, select, playlist)?;
+        let variant = begun_with(playlist, variant(wishes, select, playlist)?, select);
         if !picks.iter().any(|pick| std::ptr::eq(pick.variant, variant)) {
             picks.push(film(wishes, None, playlist, variant)?);
         }
     }
     Ok(picks)
+}
+
+/// A variant, from the pathway that the playlist wants to be begun with (section 4.4.6.6) if that has it; who says which one by
+/// its number gets that.
+fn begun_with<'m>(playlist: &'m Multivariant, variant: &'m Variant, select: &Select) -> &'m Variant {
+    let wanted = playlist.initial_pathway().filter(|pathway| *pathway != variant.pathway());
+    let Some(pathway) = wanted.filter(|_| !matches!(select, Select::Number(_))) else { return variant };
+    let alike = Choice::of(playlist, variant, None).elsewhere(playlist, variant);
+    alike.into_iter().find(|other| other.pathway() == pathway).unwrap_or(variant)
 }
 
 /// The variant; where sound alone is wanted and the one that is chosen has none of its own, one without pictures if there is

@@ -20,6 +20,8 @@ pub enum Of {
     Segments,
     /// Keys.
     Keys,
+    /// The steering manifest.
+    Steering,
     /// All that is served.
     Everything,
 }
@@ -196,4 +198,6 @@ pub(super) struct Events {
     pub(super) clock_steps: Vec<(Duration, i64)>,
     pub(super) targets: Vec<(Duration, u64)>,
     pub(super) steering: Vec<(Duration, Vec<String>)>,
+    /// `None`: a second.
+    pub(super) steering_ttl: Option<Duration>,
 }

@@ -71,6 +71,7 @@ impl Broadcast {
     pub(super) fn steering(&self, at: Duration) -> Option<String> {
         let (_, order) = self.events.steering.iter().rfind(|(from, _)| *from <= at)?;
         let order: Vec<_> = order.iter().map(|id| format!("\"{id}\"")).collect();
-        Some(format!("{{\"VERSION\":1,\"TTL\":1,\"PATHWAY-PRIORITY\":[{}]}}\n", order.join(",")))
+        let ttl = self.events.steering_ttl.map_or(1.0, |ttl| ttl.as_secs_f64());
+        Some(format!("{{\"VERSION\":1,\"TTL\":{ttl},\"PATHWAY-PRIORITY\":[{}]}}\n", order.join(",")))
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn kind(path: &str) -> Of {
     match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "m3u8" => Of::Playlists,
         "key" => Of::Keys,
-        "json" => Of::Everything,
+        "json" => Of::Steering,
         _ => Of::Segments,
     }
 }

@@ -270,6 +270,17 @@ impl Broadcast {
         self
     }
 
+    /// Has the steering manifest loaded again after that time; a second otherwise.
+    pub fn steering_ttl(mut self, ttl: Duration) -> Self {
+        self.events.steering_ttl = Some(ttl);
+        self
+    }
+
+    /// Returns where the steering manifest is.
+    pub fn steering_path(&self) -> String {
+        format!("{}/steering.json", self.prefix)
+    }
+
     /// Gives the URLs in the multivariant playlist a token that is worth that long; media playlists are refused (403) without a
     /// valid one.
     pub fn tokens(mut self, life: Duration) -> Self {

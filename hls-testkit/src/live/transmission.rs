@@ -160,7 +160,7 @@ impl Transmission {
         let broadcast = Arc::clone(&self.broadcast);
         match place {
             None if path == broadcast.master_path() => Answer::ok(broadcast.master(at), PLAYLIST),
-            None if path == format!("{}/steering.json", broadcast.prefix) => broadcast
+            None if path == broadcast.steering_path() => broadcast
                 .steering(at)
                 .map_or(Answer::status(404), |json| Answer::ok(json, "application/json")),
             None => Answer::status(404),

@@ -134,7 +134,8 @@ fn outage(fault: &mut Written<'_>) -> Result<Outage> {
         Some("playlists") => Of::Playlists,
         Some("segments") => Of::Segments,
         Some("keys") => Of::Keys,
-        Some(other) => bail!("{}: of={other} is none of playlists, segments, keys", fault.text),
+        Some("steering") => Of::Steering,
+        Some(other) => bail!("{}: of={other} is none of playlists, segments, keys, steering", fault.text),
     };
     let mut outage = Outage::new(of, fault.at()?, fault.lasts()?);
     if let Some(pathway) = fault.value("pathway") {

@@ -5,6 +5,7 @@ mod ends;
 mod outages;
 mod plain;
 mod renewal;
+mod steering;
 mod sync;
 mod tracks;
 
