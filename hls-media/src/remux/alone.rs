@@ -188,6 +188,10 @@ impl Sink for Collector {
     fn skipped(&mut self, _: usize, _: u64, _: u64) {
         self.has_skipped = true;
     }
+
+    fn damaged(&mut self, track: usize, _: u64, bytes: u64) {
+        self.writer.damaged(track, bytes);
+    }
 }
 
 /// How long the end of a unit in an output is that says how long its record is, in bytes.

@@ -19,6 +19,8 @@ use super::{
 const PIECE: usize = 256 << 10;
 /// The header of the box around the data: with a length of 64 bits.
 const DATA_HEADER: u64 = 16;
+/// No tables are longer than this, nor is any room for them.
+const LARGEST_ROOM: u64 = 1 << 30;
 /// A header of 32 bits.
 const HEADER: u64 = 8;
 
@@ -75,9 +77,16 @@ impl Film {
         self.recorder.place(at);
         let mut data = 0_u64;
         while let Some(event) = reader.next()? {
-            let Event::Sample { track, sample, heard } = event else {
-                self.recorder.end_round();
-                continue;
+            let (track, sample, heard) = match event {
+                Event::Sample { track, sample, heard } => (track, sample, heard),
+                Event::Damaged { track, bytes } => {
+                    self.recorder.skipped(track, 0, bytes);
+                    continue;
+                }
+                Event::RoundEnd => {
+                    self.recorder.end_round();
+                    continue;
+                }
             };
             data += u64::from(sample.size);
             let entries = tracks.get(track).map(|info| &info.entries);
@@ -158,9 +167,9 @@ impl FilmFront {
         let pictures_and_sound = 60.0 * 14.0 + 94.0 * 4.0 + 9.0 * 20.0;
         let each = first.filter(|(_, of_unit)| *of_unit > 0.0);
         let each = each.map_or(pictures_and_sound, |(tables, of_unit)| tables as f64 / of_unit);
-        // Streams are not the same all over.
-        let all = (seconds.clamp(0.0, 1e9) * each * 1.3) as u64;
-        (all + (16 << 10)).next_multiple_of(4096)
+        // Playlists lie about what lasts how long, and streams are not the same all over.
+        let all = seconds.clamp(0.0, 1e9) * each.min(8.0 * pictures_and_sound) * 1.3;
+        (all as u64 + (16 << 10)).min(LARGEST_ROOM).next_multiple_of(4096)
     }
 
     /// Returns what is odd in the timing of the units.

@@ -295,7 +295,7 @@ impl Frames {
         }
         if self.lost > 0 {
             if self.in_step {
-                sink.skipped(track, self.place.0, self.lost);
+                sink.damaged(track, self.place.0, self.lost);
             }
             self.lost = 0;
         }

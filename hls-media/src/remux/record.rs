@@ -34,6 +34,11 @@ pub(crate) enum Event {
         sample: Sample,
         heard: Heard,
     },
+    /// Bytes between the sounds of a track that are none.
+    Damaged {
+        track: usize,
+        bytes: u64,
+    },
     RoundEnd,
 }
 
@@ -78,6 +83,12 @@ impl Writer {
             put(&mut self.bytes, u64::from(heard.rate));
             last.rate = heard.rate;
         }
+    }
+
+    /// Only sounds that are no sync samples would be written so, and there are none.
+    pub(crate) fn damaged(&mut self, track: usize, bytes: u64) {
+        put(&mut self.bytes, ((track as u64) << 3) + 1);
+        put(&mut self.bytes, bytes);
     }
 
     pub(crate) fn end_round(&mut self) {
@@ -163,6 +174,9 @@ impl<'a> Reader<'a> {
         let Some(head) = self.number()?.checked_sub(1) else { return Some(Event::RoundEnd) };
         let track = usize::try_from(head >> 3).ok()?;
         let (is_video, mut last) = *self.lasts.get(track)?;
+        if !is_video && head & 4 == 0 {
+            return Some(Event::Damaged { track, bytes: self.number()? });
+        }
         let size = u32::try_from(self.number()?).ok()?;
         let entry = u8::try_from(self.number()?).ok()?;
         let (mut heard, mut dts, mut pts) = (Heard::default(), 0, 0);

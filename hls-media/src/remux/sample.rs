@@ -98,4 +98,8 @@ pub(crate) trait Sink {
     fn sample(&mut self, track: usize, info: &TrackInfo, sample: Sample) -> Result<(), RemuxError>;
     /// Hears of bytes that belong to no sample.
     fn skipped(&mut self, track: usize, offset: u64, bytes: u64);
+    /// Hears of such bytes between samples of the same clock, which no other bytes could have made a sample of.
+    fn damaged(&mut self, track: usize, offset: u64, bytes: u64) {
+        self.skipped(track, offset, bytes);
+    }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use hls_media::remux::{
-    Film, FilmFront, Index, Input, RemuxError, TextCue, TextTrack, UNIT_END, Unit, UnitRemuxer, UnitTracks,
-    record_len,
+    Film, FilmFront, Index, Input, Irregularity, RemuxError, Report, TextCue, TextTrack, UNIT_END, Unit,
+    UnitRemuxer, UnitTracks, record_len,
 };
 use hls_testkit::{Media, judge};
 
@@ -213,6 +213,31 @@ fn what_is_not_whole_by_itself_is_found_out() {
             assert_eq!(parts.iter().sum::<usize>(), count(&whole), "cut at {at}");
         }
     }
+}
+
+/// A sound that is damaged in the middle of a unit is left out and told of, in this way as in the other.
+#[test]
+fn a_damaged_sound_needs_no_other_unit() {
+    let (input, mut bytes) = input();
+    // The second header of a frame in a packet of sound.
+    let packets = (0..input.units[1].offset as usize).step_by(188);
+    let sound = packets.filter(|at| bytes[at + 1] & 0x1f == 1 && bytes[at + 1] & 0x40 == 0);
+    let header =
+        sound.flat_map(|at| at + 4..at + 186).filter(|at| bytes[*at] == 0xff && bytes[at + 1] == 0xf1);
+    let headers = header.collect::<Vec<_>>();
+    bytes[headers[headers.len() / 2]] = 0;
+    let output = remux(&[(input.clone(), &bytes)], &[]).expect("it can be remuxed");
+    let lost = |report: &Report| {
+        report.findings.iter().filter(|f| matches!(f.what, Irregularity::Skipped { .. })).count()
+    };
+    assert_eq!(lost(&output.report), 1, "{:?}", output.report);
+    let units = alone(&input, &bytes).expect("each of these is whole");
+    let mut film = Film::new(input.clone());
+    for (number, unit, _) in &units {
+        let len = record_len(&unit[unit.len() - UNIT_END..]).expect("a record") as usize;
+        film.unit(*number, 4096, unit.len() as u64, &unit[unit.len() - len..]).expect("its record");
+    }
+    assert_eq!(lost(film.finish(&[]).expect("a film").report()), 1);
 }
 
 #[test]
