@@ -70,9 +70,11 @@ impl Clock {
         }
         let half = self.shortest();
         let wait = match load.last_segment.filter(|_| load.changed) {
-            // A window of few segments is looked at more often than a segment lasts.
-            Some(last) => last.min(load.window / 3).min(LONGEST_WAIT).max(half),
-            None => half,
+            // A window of fewer than three segments is looked at as often as may be: it has slid by before one more of them is made.
+            Some(last) if load.window >= last * 5 / 2 => {
+                last.min(load.window / 3).min(LONGEST_WAIT).max(half)
+            }
+            _ => half,
         };
         self.due = self.began + wait;
     }
@@ -158,7 +160,7 @@ mod tests {
             (load(false, 6000, 6000, 10), 3000),
             // A short window is looked at more often, but not more than twice in a target duration.
             (load(true, 6000, 6000, 3), 6000),
-            (load(true, 6000, 6000, 2), 4000),
+            (load(true, 6000, 6000, 2), 3000),
             (load(true, 6000, 6000, 1), 3000),
             // Lies.
             (load(true, 0, 1, 3), 500),

@@ -119,10 +119,9 @@ impl Oracle {
 fn is_owed(story: &Story, (from, to): (Duration, Duration), segment: Segment, run_known: Duration) -> bool {
     let target = story.target(from.saturating_sub(LONGEST_WAIT * 2), to);
     // Two looks in a target duration, and one in the duration of a segment once there was something new (section 6.3.4). A
-    // window of one or two segments would slide by meanwhile: three looks while it lasts.
+    // window of one or two segments would slide by meanwhile.
     let half = (target / 2).min(LONGEST_WAIT);
-    let usual = story.longest * story.window.min(3) as u32 / 3;
-    let wait = half.max(usual.min(LONGEST_WAIT));
+    let wait = if story.window < 3 { half } else { half.max(story.longest.min(LONGEST_WAIT)) };
     let latency = story.latency(from.saturating_sub(LOAD_TIME), to);
     let every = wait.max(latency);
     let run = segment.run.checked_sub(1).and_then(|n| story.runs.get(n));
@@ -132,7 +131,9 @@ fn is_owed(story: &Story, (from, to): (Duration, Duration), segment: Segment, ru
     }
     // What has lower numbers and no dates is an older copy until three loads and a target duration have said the same.
     let is_doubtful = run.is_some_and(|run| run.is_doubtful);
-    let doubt = if is_doubtful { run_known + every * 4 + target } else { from };
+    // Where the target duration lies, the window's share of the longest segment counts, as that is what has to come and go.
+    let share = story.longest * story.window.min(3) as u32 / 3;
+    let doubt = if is_doubtful { run_known + every.max(share) * 4 + target } else { from };
     let by = from.max(doubt) + every;
     // Who falls asleep has to have it by then.
     let until = if story.wakes(to).is_some() { to.saturating_sub(latency * 2) } else { to };
