@@ -4,6 +4,7 @@
 //! again ends right, with nothing left behind, and finds none of its records untrue.
 
 use std::collections::BTreeMap;
+use std::ffi::os_str::Display;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -46,6 +47,8 @@ const ERRORS: [(&str, &[&str]); 7] = [
 ];
 /// Milliseconds; what waits for two seconds is moved to disk.
 const LATE: u64 = 3000;
+/// The late job waits more than it works, so so many of it share its faults.
+const LANES: usize = 4;
 /// A count of one call in one thread that no job here reaches.
 const FAR: u32 = 2000;
 
@@ -63,8 +66,13 @@ struct Fault {
     error: Option<&'static str>,
 }
 
+/// What has become of the kills of a job.
+struct Kills {
+    reached: Vec<Fault>,
+    tried: usize,
+}
+
 struct Job<'a> {
-    name: &'static str,
     program: &'a Path,
     output: PathBuf,
     published: Published,
@@ -72,6 +80,22 @@ struct Job<'a> {
     sha256: String,
     /// The first segment of the first run comes so late that the others wait on disk. Takes seconds, so fewer are tried.
     late: Option<Arc<AtomicBool>>,
+    share: Share,
+}
+
+/// Every so-and-so-many-th of the faults of a job, the rest being for others that are the same job elsewhere.
+#[derive(Clone, Copy)]
+struct Share {
+    nth: usize,
+    of: usize,
+}
+
+impl Share {
+    const ALL: Self = Self { nth: 0, of: 1 };
+
+    fn take<T>(self, all: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+        all.into_iter().skip(self.nth).step_by(self.of)
+    }
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -86,39 +110,57 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let origin = Origin::builder().start();
     let small = Vod::synthetic(6, 200 << 10).prefix("/small").aes128([7; 16]).publish(&origin);
-    let aside = Vod::synthetic(6, 200 << 10).prefix("/aside").publish(&origin);
-    let late = Arc::new(AtomicBool::new(false));
-    let (first, is_late) = (aside.segment_paths[0].clone(), Arc::clone(&late));
-    origin.rule(move |request| {
-        let delayed = request.path == first && is_late.swap(false, Ordering::Relaxed);
-        delayed.then(|| Reply::resource().delay(LATE))
-    });
     // One MP4 is made of this: what it has to be is told by a run without any fault.
     let film = Vod::looped(4).prefix("/film").publish(&origin);
-    let jobs = [("small.ts", small, None), ("aside.ts", aside, Some(late)), ("film.mp4", film, None)];
-    let mut jobs = jobs.map(|(name, published, late)| Job {
-        name,
+    let job = |name: &str, published: Published| Job {
         program: &program,
         output: folder.join(name),
         sha256: published.sha256.clone(),
         published,
-        late,
+        late: None,
+        share: Share::ALL,
+    };
+    let mut film = job("film.mp4", film);
+    film.learn()?;
+    let mut jobs = vec![job("small.ts", small), film];
+    let mut firsts = Vec::new();
+    for nth in 0..LANES {
+        let published = Vod::synthetic(6, 200 << 10).prefix(&format!("/aside-{nth}")).publish(&origin);
+        let late = Arc::new(AtomicBool::new(false));
+        firsts.push((published.segment_paths[0].clone(), Arc::clone(&late)));
+        let share = Share { nth, of: LANES };
+        jobs.push(Job { late: Some(late), share, ..job(&format!("aside-{nth}.ts"), published) });
+    }
+    origin.rule(move |request| {
+        let (_, late) = firsts.iter().find(|(first, _)| *first == request.path)?;
+        late.swap(false, Ordering::Relaxed).then(|| Reply::resource().delay(LATE))
     });
-    jobs[2].learn()?;
 
     println!(
         "at most {} of each call, {} double kills, --seed {}",
         options.most, options.doubles, options.seed
     );
     let start = Instant::now();
-    // Beside each other: one of them mostly waits for its late segment.
-    let reached = std::thread::scope(|scope| {
-        let threads = jobs.each_ref().map(|job| scope.spawn(|| job.single_faults(&options)));
-        threads.map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked")))
+    // Beside each other: most of them wait for their late segment.
+    let kills_of_jobs: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = jobs.iter().map(|job| scope.spawn(|| job.single_faults(&options))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked")))
+            .collect()
     });
     let mut boundaries = Vec::new();
-    for (job, reached) in jobs.iter().zip(reached) {
-        boundaries.extend(reached?.into_iter().map(|fault| (job, fault)));
+    // The lanes together, as the few kills of one may all miss by chance.
+    let mut kills = BTreeMap::<String, (usize, usize)>::new();
+    for (job, kills_of_job) in jobs.iter().zip(kills_of_jobs) {
+        let Kills { reached, tried } = kills_of_job?;
+        let name = if job.late.is_some() { "aside".to_owned() } else { job.name().to_string() };
+        let known = kills.entry(name).or_default();
+        *known = (known.0 + reached.len(), known.1 + tried);
+        boundaries.extend(reached.into_iter().map(|fault| (job, fault)));
+    }
+    for (name, (reached, tried)) in kills {
+        ensure!(2 * reached >= tried, "{name}: {reached} of {tried} kills happen");
     }
     double_kills(&boundaries, &options)?;
     println!("{} kills and errors, no violation, {:.0} s", boundaries.len(), start.elapsed().as_secs_f64());
@@ -148,9 +190,9 @@ impl Job<'_> {
     /// Takes what comes of a run without any fault for right, if ffmpeg has nothing to say about it.
     fn learn(&mut self) -> Result<()> {
         self.clear()?;
-        ensure!(self.plainly()?.status.success(), "{}: a download without any fault failed", self.name);
+        ensure!(self.plainly()?.status.success(), "{}: a download without any fault failed", self.name());
         match judge::ffmpeg_silent(&self.output) {
-            judge::Verdict::Complaint(complaint) => bail!("{}: {complaint}", self.name),
+            judge::Verdict::Complaint(complaint) => bail!("{}: {complaint}", self.name()),
             judge::Verdict::Skipped => judge::skip("no ffmpeg judges the MP4"),
             judge::Verdict::Fine => {}
         }
@@ -158,23 +200,21 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Each kill and each error by itself; returns the kills that were reached.
-    fn single_faults(&self, options: &Options) -> Result<Vec<Fault>> {
+    /// Each kill and each error by itself.
+    fn single_faults(&self, options: &Options) -> Result<Kills> {
         self.clear()?;
-        ensure!(self.plainly()?.status.success(), "{}: a download without any fault failed", self.name);
+        ensure!(self.plainly()?.status.success(), "{}: a download without any fault failed", self.name());
         let counts = self.count()?;
         let sample = |call| self.sample(counts.get(call).copied().unwrap_or(0), options);
         let (mut reached, mut tried) = (Vec::new(), 0);
-        for call in CALLS {
+        for call in self.share.take(CALLS) {
             tried += self.kills(call, &sample(call), &mut reached)?;
         }
-        ensure!(2 * reached.len() >= tried, "{}: the kills don't happen", self.name);
-        for (call, errors) in ERRORS {
-            for error in errors {
-                self.errors(call, error, &sample(call))?;
-            }
+        let errors = ERRORS.iter().flat_map(|(call, errors)| errors.iter().map(|error| (*call, *error)));
+        for (call, error) in self.share.take(errors) {
+            self.errors(call, error, &sample(call))?;
         }
-        Ok(reached)
+        Ok(Kills { reached, tried })
     }
 
     /// Kills at each of these calls, adds those that were reached, and returns how many it tried.
@@ -193,7 +233,7 @@ impl Job<'_> {
                 reached.push(fault);
             }
         }
-        println!("{} {call}: {} kills of {}, all right", self.name, reached.len() - before, sample.len());
+        println!("{} {call}: {} kills of {}, all right", self.name(), reached.len() - before, sample.len());
         Ok(sample.len())
     }
 
@@ -202,10 +242,10 @@ impl Job<'_> {
         self.clear()?;
         let output = self.with(fault)?;
         let killed = killed(&output);
-        ensure!(killed || output.status.success(), "{} {fault}: {}", self.name, said(&output));
+        ensure!(killed || output.status.success(), "{} {fault}: {}", self.name(), said(&output));
         self.final_is_whole_or_absent()
             .and_then(|()| self.recovers())
-            .with_context(|| format!("{} {fault}", self.name))?;
+            .with_context(|| format!("{} {fault}", self.name()))?;
         Ok(killed)
     }
 
@@ -219,16 +259,16 @@ impl Job<'_> {
             *codes.entry(code).or_default() += 1;
             let named = String::from_utf8_lossy(&output.stderr).contains("error[");
             let panicked = String::from_utf8_lossy(&output.stderr).contains("panicked");
-            ensure!(!panicked, "{} {fault}: a panic: {}", self.name, said(&output));
-            ensure!(code == 0 || named, "{} {fault}: no named error, but {}", self.name, said(&output));
-            ensure!(code != 101 && code >= 0, "{} {fault}: {}", self.name, said(&output));
-            ensure!(code != 0 || self.output.exists(), "{} {fault}: exit 0 and no output", self.name);
+            ensure!(!panicked, "{} {fault}: a panic: {}", self.name(), said(&output));
+            ensure!(code == 0 || named, "{} {fault}: no named error, but {}", self.name(), said(&output));
+            ensure!(code != 101 && code >= 0, "{} {fault}: {}", self.name(), said(&output));
+            ensure!(code != 0 || self.output.exists(), "{} {fault}: exit 0 and no output", self.name());
             self.final_is_whole_or_absent()
                 .and_then(|()| self.recovers())
-                .with_context(|| format!("{} {fault}", self.name))?;
+                .with_context(|| format!("{} {fault}", self.name()))?;
         }
         let codes: Vec<_> = codes.iter().map(|(code, n)| format!("{n} x exit {code}")).collect();
-        println!("{} {call} {error}: {}, then all right", self.name, codes.join(", "));
+        println!("{} {call} {error}: {}, then all right", self.name(), codes.join(", "));
         Ok(())
     }
 
@@ -237,7 +277,7 @@ impl Job<'_> {
         self.clear()?;
         let trace = self.output.with_extension("trace");
         let mut counting = self.strace(&["-e", &format!("trace={}", CALLS.join(","))], &trace);
-        ensure!(counting.output()?.status.success(), "{}: a traced download failed", self.name);
+        ensure!(counting.output()?.status.success(), "{}: a traced download failed", self.name());
         let mut of_thread = BTreeMap::<(&str, String), u32>::new();
         for line in std::fs::read_to_string(&trace)?.lines() {
             let thread = line.split(' ').next().unwrap_or_default();
@@ -315,6 +355,10 @@ impl Job<'_> {
             late.store(true, Ordering::Relaxed);
         }
         self.as_download().clear()
+    }
+
+    fn name(&self) -> Display<'_> {
+        self.output.file_name().unwrap_or_default().display()
     }
 
     fn as_download(&self) -> Download<'_> {
