@@ -18,6 +18,7 @@ use crate::workspace::{self, cargo_in};
 
 const PROGRAM: &str = "hls";
 const CRATE: &str = "hls-cli";
+const PROFILE: &str = "shipped";
 /// What `hls generate` calls it, and where Debian, and then the tarball, have it.
 const COMPLETIONS: [(&str, &str, &str); 4] = [
     ("bash", "usr/share/bash-completion/completions/hls", "completions/hls.bash"),
@@ -82,11 +83,9 @@ fn build(root: &Path, target: &str) -> Result<PathBuf> {
     let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output()?;
     let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
     ensure!(libraries.is_dir(), "the target is not installed: rustup target add {target}");
-    // Backtraces need the names of functions, and nothing more than that.
-    let strip = "profile.release.strip=\"debuginfo\"";
-    let args = ["build", "--release", "--locked", "--package", CRATE, "--target", target, "--config", strip];
+    let args = ["build", "--profile", PROFILE, "--locked", "--package", CRATE, "--target", target];
     workspace::run(&mut cargo_in(root, &args))?;
-    let program = workspace::target_of(root)?.join(target).join("release").join(PROGRAM);
+    let program = workspace::target_of(root)?.join(target).join(PROFILE).join(PROGRAM);
     ensure!(program.is_file(), "no program at {}", program.display());
     Ok(program)
 }
