@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use super::facts::{self, Member};
+use crate::ci::Unchecked;
 use crate::workspace::{self, cargo_in};
 
 /// What needs no system to run on.
@@ -33,16 +34,17 @@ fn combinations(features: &[String]) -> Vec<String> {
     std::iter::once(String::new()).chain(single).chain(all).collect()
 }
 
-/// Checks each crate with the compiler that its manifest names, where that is installed.
-pub(crate) fn compilers(root: &Path) -> Result<()> {
+/// Checks each crate with the compiler that its manifest names, where that is installed; returns where it is not.
+pub(crate) fn compilers(root: &Path) -> Result<Unchecked> {
     let installed = installed_toolchains();
+    let mut unchecked = Unchecked::new();
     for Member { name, compiler, .. } in facts::members(root)? {
         let Some(version) = compiler else { continue };
         let toolchain = installed.iter().find(|toolchain| is_of(toolchain, &version));
         let Some(toolchain) = toolchain else {
-            println!(
-                "!! NOT CHECKED: {name} with Rust {version}: rustup toolchain install {version} --profile minimal"
-            );
+            unchecked.push(format!(
+                "{name} with Rust {version}: rustup toolchain install {version} --profile minimal"
+            ));
             continue;
         };
         let target = workspace::target_of(root)?.join(format!("rust-{version}"));
@@ -66,7 +68,7 @@ pub(crate) fn compilers(root: &Path) -> Result<()> {
         workspace::run(&mut check)?;
         println!("{name} builds with Rust {version}");
     }
-    Ok(())
+    Ok(unchecked)
 }
 
 fn installed_toolchains() -> Vec<String> {
@@ -82,18 +84,17 @@ fn is_of(toolchain: &str, version: &str) -> bool {
     short(number) == short(version) && number.split('.').nth(2).is_none_or(|patch| patch == "0")
 }
 
-/// Builds what needs no system for the web, where that target is installed.
-pub(crate) fn web(root: &Path) -> Result<()> {
+/// Builds what needs no system for the web, where that target is installed; returns what is open where it is not.
+pub(crate) fn web(root: &Path) -> Result<Option<String>> {
     let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", WEB]).output()?;
     if !Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
-        println!("!! NOT CHECKED: {WEB} is not installed: rustup target add {WEB}");
-        return Ok(());
+        return Ok(Some(format!("{}: rustup target add {WEB}", FOR_THE_WEB.join(", "))));
     }
     for name in FOR_THE_WEB {
         workspace::run(&mut cargo_in(root, &["check", "--quiet", "--package", name, "--target", WEB]))?;
     }
     println!("web: {} build for {WEB}", FOR_THE_WEB.join(", "));
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]

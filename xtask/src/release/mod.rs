@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::ci;
 use crate::workspace;
 use publish::Publishing;
 
@@ -61,8 +62,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "alone" => {
             options.end()?;
             alone::features(&root)?;
-            alone::web(&root)?;
-            alone::compilers(&root)
+            let mut unchecked: Vec<_> = alone::web(&root)?.into_iter().collect();
+            unchecked.extend(alone::compilers(&root)?);
+            ci::tell(&unchecked);
+            Ok(())
         }
         "interfaces" => {
             options.end()?;
