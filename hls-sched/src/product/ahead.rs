@@ -47,7 +47,7 @@ impl Ahead {
         }
         let tracks = Arc::clone(tracks);
         let thread = std::thread::Builder::new()
-            .name("hls-index".to_owned())
+            .name("hls-ahead".to_owned())
             .spawn(move || work(lanes, &tracks, &told))?;
         Ok((Told(to), Self { thread }))
     }
