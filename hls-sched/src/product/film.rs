@@ -25,7 +25,7 @@ const PIECE: usize = 1 << 20;
 /// It can be played from this size on, in bytes, and each time that it is twice as long. With more pieces that would take
 /// time and memory from those that come.
 const FIRST_FRAME: u64 = 4 << 20;
-const MOST_FRAMED: usize = 512;
+const MOST_FRAMED: usize = 128;
 
 /// Where an error is put that no store could have.
 pub(crate) type Refused = Arc<Mutex<Option<crate::Error>>>;
