@@ -11,6 +11,9 @@ use url::Url;
 
 /// What a client waits for the head of an answer.
 const HEAD_TIME: Duration = Duration::from_secs(15);
+/// What each request takes of the real time. Paused time leaps on when all of the runtime waits, and would leave the thread that
+/// writes far behind where that has to wait for a core.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// Answers requests out of memory, whatever host they are for.
 #[derive(Clone, Debug)]
@@ -41,6 +44,7 @@ impl OnAir {
     }
 
     async fn respond(&self, request: Request) -> Result<Response, Error> {
+        let _ = tokio::task::spawn_blocking(|| std::thread::sleep(MOMENT)).await;
         sleep(self.latency).await;
         let url = &request.url;
         let at = self.began.elapsed();
@@ -112,7 +116,7 @@ mod tests {
         let broadcast = Broadcast::synthetic(two, 100_000).running(9).window(9).total(9).aes128([3; 16]);
         let broadcast = broadcast.outage(outage.reset()).missing(4, Some(1), None);
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(10));
-        let folder = Folder::in_memory()?;
+        let folder = Folder::new()?;
         let url = air.url(&broadcast.playlist_path(0, 0));
         let done =
             job(&url).fetch(Arc::new(air.clone())).output(folder.file("out.ts")).start().finish().await?;
