@@ -112,7 +112,7 @@ mod tests {
         let broadcast = Broadcast::synthetic(two, 100_000).running(9).window(9).total(9).aes128([3; 16]);
         let broadcast = broadcast.outage(outage.reset()).missing(4, Some(1), None);
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(10));
-        let folder = Folder::new()?;
+        let folder = Folder::in_memory()?;
         let url = air.url(&broadcast.playlist_path(0, 0));
         let done =
             job(&url).fetch(Arc::new(air.clone())).output(folder.file("out.ts")).start().finish().await?;

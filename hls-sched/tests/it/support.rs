@@ -38,6 +38,14 @@ impl Folder {
         tempfile::tempdir().map(Self)
     }
 
+    /// One in memory, where the system has that with enough room. Where time stands still but for what waits, it passes while
+    /// the thread that writes waits for a disk.
+    pub(crate) fn in_memory() -> Result<Self, std::io::Error> {
+        let memory = Path::new("/dev/shm");
+        let has_room = hls_state::free_space(memory).is_some_and(|free| free >= 4 << 30);
+        if has_room { tempfile::tempdir_in(memory).map(Self) } else { Self::new() }
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

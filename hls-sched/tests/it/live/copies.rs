@@ -61,7 +61,7 @@ async fn a_reader_gets_the_bytes_of_the_file_with_each_part() -> Outcome {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_is_slow_keeps_no_segment_waiting() -> Outcome {
     let broadcast = noise(60).window(4).running(4);
-    let (air, folder, got) = (OnAir::new(&broadcast), Folder::new()?, Got::default());
+    let (air, folder, got) = (OnAir::new(&broadcast), Folder::in_memory()?, Got::default());
     let (open, gate) = channel();
     let job = job(&air, &broadcast.playlist_path(0, 0)).output(folder.file("out.ts"));
     let mut job = job.also(Slow(got.clone(), Some(gate))).start();
@@ -92,7 +92,7 @@ async fn a_reader_that_goes_away_ends_nothing() -> Outcome {
 async fn what_is_not_the_bytes_of_one_track_is_not_copied() -> Outcome {
     let broadcast = noise(20).audio("en", &[SECOND * 2], 9);
     let air = OnAir::new(&broadcast);
-    let folder = Folder::new()?;
+    let folder = Folder::in_memory()?;
     let job = job(&air, &broadcast.master_path()).output(folder.file("out.ts")).also(Got::default());
     let error = job.start().finish().await.err().ok_or("it was copied")?;
     assert_eq!((error.kind(), error.code()), (hls_sched::Kind::Usage, "output.tracks"));
@@ -101,7 +101,7 @@ async fn what_is_not_the_bytes_of_one_track_is_not_copied() -> Outcome {
 
 #[tokio::test]
 async fn of_a_download_that_is_gone_with_on_a_reader_gets_all_once_it_is_checked() -> Outcome {
-    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let (origin, folder) = (Origin::start(), Folder::in_memory()?);
     let vod = Vod::synthetic(20, 60_000).publish(&origin);
     let out = folder.file("out.ts");
     let gate = Gate::new();

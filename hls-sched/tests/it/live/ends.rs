@@ -23,7 +23,7 @@ async fn stop_after(
 async fn one_that_is_stopped_is_whole_and_goes_on_in_another_file() -> Outcome {
     let broadcast = noise(90).window(8);
     let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
-    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let (folder, path) = (Folder::in_memory()?, broadcast.playlist_path(0, 0));
     let first = stop_after(&folder, &air, &path, SECOND * 21).await?;
     assert_eq!((first.stopped_by, first.gaps.len()), (Some(StoppedBy::Stop), 0));
     let n = first.segments as usize;
@@ -55,7 +55,7 @@ async fn one_whose_process_dies_goes_on_where_it_was() -> Outcome {
         ("sealed", noise(60).window(10).aes128([6; 16]).rotate_every(7)),
     ] {
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
-        let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+        let (folder, path) = (Folder::in_memory()?, broadcast.playlist_path(0, 0));
         for time in [13, 17, 12] {
             let mut job = job(&air, &path).output(folder.file("out.ts")).start();
             let until = tokio::time::Instant::now() + SECOND * time;
@@ -77,7 +77,7 @@ async fn one_whose_process_dies_goes_on_where_it_was() -> Outcome {
 async fn what_left_the_window_while_nobody_recorded_is_named() -> Outcome {
     let broadcast = noise(60);
     let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
-    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let (folder, path) = (Folder::in_memory()?, broadcast.playlist_path(0, 0));
     let mut job = job(&air, &path).output(folder.file("out.ts")).start();
     let until = tokio::time::Instant::now() + SECOND * 21;
     while let Ok(Some(_)) = tokio::time::timeout_at(until, job.next()).await {}

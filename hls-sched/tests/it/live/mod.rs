@@ -55,7 +55,7 @@ pub(crate) async fn record_from(
     path: &str,
     with: impl FnOnce(JobBuilder) -> JobBuilder,
 ) -> Result<Recorded, Box<dyn Error>> {
-    let folder = Folder::new()?;
+    let folder = Folder::in_memory()?;
     let (done, events) = record_into(&folder, &air, path, with).await?;
     Ok(Recorded { air, folder, done, events })
 }

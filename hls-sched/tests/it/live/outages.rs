@@ -107,7 +107,7 @@ async fn a_process_that_was_stopped_does_not_blame_the_stream_for_it() -> Outcom
     let outage = Outage::new(Of::Everything, SECOND * 18, SECOND * 640);
     let broadcast = noise(360).outage(outage);
     let air = OnAir::new(&broadcast);
-    let folder = Folder::new()?;
+    let folder = Folder::in_memory()?;
     let patience = Some(SECOND * 120);
     let job = job(&air, &broadcast.playlist_path(0, 0)).give_up_after(patience);
     let job = job.output(folder.file("out.ts")).start();
@@ -126,7 +126,7 @@ async fn a_process_that_was_stopped_does_not_blame_the_stream_for_it() -> Outcom
 #[tokio::test(start_paused = true)]
 async fn what_has_left_the_window_when_its_key_comes_has_been_kept() -> Outcome {
     for (name, lasts, how) in
-        [("503", 30, None), ("404", 200, Some(404)), ("403", 200, Some(403)), ("long", 1200, None)]
+        [("503", 30, None), ("404", 40, Some(404)), ("403", 40, Some(403)), ("long", 1200, None)]
     {
         let keys = Outage::new(Of::Keys, SECOND * 21, SECOND * lasts);
         let keys = how.map_or(keys.clone(), |status| keys.status(status));

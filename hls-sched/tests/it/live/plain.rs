@@ -175,7 +175,7 @@ async fn a_reader_of_low_latency_is_less_than_two_target_durations_behind() -> O
 async fn fragments_have_their_section_once() -> Outcome {
     let broadcast = Broadcast::synthetic_fmp4(SECOND * 2, 3000).total(20);
     let air = OnAir::new(&broadcast);
-    let folder = Folder::new()?;
+    let folder = Folder::in_memory()?;
     let path = broadcast.playlist_path(0, 0);
     let done = job(&air, &path).output(folder.file("out.mp4")).start().finish().await?;
     let offered = air.transmission().offered(0, SECOND * 900);

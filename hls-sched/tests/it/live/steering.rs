@@ -174,7 +174,7 @@ async fn a_download_stays_where_it_is_if_the_other_pathway_can_not_be_had() -> O
 
 #[tokio::test]
 async fn over_sockets_a_recording_turns_to_another_server() -> Outcome {
-    let (one, other, folder) = (Origin::start(), Origin::start(), Folder::new()?);
+    let (one, other, folder) = (Origin::start(), Origin::start(), Folder::in_memory()?);
     let broadcast = Broadcast::synthetic(SECOND / 2, 20_000).total(24).pathway("b", &other.base());
     let broadcast = broadcast.steer(Duration::ZERO, &["a", "b"]).steer(SECOND * 3, &["b", "a"]);
     let published = broadcast.steering_ttl(SECOND).publish_on(&[&one, &other]);

@@ -73,7 +73,7 @@ async fn a_section_that_is_the_same_goes_into_the_file_and_another_one_into_the_
         ("another", fragments().other_map(SECOND * 21), [0..17, 17..30]),
     ] {
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
-        let folder = Folder::new()?;
+        let folder = Folder::in_memory()?;
         let path = broadcast.playlist_path(0, 0);
         let done = job(&air, &path).output(folder.file("out.mp4")).start().finish().await?;
         let offered = air.transmission().offered(0, SECOND * 900);
