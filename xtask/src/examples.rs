@@ -40,8 +40,9 @@ struct Stage {
 
 impl Stage {
     fn set() -> Result<Self> {
-        let mut args = vec!["build"];
-        args.extend(ALL.iter().flat_map(|(package, example)| ["--package", package, "--example", example]));
+        // Of the whole workspace, as `cargo xtask test` builds them: what is there from that is not built again.
+        let mut args = vec!["build", "--workspace"];
+        args.extend(ALL.iter().flat_map(|(_, example)| ["--example", example]));
         workspace::run(&mut workspace::cargo(&args))?;
         let target = workspace::target()?;
         let folder = target.join("examples");

@@ -18,8 +18,6 @@ struct Tally {
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let start = Instant::now();
-    // Tests of other crates may want the program, and cargo builds it for those of its own package only.
-    workspace::run(&mut workspace::cargo(&["build", "--package", "hls-cli"]))?;
     let mut tally = Tally::default();
     let whole = tally.run(&["test", "--workspace"], args)?;
     let mut others = Vec::new();

@@ -20,7 +20,19 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 pub(crate) fn cargo_in(folder: &Path, args: &[&str]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(args).current_dir(folder);
+    // What cargo told this process of xtask would have ring, and all above it, built again, and again by the next cargo
+    // of the shell.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_package) {
+            cargo.env_remove(name);
+        }
+    }
     cargo
+}
+
+/// Tells whether `cargo run` sets a variable to say which package it runs.
+fn is_of_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs a command with the terminal of this process, and fails if it fails.
