@@ -23,7 +23,7 @@ use crate::kept::{Kept, request_for, waits_for_keys};
 use crate::keys::Keys;
 use crate::meter::Meters;
 use crate::pace::{Account, Pacer};
-use crate::piece::{Pieces, begin_of};
+use crate::piece::{Agreed, begin_of};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
 use crate::planner::LARGEST_HEDGE;
@@ -81,7 +81,7 @@ pub(crate) struct TrackChecks {
     known: Notify,
     /// The configuration as it was had for a segment that came first; `None`: it could not be had.
     foreseen: OnceCell<Option<Configuration>>,
-    pub(crate) pieces: Pieces,
+    pub(crate) pieces: Agreed,
 }
 
 /// A unit that is whole.
@@ -508,7 +508,7 @@ impl TrackChecks {
             configuration: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
-            pieces: Pieces::default(),
+            pieces: Agreed::default(),
         }
     }
 

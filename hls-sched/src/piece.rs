@@ -16,14 +16,14 @@ pub(crate) const NOT_ALONE: &str = "remux.not_alone";
 
 /// What all pieces of a track have to agree on.
 #[derive(Debug, Default)]
-pub(crate) struct Pieces {
+pub(crate) struct Agreed {
     /// Their tracks.
     pub(crate) tracks: OnceLock<UnitTracks>,
     /// Units that no piece could be made of.
     unfit: Doubts,
 }
 
-impl Pieces {
+impl Agreed {
     /// Whether the piece that was made of a unit goes with the others. Where a unit is none by itself, it may not be all of
     /// it; when the same comes again, it is.
     pub(crate) fn judge(&self, place: Place, name: &str, whole: &Whole) -> Result<(), Error> {

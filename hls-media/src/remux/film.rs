@@ -1,7 +1,6 @@
 //! An MP4 whose data is in its place already, unit by unit: what is still to be written is in front of it.
 
 use super::{
-    alone::UnitRemuxer,
     clock::{MpegClock, SampleClock, scaled},
     error::RemuxError,
     index::Recorder,
@@ -24,7 +23,7 @@ const LARGEST_ROOM: u64 = 1 << 30;
 /// A header of 32 bits.
 const HEADER: u64 = 8;
 
-/// Puts the units that a [`UnitRemuxer`] has made onto one timeline.
+/// Puts the units that a [`UnitRemuxer`](super::UnitRemuxer) has made onto one timeline.
 #[derive(Debug)]
 pub struct Film {
     input: Input,
@@ -143,12 +142,6 @@ impl Film {
     pub fn finish(self, texts: &[TextTrack]) -> Result<FilmFront, RemuxError> {
         let indexed = self.recorder.finish(self.input, &self.infos)?;
         Ok(FilmFront { plan: Plan::new(vec![indexed], texts)? })
-    }
-
-    /// Begins a unit as [`UnitRemuxer::new`] does.
-    #[must_use]
-    pub fn begin_unit(input: &Input) -> UnitRemuxer {
-        UnitRemuxer::new(input.takes, input.codecs.as_deref())
     }
 }
 

@@ -211,3 +211,57 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event() -> impl Strategy<Value = Event> {
+        let time = prop_oneof![-9000_i64..9000, any::<i64>()];
+        let heard = (proptest::option::of(time.clone()), any::<u32>(), any::<u32>());
+        let sample = (0..3_usize, time.clone(), time, any::<u32>(), any::<bool>(), any::<u8>(), heard);
+        let sample = sample.prop_map(|(track, dts, pts, size, is_sync, entry, (stamp, samples, rate))| {
+            let is_video = track == 0;
+            // Of pictures, nothing is heard; of sounds, only that counts, and all are sync samples.
+            let (dts, pts) = if is_video { (dts, pts) } else { (0, 0) };
+            let is_sync = is_sync || !is_video;
+            let heard = if is_video { Heard::default() } else { Heard { stamp, samples, rate } };
+            let sample = Sample { offset: 0, unit: 0, dts, pts, duration: 0, size, is_sync, entry };
+            Event::Sample { track, sample, heard }
+        });
+        let damaged = (1..3_usize, any::<u64>()).prop_map(|(track, bytes)| Event::Damaged { track, bytes });
+        prop_oneof![8 => sample, 1 => damaged, 1 => Just(Event::RoundEnd)]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(events in proptest::collection::vec(event(), 0..200)) {
+            let mut video = TrackInfo::video();
+            (video.size, video.entries) = ((1920, 1080), vec![vec![1, 2, 3], Vec::new()]);
+            let sound = TrackInfo { language: Some(*b"eng"), ..TrackInfo::sound() };
+            let (infos, codecs) = (
+                vec![video, sound, TrackInfo::sound()],
+                vec![Codec::Avc, Codec::Audio(crate::Container::Adts), Codec::Audio(crate::Container::Ac3)],
+            );
+            let mut writer = Writer::default();
+            for event in &events {
+                match event {
+                    Event::Sample { track, sample, heard } => writer.sample(*track, *track == 0, sample, *heard),
+                    Event::Damaged { track, bytes } => writer.damaged(*track, *bytes),
+                    Event::RoundEnd => writer.end_round(),
+                }
+            }
+            let record = writer.finish(&infos, &codecs);
+            prop_assert_eq!(len(&record[record.len() - END..]), Some(record.len() as u64));
+            let (mut reader, tracks, of) = Reader::new(&record).unwrap();
+            prop_assert_eq!((tracks, of), (infos, codecs));
+            let mut read = Vec::new();
+            while let Some(event) = reader.next().unwrap() {
+                read.push(event);
+            }
+            prop_assert_eq!(read, events);
+        }
+    }
+}

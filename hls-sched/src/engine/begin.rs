@@ -57,7 +57,7 @@ async fn parts(
         let whole_tracks = part.whole_tracks;
         let (finished, next) = match part.run(config, transport, (events, also), orders).await {
             Ok(ended) => ended,
-            Err(error) if error.code() == NOT_ALONE && !whole_tracks => {
+            Err(error) if error.code() == NOT_ALONE && error.kind() == Kind::Internal && !whole_tracks => {
                 let message = format!("{error}: all segments are fetched first, and made into an MP4 then");
                 let _ = events.send(Event::Warning { kind: "output", message });
                 part = Part { whole_tracks: true, ..Part::default() };
@@ -366,7 +366,11 @@ impl Part {
             }
             Err(error) => Err(error),
         };
-        if let Err(error) = transferred {
+        if let Err(mut error) = transferred {
+            if error.code() == NOT_ALONE && recovered.replaces {
+                // What has its name is no less for it, and is not begun anew.
+                error = error.of_kind(Kind::Content).next("-o with another name makes the whole file anew");
+            }
             return Err(engine.keep(error).await);
         }
         let (bytes, damaged) = (engine.bytes, engine.damaged.segments);

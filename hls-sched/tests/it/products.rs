@@ -173,6 +173,24 @@ async fn gaps_are_chapters_until_they_are_filled() -> Outcome {
     Ok(())
 }
 
+/// A segment that comes late and is not whole by itself has no place in a film that has its name: that stays as it is.
+#[tokio::test]
+async fn a_film_with_gaps_is_not_begun_anew() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let vod = Vod::from_media(Media::Ts).publish(&origin);
+    let out = folder.file("movie.mp4");
+    lose(&origin, &vod, &[2]);
+    job(&vod.url).allow_gaps(true).output(&out).start().finish().await?;
+    let film = std::fs::read(&out)?;
+    // All of it but the tables in front.
+    let tail = Media::Ts.segments()[2][3 * 188..].to_vec();
+    origin.script(&vod.segment_paths[2], [Reply::ok(tail).forever()]);
+    let error = job(&vod.url).allow_gaps(true).output(&out).start().finish().await.err();
+    let error = error.ok_or("a failure was expected")?;
+    assert_eq!((error.kind(), error.code()), (Kind::Content, "remux.not_alone"), "{error}");
+    same(&out, &film)
+}
+
 #[tokio::test]
 async fn what_an_end_in_the_middle_leaves_is_joined_later() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);

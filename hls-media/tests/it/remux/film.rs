@@ -23,7 +23,7 @@ fn alone(input: &Input, bytes: &[u8]) -> Result<Vec<(usize, Vec<u8>, UnitTracks)
             continue;
         }
         let unit = &bytes[*begin..begins.get(number + 1).copied().unwrap_or(bytes.len())];
-        let mut remuxer = Film::begin_unit(input);
+        let mut remuxer = UnitRemuxer::new(input.takes, input.codecs.as_deref());
         let mut out = Vec::new();
         for piece in unit.chunks(30_011) {
             out.extend(remuxer.push(piece)?);
