@@ -9,7 +9,7 @@ use hls_state::{Hasher, Placed};
 use crate::error::{Error, Kind};
 
 /// Reads in pieces of this size.
-pub(super) const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 256 << 10;
 
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
