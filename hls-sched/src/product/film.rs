@@ -55,9 +55,7 @@ impl Filmed {
 
     /// Writes what lets a player show what is there by now. Nothing depends on it.
     fn frame_so_far(&mut self, store: &mut dyn ResumeStore) {
-        let layout = Layout::new(vec![self.about.output.clone()]);
-        let path = layout.map(|layout| layout.part(0)).unwrap_or_default();
-        let room = self.about.placed.first().map_or(0, |first| first.offset);
+        let (path, room) = (self.about.part(), self.about.room());
         self.framed = self.about.end();
         if let Ok(film) = self.about.film(&path)
             && let Ok(front) = film.finish(&[])
@@ -76,13 +74,11 @@ impl Filmed {
 
     /// Writes what belongs around the pieces.
     fn frame(&self, store: &mut dyn ResumeStore) -> Result<(), Error> {
-        let About { output, .. } = &self.about;
-        let layout = Layout::new(vec![output.clone()]);
-        let path = layout.map(|layout| layout.part(0)).unwrap_or_default();
+        let path = self.about.part();
         let front = self.about.front(&path)?;
         let report = front.report();
         tell_findings(&self.about.events, |_| String::new(), &report.findings, report.more);
-        let (room, end) = (self.about.placed.first().map_or(0, |first| first.offset), self.about.end());
+        let (room, end) = (self.about.room(), self.about.end());
         let fits =
             front.write(room, Some(end), |at, bytes| store.write_around(0, at, &[IoSlice::new(bytes)]))?;
         if !fits {
@@ -101,6 +97,16 @@ impl About {
             Some(known) => *known = placed,
             None => self.placed.insert(at, placed),
         }
+    }
+
+    /// Where the output grows.
+    fn part(&self) -> PathBuf {
+        Layout::new(vec![self.output.clone()]).map(|layout| layout.part(0)).unwrap_or_default()
+    }
+
+    /// Where the pieces begin and end.
+    fn room(&self) -> u64 {
+        self.placed.first().map_or(0, |first| first.offset)
     }
 
     fn end(&self) -> u64 {
