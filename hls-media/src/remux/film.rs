@@ -1,5 +1,7 @@
 //! An MP4 whose data is in its place already, unit by unit: what is still to be written is in front of it.
 
+use std::ops::Range;
+
 use super::{
     clock::{MpegClock, SampleClock, scaled},
     error::RemuxError,
@@ -145,6 +147,15 @@ impl Film {
     }
 }
 
+/// How what belongs around the data was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The room was large enough; else the tables are behind the data.
+    pub fits: bool,
+    /// Bytes in front of the data that mean nothing. They were not written, and what was there before is still there.
+    pub unused: Range<u64>,
+}
+
 /// What is written in front of the data.
 #[derive(Debug)]
 pub struct FilmFront {
@@ -172,10 +183,10 @@ impl FilmFront {
     }
 
     /// Writes all that an MP4 needs around the data, which lies in the output from `room` to `end`: calls `write` with an
-    /// offset and what belongs there. `false`: the room was too small, and the tables are behind the data.
+    /// offset and what belongs there.
     ///
-    /// Without an `end`, the output still grows: what is there now can be played from then on, and where the room is too
-    /// small, nothing is written.
+    /// Where the output still `grows`, what is there now can be played from then on, whatever comes behind it; where the room
+    /// is too small, nothing is written then.
     ///
     /// # Errors
     ///
@@ -183,24 +194,26 @@ impl FilmFront {
     pub fn write<E>(
         mut self,
         room: u64,
-        end: Option<u64>,
+        end: u64,
+        grows: bool,
         mut write: impl FnMut(u64, &[u8]) -> Result<(), E>,
-    ) -> Result<bool, E> {
+    ) -> Result<Written, E> {
         let text = self.plan.text_len();
         let text = if text > 0 { HEADER + text } else { 0 };
         let brand = ftyp();
         let begin = brand.len() as u64;
         // Whatever they turn out to be, tables are not longer than this.
         let most = Front::tables(&self.plan, true).len();
-        let is_large = end.is_none_or(|end| end + most + text > u64::from(u32::MAX));
+        let is_large = end + most + text > u64::from(u32::MAX);
         let tables = if is_large { most } else { Front::tables(&self.plan, false).len() };
         let before = begin + tables + text + DATA_HEADER;
         let fits = before == room || before + HEADER <= room;
-        let (tables_at, free_at) = match end {
-            _ if fits => (begin, begin + tables + text),
-            Some(end) => (end, begin),
-            None => return Ok(false),
-        };
+        let (tables_at, free_at) = if fits { (begin, begin + tables + text) } else { (end, begin) };
+        let data_at = room.saturating_sub(DATA_HEADER);
+        let written = Written { fits, unused: (free_at + HEADER).min(data_at)..data_at };
+        if grows && !fits {
+            return Ok(written);
+        }
         self.plan.text_at = tables_at + tables + HEADER;
         let mut front = Front::tables(&self.plan, is_large);
         write(0, &brand)?;
@@ -219,13 +232,12 @@ impl FilmFront {
                 at += text.data.len() as u64;
             }
         }
-        let data_at = room.saturating_sub(DATA_HEADER);
         let free = data_at.saturating_sub(free_at);
         if free > 0 {
             write(free_at, &free_header(free))?;
         }
-        write(data_at, &data_header(end.map(|end| end.saturating_sub(data_at))))?;
-        Ok(fits)
+        write(data_at, &data_header((!grows).then(|| end.saturating_sub(data_at))))?;
+        Ok(written)
     }
 }
 
@@ -237,10 +249,7 @@ fn data_header(len: Option<u64>) -> Vec<u8> {
     }
 }
 
-/// The header of a box that is skipped, whatever is in it.
+/// The header of a box that is skipped, whatever is in it. No room is so large that 32 bits could not say it.
 fn free_header(len: u64) -> Vec<u8> {
-    match u32::try_from(len) {
-        Ok(short) => [&short.to_be_bytes()[..], b"free"].concat(),
-        Err(_) => [&[0, 0, 0, 1][..], b"free", &len.to_be_bytes()].concat(),
-    }
+    [&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes()[..], b"free"].concat()
 }

@@ -78,7 +78,7 @@ mod transport;
 
 pub use alone::{UNIT_END, UnitEnd, UnitRemuxer, UnitTracks, record_len};
 pub use error::RemuxError;
-pub use film::{Film, FilmFront};
+pub use film::{Film, FilmFront, Written};
 pub use index::{Index, Indexed};
 pub use input::{Input, Takes, Unit};
 pub use remuxer::{Remuxer, Step};

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{IoSlice, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hls_media::remux::{Film, FilmFront, RemuxError, UNIT_END, UnitTracks, record_len};
+use hls_media::remux::{Film, FilmFront, RemuxError, UNIT_END, UnitTracks, Written, record_len};
 use hls_state::{Error, Layout, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -20,7 +21,7 @@ use crate::prepare;
 use crate::watched::Watch;
 
 /// Reads in pieces of this size.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 64 << 10;
 
 /// It can be played from this size on, in bytes, and each time that it is twice as long. With more pieces that would take
 /// time and memory from those that come.
@@ -60,7 +61,8 @@ impl Filmed {
         if let Ok(film) = self.about.film(&path)
             && let Ok(front) = film.finish(&[])
         {
-            let _ = front.write(room, None, |at, bytes| store.write_around(0, at, &[IoSlice::new(bytes)]));
+            let write = |at, bytes: &[u8]| store.write_around(0, at, &[IoSlice::new(bytes)]);
+            let _ = front.write(room, self.framed, true, write);
         }
         // What is wrong is told at the end, if it still is.
         self.about.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -79,8 +81,9 @@ impl Filmed {
         let report = front.report();
         tell_findings(&self.about.events, |_| String::new(), &report.findings, report.more);
         let (room, end) = (self.about.room(), self.about.end());
-        let fits =
-            front.write(room, Some(end), |at, bytes| store.write_around(0, at, &[IoSlice::new(bytes)]))?;
+        let write = |at, bytes: &[u8]| store.write_around(0, at, &[IoSlice::new(bytes)]);
+        let Written { fits, unused } = front.write(room, end, false, write)?;
+        wipe(&path, unused, store)?;
         if !fits {
             let message = "the tables of the MP4 are longer than was foreseen: they are at its end, and some players need all \
                            of it before they begin";
@@ -88,6 +91,26 @@ impl Filmed {
         }
         self.about.write_manifest(&path)
     }
+}
+
+/// Takes away what was written in front when the film was shorter, by this run or another: the same stream makes the same
+/// file. What was never written to takes no room, and stays so.
+fn wipe(path: &Path, unused: Range<u64>, store: &mut dyn ResumeStore) -> Result<(), Error> {
+    let failed = |e| Error::from_io("can't read", path, e);
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut buffer, mut at) = (vec![0; PIECE], unused.start);
+    file.seek(SeekFrom::Start(at)).map_err(failed)?;
+    while at < unused.end {
+        let most = usize::try_from(unused.end - at).unwrap_or(PIECE).min(PIECE);
+        let piece = buffer.get_mut(..most).unwrap_or_default();
+        file.read_exact(piece).map_err(failed)?;
+        if piece.iter().any(|byte| *byte != 0) {
+            piece.fill(0);
+            store.write_around(0, at, &[IoSlice::new(piece)])?;
+        }
+        at += most as u64;
+    }
+    Ok(())
 }
 
 impl About {

@@ -50,13 +50,13 @@ fn film(
         mp4.extend(unit);
     }
     let (front, end) = (film.finish(texts).expect("a film"), mp4.len() as u64);
-    let fits = front.write(room, Some(end), |at, bytes| {
+    let fits = front.write(room, end, false, |at, bytes| {
         let at = at as usize;
         mp4.resize(mp4.len().max(at + bytes.len()), 0);
         mp4[at..at + bytes.len()].copy_from_slice(bytes);
         Ok::<(), ()>(())
     });
-    (mp4, fits.expect("nothing fails"))
+    (mp4, fits.expect("nothing fails").fits)
 }
 
 fn word(bytes: &[u8], at: usize) -> usize {
@@ -256,7 +256,7 @@ fn a_record_that_is_damaged_is_refused() {
             if film.unit(0, 4096, unit.len() as u64, &record).is_ok() {
                 let _ = film
                     .finish(&[])
-                    .map(|front| front.write(1 << 20, Some(1 << 21), |_, _| Ok::<(), ()>(())));
+                    .map(|front| front.write(1 << 20, 1 << 21, false, |_, _| Ok::<(), ()>(())));
             }
         }
         assert!(Film::new(input.clone()).unit(0, 0, unit.len() as u64, &record[..at]).is_err());
