@@ -122,7 +122,7 @@ struct Engine {
     drain_until: Option<Instant>,
     /// The main output; none where the bytes go to a reader.
     output: Option<std::path::PathBuf>,
-    /// The outputs are the bytes of tracks, one behind the other; else they are made of them.
+    /// The main output is the bytes of a track, one behind the other; else it is made of some.
     is_joined: bool,
     /// About how many bytes all of it will be.
     estimate: Option<u64>,

@@ -591,7 +591,12 @@ const GIVE_UP_LIVE_AFTER: Duration = Duration::from_secs(1800);
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn asked_to_end(orders: &mut watch::Receiver<Control>) {
-    while orders.borrow_and_update().end == End::None {
+    asked_to(orders, End::Stop).await;
+}
+
+/// Waits until it is to end so, or sooner.
+pub(crate) async fn asked_to(orders: &mut watch::Receiver<Control>, end: End) {
+    while orders.borrow_and_update().end < end {
         if orders.changed().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -147,6 +147,20 @@ impl Watch for About {
     }
 }
 
+/// How many bytes a file has, and their hash.
+pub(crate) fn sum_of_file(path: &Path) -> Result<(u64, Sha), Error> {
+    let mut file = File::open(path).map_err(|e| Error::from_io("can't read", path, e))?;
+    let (mut sum, mut len, mut buffer) = (Sha256::new(), 0, vec![0; PIECE]);
+    loop {
+        let read = file.read(&mut buffer).map_err(|e| Error::from_io("can't read", path, e))?;
+        if read == 0 {
+            return Ok((len, Sha::of(sum)));
+        }
+        sum.update(buffer.get(..read).unwrap_or_default());
+        len += read as u64;
+    }
+}
+
 /// Writes the manifest of outputs that are no segments one behind the other.
 pub(crate) fn write_of_files(
     main: &Path,

@@ -24,13 +24,14 @@ pub(crate) fn of(config: &Config, choice: Option<Choice>, ends: &Ends, tracks: &
     memo.remembered = config.remembered.clone();
     let of_file = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = ends.outputs.first().map(|main| of_file(main)).unwrap_or_default();
-    // Tracks that are no outputs lie in the folder of the job.
-    let in_folder = ends.tracks.iter().map(|name| format!("{folder}.hls/{name}"));
-    let outputs = ends.outputs.iter().filter(|_| ends.tracks.is_empty()).map(|path| of_file(path));
-    memo.outputs = in_folder
-        .chain(outputs)
+    memo.outputs = (0..)
         .zip(&tracks.0)
-        .map(|(name, track)| {
+        .map(|(n, track)| {
+            // Tracks that are no outputs lie in the folder of the job.
+            let name = match ends.tracks.get(n).and_then(Option::as_ref) {
+                Some(name) => format!("{folder}.hls/{name}"),
+                None => ends.outputs.get(n).map(|path| of_file(path)).unwrap_or_default(),
+            };
             let mut expected = Expected::new(name, track.units(), track.init_places());
             expected.estimated_bytes = track.estimated_bytes();
             expected

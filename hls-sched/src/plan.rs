@@ -87,6 +87,16 @@ pub(crate) struct LiveUnit {
     pub(crate) start: Duration,
     /// When, by the clock of the stream, in microseconds since 1970.
     pub(crate) at: Option<i64>,
+    /// The discontinuity sequence number; never less than that of the unit before.
+    pub(crate) discontinuity: u64,
+}
+
+impl LiveUnit {
+    /// The number of its timeline: greater than all before it where its stream was started anew.
+    pub(crate) fn timeline(self) -> u64 {
+        const BITS: u32 = 40;
+        u64::from(self.epoch & 0xff_ffff) << BITS | self.discontinuity.min((1 << BITS) - 1)
+    }
 }
 
 /// How a unit is encrypted.

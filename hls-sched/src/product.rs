@@ -2,8 +2,8 @@
 
 pub(crate) mod ahead;
 mod captions;
+mod clock;
 mod conveyor;
-mod copy;
 pub(crate) mod film;
 mod first_pass;
 mod mp4;
@@ -23,9 +23,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Joining};
-use crate::job::{Control, Format, asked_to_end};
+use crate::job::{Control, End, Format, asked_to};
 use crate::manifest::{FileEntry, Sha};
-use crate::manifested::write_of_files;
+use crate::manifested::{sum_of_file, write_of_files};
 use crate::plan::Tracks;
 use crate::prepare::{About, Chosen, Role, Selection};
 use crate::size::Size;
@@ -44,14 +44,25 @@ pub(crate) enum Made {
     Mp4,
     Vtt,
     Srt,
-    /// The bytes of its track.
-    Copy,
+}
+
+/// What a job's outputs are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outputs {
+    /// Each is the bytes of a track.
+    Joined,
+    /// Subtitles are merged, beside others that are the bytes of a track.
+    Beside,
+    /// All are made of tracks.
+    Made(Made),
 }
 
 /// An output that is made of tracks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Product {
     pub(crate) made: Made,
+    /// Which of the outputs it is.
+    pub(crate) output: usize,
     /// Which tracks. Of an MP4 the first has the chapters; of subtitles the first are they, and the others tell the time.
     pub(crate) tracks: Vec<usize>,
 }
@@ -78,13 +89,13 @@ fn extension(path: &Path) -> String {
     path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
 }
 
-/// What outputs of this name are made into; `None`: each is the bytes of a track, in order.
-pub(crate) fn made_of(format: Format, path: &Path, selection: &Selection) -> Option<Made> {
+/// What outputs of this name are.
+pub(crate) fn outputs_of(format: Format, path: &Path, selection: &Selection) -> Outputs {
     let chosen = &selection.chosen;
-    if chosen.is_empty() || chosen.iter().any(|chosen| chosen.track.is_growing()) {
-        return None;
-    }
+    // A recording keeps what its player can show while it grows.
+    let is_growing = chosen.iter().any(|chosen| chosen.track.is_growing());
     let is_mp4 = match format {
+        _ if is_growing => false,
         Format::Join | Format::Ts => false,
         Format::Mp4 => true,
         Format::Auto => matches!(extension(path).as_str(), "mp4" | "m4v" | "mov" | "m4a"),
@@ -97,15 +108,15 @@ pub(crate) fn made_of(format: Format, path: &Path, selection: &Selection) -> Opt
         };
         let is_plain = selection.films.iter().all(|film| film.tracks.len() == 1) && chosen.iter().all(is_one);
         let is_text = chosen.iter().all(is_text);
-        return (!is_plain && !is_text).then_some(Made::Mp4);
+        return if is_plain || is_text { Outputs::Joined } else { Outputs::Made(Made::Mp4) };
     }
-    if format != Format::Auto {
-        return None;
+    if format != Format::Auto || chosen.is_empty() {
+        return Outputs::Joined;
     }
     match text_of(path).filter(|_| chosen.iter().all(|one| is_text(one) || one.role == Role::Clock)) {
-        Some(text) => Some(text),
-        // Subtitles beside something else.
-        None => (chosen.len() > 1 && chosen.iter().any(is_text)).then_some(Made::Copy),
+        Some(text) => Outputs::Made(text),
+        None if chosen.len() > 1 && chosen.iter().any(is_text) => Outputs::Beside,
+        None => Outputs::Joined,
     }
 }
 
@@ -118,6 +129,7 @@ pub(crate) fn is_partly_taken(chosen: &Chosen) -> bool {
 pub(crate) struct Step {
     pub(crate) making: Making,
     pub(crate) products: Vec<Product>,
+    /// All outputs of the job.
     pub(crate) outputs: Vec<PathBuf>,
     pub(crate) tracks: Arc<Tracks>,
     pub(crate) abouts: Vec<About>,
@@ -125,6 +137,8 @@ pub(crate) struct Step {
     pub(crate) texts: Vec<bool>,
     /// Tracks lack segments, so that a later run may make it better.
     pub(crate) has_gaps: bool,
+    /// Of a recording, which was told to end already: only who is in a hurry ends this too.
+    pub(crate) is_live: bool,
     pub(crate) manifest: Option<Manifest>,
     /// Has indexed the tracks while they grew.
     pub(crate) ahead: Option<Ahead>,
@@ -146,7 +160,7 @@ impl Step {
     ) -> Result<u64, Error> {
         let stop = Arc::new(AtomicBool::new(false));
         let (told, events) = (Arc::clone(&stop), events.clone());
-        let kept = self.kept();
+        let (kept, is_live) = (self.kept(), self.is_live);
         let mut work = tokio::task::spawn_blocking(move || {
             let mut this = self;
             let indexes = this.ahead.take().map(Ahead::finish).unwrap_or_default();
@@ -159,7 +173,7 @@ impl Step {
         });
         let result = tokio::select! {
             result = &mut work => result,
-            () = asked_to_end(orders) => {
+            () = asked_to(orders, if is_live { End::Cancel } else { End::Stop }) => {
                 stop.store(true, Ordering::Relaxed);
                 work.await
             }
@@ -176,7 +190,7 @@ impl Step {
     pub(crate) fn index_ahead(
         &mut self,
         store: Box<dyn ResumeStore>,
-        names: &[String],
+        names: &[Option<String>],
         placed: &[Vec<Placed>],
     ) -> Box<dyn ResumeStore> {
         let Some(layout) = Layout::of_tracks(self.outputs.clone(), names) else { return store };
@@ -234,7 +248,6 @@ impl Step {
             match product.made {
                 Made::Mp4 => mp4::make(self, product, &units, &mut write, &mut told)?,
                 Made::Vtt | Made::Srt => captions::make(self, product, &units, &mut write, &mut told)?,
-                Made::Copy => copy::make(self, product, &units, &mut write, &mut told)?,
             }
             made.push(growth.end());
             sums.push(sum);
@@ -244,17 +257,22 @@ impl Step {
 
     fn finish(self, made: &[hls_state::Made], sums: &[Option<Sha256>]) -> Result<u64, Error> {
         if let (Some(manifest), Some(main)) = (&self.manifest, self.outputs.first()) {
-            let files =
-                self.outputs.iter().zip(made).zip(sums).zip(0_u8..).filter_map(|(((path, made), sum), n)| {
-                    let name = path.file_name()?.to_string_lossy().into_owned();
-                    Some(FileEntry { track: n, name, length: made.len, sha256: Sha::of(sum.clone()?) })
-                });
-            let files = files.collect::<Vec<_>>();
+            let made = |n: usize| {
+                let number = self.products.iter().position(|product| product.output == n)?;
+                Some((made.get(number)?.len, Sha::of(sums.get(number)?.clone()?)))
+            };
+            let mut files = Vec::new();
+            for (n, path) in self.outputs.iter().enumerate() {
+                let (length, sha256) = made(n).map_or_else(|| sum_of_file(path), Ok).map_err(Error::state)?;
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                files.push(FileEntry { track: u8::try_from(n).unwrap_or(u8::MAX), name, length, sha256 });
+            }
             let how = (manifest.replace, manifest.sync);
             write_of_files(main, &manifest.source, &files, how).map_err(Error::state)?;
         }
         self.making.finish(made, self.has_gaps).map_err(Error::state)?;
-        Ok(made.iter().map(|made| made.len).sum())
+        let lengths = self.outputs.iter().filter_map(|path| std::fs::metadata(path).ok());
+        Ok(lengths.map(|meta| meta.len()).sum())
     }
 
     /// What a track is called in messages: nothing where there is one only.

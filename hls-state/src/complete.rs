@@ -57,11 +57,6 @@ fn is_whole(path: &Path, claims: &[Placed], length: Option<u64>) -> Result<bool,
     recover::verify(&mut file, path, claims)
 }
 
-/// Whether all that could be had was, and the log says so.
-pub(crate) fn is_complete(records: &[Record]) -> bool {
-    records.iter().any(|record| matches!(record, Record::Complete(_)))
-}
-
 /// Whether a complete job lacks units.
 pub(crate) fn has_gaps(records: &[Record], outputs: usize) -> bool {
     recover::claims(records, outputs).iter().flatten().any(Placed::is_gap)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Layout {
     outputs: Vec<PathBuf>,
-    /// What is made of the outputs, which are no more than material then.
+    /// What is made of those of the outputs that are tracks, and so no more than material.
     made: Vec<PathBuf>,
     folder: PathBuf,
 }
@@ -23,15 +23,22 @@ impl Layout {
         named.then_some(Self { outputs, made: Vec::new(), folder })
     }
 
-    /// The layout of a job whose outputs are made of others, its tracks, which lie in its folder under these names.
+    /// The layout of a job whose files are made of others, its tracks, which lie in its folder under these names. Where there
+    /// is no name in the place of a file, that file is an output: units go to it, and nothing is made.
     ///
-    /// Returns `None` as [`new`](Self::new) does, and where a name is not that of a [track](Self::track).
+    /// Returns `None` as [`new`](Self::new) does, where a name is not that of a [track](Self::track), and where there is none.
     #[must_use]
-    pub fn of_tracks(made: Vec<PathBuf>, tracks: &[String]) -> Option<Self> {
-        let Self { outputs: made, folder, .. } = Self::new(made)?;
+    pub fn of_tracks(files: Vec<PathBuf>, tracks: &[Option<String>]) -> Option<Self> {
+        let Self { outputs: files, folder, .. } = Self::new(files)?;
         let fits = |name: &String| is_track(name) && !name.contains(['/', '\\', '\0']);
-        let named = !tracks.is_empty() && tracks.iter().all(fits);
-        let outputs = tracks.iter().map(|name| folder.join(name)).collect();
+        let named = tracks.iter().any(Option::is_some) && tracks.iter().flatten().all(fits);
+        let place = |(n, name): (usize, &Option<String>)| match name {
+            Some(name) => Some(folder.join(name)),
+            None => files.get(n).cloned(),
+        };
+        let outputs = tracks.iter().enumerate().map(place).collect::<Option<Vec<_>>>()?;
+        let is_made = |n: usize| tracks.get(n).is_none_or(Option::is_some);
+        let made = (0..).zip(files).filter(|(n, _)| is_made(*n)).map(|(_, file)| file).collect();
         named.then_some(Self { outputs, made, folder })
     }
 
@@ -41,7 +48,7 @@ impl Layout {
         format!("{TRACK}{number}.{extension}")
     }
 
-    /// What is made of the outputs; empty where nothing is.
+    /// What is made of tracks; empty where nothing is.
     #[must_use]
     pub fn made(&self) -> &[PathBuf] {
         &self.made
@@ -68,6 +75,17 @@ impl Layout {
     #[must_use]
     pub fn part(&self, output: usize) -> PathBuf {
         self.outputs.get(output).map(|o| suffixed(o, ".part")).unwrap_or_default()
+    }
+
+    /// Whether an output is a track: nobody's result.
+    pub(crate) fn is_track(&self, output: usize) -> bool {
+        !self.made.is_empty() && self.outputs.get(output).is_some_and(|o| o.parent() == Some(&self.folder))
+    }
+
+    /// The outputs that are somebody's result.
+    pub(crate) fn results(&self) -> impl Iterator<Item = &PathBuf> {
+        let all = self.outputs.iter().enumerate();
+        all.filter(|(n, _)| !self.is_track(*n)).map(|(_, output)| output)
     }
 
     /// The folder of the job's state.

@@ -18,9 +18,10 @@ pub enum Durability {
 pub struct Options {
     /// The outputs; the first one is the main output.
     pub outputs: Vec<PathBuf>,
-    /// Where the outputs are [made](crate::Making) of others: the names of these, as [`Layout::track`](crate::Layout::track)
-    /// gives them. Units go to them, and they stay in the folder of the job. Empty: units go to the outputs.
-    pub tracks: Vec<String>,
+    /// Where outputs are [made](crate::Making) of others: the names of these, as [`Layout::track`](crate::Layout::track) gives
+    /// them, in the order of the units' outputs. Units go to them, and they stay in the folder of the job. `None`: units go to
+    /// the output in the same place. Empty: all of them do.
+    pub tracks: Vec<Option<String>>,
     /// What has to survive.
     pub durability: Durability,
     /// Replace outputs that exist, at the very end.

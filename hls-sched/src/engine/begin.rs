@@ -151,7 +151,8 @@ impl Part {
         }
         let is_joined = ends.is_joined();
         let container = |c: &Chosen| (config.format != Format::Join).then_some(c.container);
-        let checks: Vec<_> = chosen.iter().map(|c| TrackChecks::new(container(c), is_joined)).collect();
+        let check = |(n, c)| TrackChecks::new(container(c), ends.is_output(n));
+        let checks: Vec<_> = chosen.iter().enumerate().map(check).collect();
         let abouts: Vec<_> = chosen.iter().map(|c| c.about.clone()).collect();
         let texts: Vec<_> = chosen.iter().map(|c| c.container == Container::WebVtt).collect();
         let (mut tracks, mut sources): (Vec<_>, Vec<_>) =
@@ -161,11 +162,6 @@ impl Part {
         let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how).await?;
         for message in &recovered.warnings {
             let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
-        }
-        if is_live && texts.contains(&true) {
-            let message = "subtitles of a recording are kept as their segments come, one behind the other: the times in them \
-                           are those of each segment by itself";
-            let _ = events.send(Event::Warning { kind: "subtitles", message: message.to_owned() });
         }
         let tracks = Arc::new(Tracks(tracks));
         let mut note = memo::of(config, choices.first().cloned(), &ends, &tracks);
@@ -198,7 +194,7 @@ impl Part {
         let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
         let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
         // What outputs are made of stays until they are whole.
-        let is_twice = !ends.products.is_empty();
+        let is_twice = ends.products.iter().any(|product| product.made == product::Made::Mp4);
         let need = need.map(|need| if is_twice { need + estimate.unwrap_or_default() } else { need });
         let keep_free = config.keep_free.or(is_live.then_some(KEEP_FREE_LIVE));
         let room = space::may_begin(need, plan.free_bytes, keep_free);
@@ -249,6 +245,7 @@ impl Part {
             abouts,
             texts,
             has_gaps: false,
+            is_live,
             manifest: manifest(),
             ahead: None,
         });
@@ -353,7 +350,7 @@ impl Part {
             started,
             drain_until: None,
             output: outputs.first().cloned(),
-            is_joined: ends.tracks.is_empty(),
+            is_joined: ends.tracks.first().is_none_or(Option::is_none),
             estimate,
             watch: Watch::new(outputs.first(), keep_free),
         };

@@ -359,7 +359,7 @@ impl Engine {
         let Some(live) = &mut self.live else { return Ok(()) };
         if !live.has_ten_seconds && recorded >= Duration::from_secs(10) {
             live.has_ten_seconds = true;
-            if let Some(output) = &self.output {
+            if let Some(output) = self.output.as_ref().filter(|_| self.is_joined) {
                 let part = hls_state::Layout::new(vec![output.clone()]).map(|layout| layout.part(0));
                 part.into_iter().for_each(|part| drop(self.shared.events.send(Event::Watchable(part))));
             }

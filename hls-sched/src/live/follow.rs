@@ -40,6 +40,8 @@ pub(crate) struct Following {
     pub(crate) listed_from: u64,
     /// The initialization section of the last unit.
     map: Option<(String, Option<(u64, u64)>)>,
+    /// The discontinuity sequence number of the last unit, in this epoch.
+    discontinuity: u64,
 }
 
 /// Where a recording stops, and why.
@@ -113,6 +115,7 @@ impl Following {
             head: (0, now),
             listed_from: 0,
             map: None,
+            discontinuity: 0,
         }
     }
 
@@ -164,7 +167,8 @@ impl Following {
             followed.changed = true;
             followed.restarted = news.restarted;
             if let Some(lost) = news.lost {
-                followed.units.push(track.append(missing(media, lost, window.epoch(), ended)));
+                let live = LiveUnit { count: lost.count, ..gone(window.epoch(), ended, self.discontinuity) };
+                followed.units.push(track.append(missing(media, lost, live)));
             }
             self.take(track, media, news, (bounds, wall), &mut followed);
         }
@@ -201,7 +205,7 @@ impl Following {
     ) {
         let epoch = self.window.as_ref().map_or(0, Window::epoch);
         if news.restarted {
-            self.map = None;
+            (self.map, self.discontinuity) = (None, 0);
         }
         for segment in media.segments().skip(news.from) {
             followed.stop = bounds.stop_before(&segment, track.duration(), wall);
@@ -212,7 +216,10 @@ impl Following {
                 return;
             }
             let at = segment.date_time().map(DateTime::unix_micros);
-            let live = LiveUnit { epoch, count: 1, is_lost: false, start: Duration::ZERO, at };
+            // A playlist that does not count what has left it would go back.
+            let counted = self.discontinuity.saturating_add(segment.is_discontinuity().into());
+            self.discontinuity = segment.discontinuity_sequence().max(counted);
+            let live = LiveUnit { is_lost: false, ..gone(epoch, at, self.discontinuity) };
             let map =
                 segment.map().map(|m| (m.url.path().to_owned(), m.byte_range.map(|r| (r.offset, r.length))));
             if map.is_some() && map != self.map {
@@ -224,7 +231,7 @@ impl Following {
             let unit = Unit::of(&segment, false, Some(live));
             followed.units.push(track.append(unit.unwrap_or_else(|| {
                 let lost = Lost { first: segment.media_sequence(), count: 1, duration: segment.duration() };
-                missing(media, lost, epoch, at)
+                missing(media, lost, gone(epoch, at, self.discontinuity))
             })));
         }
     }
@@ -297,6 +304,9 @@ impl Following {
             if of_now && unit.kind == Written::Segment {
                 seen.insert(unit.sequence, unit.seen);
             }
+            if of_now {
+                self.discontinuity = unit.discontinuity;
+            }
             let place = unit.sequence.checked_sub(media.media_sequence).and_then(|n| usize::try_from(n).ok());
             let listed = place.and_then(|place| media.segment(place));
             let listed = listed.filter(|_| of_now && unit.kind != Written::Lost);
@@ -306,6 +316,7 @@ impl Following {
                 is_lost: false,
                 start: Duration::ZERO,
                 at: unit.seen.at,
+                discontinuity: unit.discontinuity,
             };
             let is_init = unit.kind == Written::Init;
             let found = listed.and_then(|segment| Unit::of(&segment, is_init, Some(live)));
@@ -338,20 +349,26 @@ pub(crate) fn notes(n: u8, first: u64, units: &[Arc<Unit>]) -> Vec<Vec<u8>> {
             false => Written::Segment,
         };
         let seen = Seen::of_unit(unit);
-        let (epoch, count, identity, sequence) = (live.epoch, live.count, unit.identity, unit.sequence);
-        Some(Noted { kind, epoch, sequence, count, identity, seen })
+        let (epoch, count, discontinuity) = (live.epoch, live.count, live.discontinuity);
+        let (identity, sequence) = (unit.identity, unit.sequence);
+        Some(Noted { kind, epoch, sequence, count, identity, seen, discontinuity })
     };
     let all: Vec<_> = units.iter().filter_map(noted).collect();
     note::encode(n, first, &all)
 }
 
 /// A unit that stands for what is lost.
-fn missing(media: &Media, lost: Lost, epoch: u32, at: Option<i64>) -> Unit {
-    let live = LiveUnit { epoch, count: lost.count, is_lost: true, start: Duration::ZERO, at };
+fn missing(media: &Media, lost: Lost, live: LiveUnit) -> Unit {
+    let epoch = live.epoch;
     let mut unit = Unit { is_gap: true, sequence: lost.first, duration: lost.duration, ..blank(media, live) };
     unit.identity =
         u128::from(epoch) << 96 | u128::from(lost.first) << 32 | u128::from(lost.count & 0xffff_ffff);
     unit
+}
+
+/// What is told of one segment that is lost.
+fn gone(epoch: u32, at: Option<i64>, discontinuity: u64) -> LiveUnit {
+    LiveUnit { epoch, count: 1, is_lost: true, start: Duration::ZERO, at, discontinuity }
 }
 
 fn blank(media: &Media, live: LiveUnit) -> Unit {

@@ -15,6 +15,8 @@ pub(crate) struct Noted {
     pub(crate) count: u64,
     pub(crate) identity: u128,
     pub(crate) seen: Seen,
+    /// The discontinuity sequence number; 0 where an older version has noted it.
+    pub(crate) discontinuity: u64,
 }
 
 /// What a planned unit is.
@@ -25,9 +27,11 @@ pub(crate) enum Written {
     Lost,
 }
 
-const LEN: usize = 1 + 4 + 8 + 8 + 16 + 8 + 8 + 8;
+const LEN: usize = 1 + 4 + 8 + 8 + 16 + 8 + 8 + 8 + 8;
 const HEAD: usize = 1 + 1 + 8;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version without discontinuity sequence numbers.
+const OLDER: u8 = 1;
 const NO_DATE: i64 = i64::MIN;
 /// So many fit in one note.
 const MOST: usize = 400;
@@ -48,6 +52,7 @@ pub(crate) fn encode(track: u8, first: u64, units: &[Noted]) -> Vec<Vec<u8>> {
             out.extend(unit.seen.at.unwrap_or(NO_DATE).to_le_bytes());
             let micros = u64::try_from(unit.seen.duration.as_micros()).unwrap_or(u64::MAX);
             out.extend(micros.to_le_bytes());
+            out.extend(unit.discontinuity.to_le_bytes());
         }
         out
     };
@@ -57,11 +62,16 @@ pub(crate) fn encode(track: u8, first: u64, units: &[Noted]) -> Vec<Vec<u8>> {
 /// Reads a note: the track, the place of its first unit, and the units. `None`: it is of another kind.
 pub(crate) fn decode(note: &[u8]) -> Option<(u8, u64, Vec<Noted>)> {
     let (head, rest) = note.split_at_checked(HEAD)?;
-    if head[0] != VERSION || rest.len() % LEN != 0 {
+    let len = match head[0] {
+        VERSION => LEN,
+        OLDER => LEN - size_of::<u64>(),
+        _ => return None,
+    };
+    if rest.len() % len != 0 {
         return None;
     }
     let first = u64::from_le_bytes(head.get(2..)?.try_into().ok()?);
-    let units = rest.chunks_exact(LEN).map(unit).collect::<Option<Vec<_>>>()?;
+    let units = rest.chunks_exact(len).map(unit).collect::<Option<Vec<_>>>()?;
     Some((head[1], first, units))
 }
 
@@ -90,6 +100,7 @@ fn unit(bytes: &[u8]) -> Option<Noted> {
             at: Some(i64::from_le_bytes(take(&mut rest)?)).filter(|at| *at != NO_DATE),
             duration: Duration::from_micros(u64::from_le_bytes(take(&mut rest)?)),
         },
+        discontinuity: take(&mut rest).map_or(0, u64::from_le_bytes),
     })
 }
 
@@ -102,10 +113,10 @@ mod tests {
     fn noted() -> impl Strategy<Value = Noted> {
         let kind = prop_oneof![Just(Written::Segment), Just(Written::Init), Just(Written::Lost)];
         let at = proptest::option::of(i64::MIN + 1..=i64::MAX);
-        (kind, any::<(u32, u64, u64, u128, u64, u64)>(), at).prop_map(|(kind, numbers, at)| {
-            let (epoch, sequence, count, identity, path, micros) = numbers;
+        (kind, any::<(u32, u64, u64, u128, u64, u64, u64)>(), at).prop_map(|(kind, numbers, at)| {
+            let (epoch, sequence, count, identity, path, micros, discontinuity) = numbers;
             let seen = Seen { path, folder: None, at, duration: Duration::from_micros(micros) };
-            Noted { kind, epoch, sequence, count, identity, seen }
+            Noted { kind, epoch, sequence, count, identity, seen, discontinuity }
         })
     }
 
@@ -120,6 +131,16 @@ mod tests {
                 all.extend(some);
             }
             prop_assert_eq!(all, units);
+        }
+
+        #[test]
+        fn what_an_older_version_noted_is_read(track: u8, first in 0..1_u64 << 60, units in proptest::collection::vec(noted(), 1..9)) {
+            let notes = encode(track, first, &units);
+            let mut old = vec![OLDER, track];
+            old.extend(&notes[0][2..HEAD]);
+            notes[0][HEAD..].chunks(LEN).for_each(|unit| old.extend(&unit[..LEN - 8]));
+            let units = units.into_iter().map(|unit| Noted { discontinuity: 0, ..unit }).collect();
+            prop_assert_eq!(decode(&old), Some((track, first, units)));
         }
 
         #[test]

@@ -137,7 +137,7 @@ pub(crate) async fn choose(
     let wishes = config.wishes();
     let picks = picking::pick(&wishes, prior, &playlist)?;
     let mut needed = Needed { playlist: &playlist, parts: Vec::new() };
-    let films = picks.iter().map(|pick| needed.film(&wishes, pick)).collect::<Vec<_>>();
+    let mut films = picks.iter().map(|pick| needed.film(&wishes, pick)).collect::<Vec<_>>();
     let choices = picks.iter().map(|pick| Choice::of(&playlist, pick.variant, pick.audio.first().copied()));
     let choices = choices.collect::<Vec<_>>();
     let loaded = needed.load(config, transport, events).await?;
@@ -145,10 +145,24 @@ pub(crate) async fn choose(
     for (part, media) in needed.parts.into_iter().zip(loaded) {
         chosen.push(part.chosen(config, &playlist, &choices, media, goes_on)?);
     }
+    if chosen.iter().any(|chosen| chosen.track.is_growing()) {
+        leave_clocks_out(&mut chosen, &mut films);
+    }
     let labels = labels(&picks);
     let films = films.into_iter().zip(labels).map(|(tracks, label)| Film { label, tracks }).collect();
     let steering = playlist.content_steering.map(|steering| steering.url);
     Ok(Selection { chosen, films, choices, steering })
+}
+
+/// Of a stream that grows, some segments could only be had with all of the others.
+fn leave_clocks_out(chosen: &mut Vec<Chosen>, films: &mut [Vec<usize>]) {
+    let stays = chosen.iter().map(|chosen| chosen.role != Role::Clock).collect::<Vec<_>>();
+    let stays = |n: usize| stays.get(n).copied().unwrap_or(false);
+    for tracks in films {
+        tracks.retain(|n| stays(*n));
+        tracks.iter_mut().for_each(|n| *n = (0..*n).filter(|n| stays(*n)).count());
+    }
+    chosen.retain(|chosen| chosen.role != Role::Clock);
 }
 
 /// A media playlist is all there is.

@@ -14,17 +14,17 @@ use crate::error::{Error, Kind};
 use crate::job::{Config, Format, Output};
 use crate::name;
 use crate::plan::Pieces;
-use crate::product::{self, Made, Product};
+use crate::product::{self, Made, Outputs, Product};
 
 /// How a job ends.
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
     /// The outputs, the main one first.
     pub(crate) outputs: Vec<PathBuf>,
-    /// What each of them is made of; empty where each one is a track.
+    /// Those that are made of tracks.
     pub(crate) products: Vec<Product>,
-    /// The names of tracks that are no outputs.
-    pub(crate) tracks: Vec<String>,
+    /// For each track its name, where it is no output; empty where all are.
+    pub(crate) tracks: Vec<Option<String>>,
     /// The one output grows as an MP4, of these pieces.
     pub(crate) pieces: Option<Pieces>,
 }
@@ -33,6 +33,11 @@ impl Ends {
     /// Whether each output is the bytes of a track.
     pub(crate) fn is_joined(&self) -> bool {
         self.products.is_empty() && self.pieces.is_none()
+    }
+
+    /// Whether the bytes of a track are an output.
+    pub(crate) fn is_output(&self, track: usize) -> bool {
+        self.pieces.is_none() && self.tracks.get(track).is_none_or(Option::is_none)
     }
 }
 
@@ -78,8 +83,8 @@ pub(crate) fn outputs(
             )));
         }
     };
-    let kind = product::made_of(config.format, &path, selection);
-    if matches!(kind, None | Some(Made::Copy)) {
+    let kind = product::outputs_of(config.format, &path, selection);
+    if !matches!(kind, Outputs::Made(_)) {
         check_parts(config, main)?;
         if config.format != Format::Join {
             check_format(config, chosen)?;
@@ -89,15 +94,19 @@ pub(crate) fn outputs(
     let has_number = matches!(&config.output, Output::Template(template) if template.contains("{n}"));
     let path = if has_number { path } else { name::numbered(&path, part) };
     let (outputs, products) = match kind {
-        Some(kind) => made(kind, &path, selection),
-        None => (unmade(&path, selection), Vec::new()),
+        Outputs::Made(kind) => made(kind, &path, selection),
+        Outputs::Beside => beside(&path, selection),
+        Outputs::Joined => (unmade(&path, selection), Vec::new()),
     };
     outputs.iter().take(1).try_for_each(|main| probe_manifest(config, main))?;
-    if kind.is_none() {
+    if kind == Outputs::Joined {
         return Ok(Ends { outputs, ..Ends::default() });
     }
-    let extensions = chosen.iter().map(|c| name::extension(c.container, c.has_pictures));
-    let tracks = extensions.enumerate().map(|(n, extension)| Layout::track(n, extension)).collect::<Vec<_>>();
+    let is_track = |n: usize| kind != Outputs::Beside || products.iter().any(|product| product.output == n);
+    let name = |(n, c): (usize, &Chosen)| {
+        is_track(n).then(|| Layout::track(n, name::extension(c.container, c.has_pictures)))
+    };
+    let tracks = chosen.iter().enumerate().map(name).collect::<Vec<_>>();
     let begun = || Layout::of_tracks(outputs.clone(), &tracks).is_some_and(|layout| has_begun(&layout));
     if let Some(pieces) = pieces(kind, selection).filter(|_| !whole_tracks && !begun()) {
         return Ok(Ends { outputs, pieces: Some(pieces), ..Ends::default() });
@@ -113,8 +122,8 @@ fn has_begun(layout: &Layout) -> bool {
 }
 
 /// How an output is made while its segments come; `None`: of whole tracks, at the end.
-fn pieces(kind: Option<Made>, selection: &Selection) -> Option<Pieces> {
-    let ([one], [_], Some(Made::Mp4)) = (&selection.chosen[..], &selection.films[..], kind) else {
+fn pieces(kind: Outputs, selection: &Selection) -> Option<Pieces> {
+    let ([one], [_], Outputs::Made(Made::Mp4)) = (&selection.chosen[..], &selection.films[..], kind) else {
         return None;
     };
     let (track, media) = (&one.track, one.track.media());
@@ -155,6 +164,18 @@ fn unmade(path: &Path, selection: &Selection) -> Vec<PathBuf> {
     outputs
 }
 
+/// Subtitles are made of theirs, and told the time by the track they belong to; every other track is an output.
+fn beside(path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Product>) {
+    let text = |(n, chosen): (usize, &Chosen)| {
+        let film = selection.films.iter().find(|film| film.tracks.contains(&n));
+        let clock = film.and_then(|film| film.tracks.first().copied()).filter(|first| *first != n);
+        let tracks = || std::iter::once(n).chain(clock).collect();
+        let is_text = chosen.role == Role::Subtitles && chosen.container == Container::WebVtt;
+        is_text.then(|| Product { made: Made::Vtt, output: n, tracks: tracks() })
+    };
+    (unmade(path, selection), selection.chosen.iter().enumerate().filter_map(text).collect())
+}
+
 /// The outputs that are made of tracks.
 fn made(kind: Made, path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Product>) {
     let films = &selection.films;
@@ -164,9 +185,9 @@ fn made(kind: Made, path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Pr
                 1 => path.to_owned(),
                 _ => name::tagged(path, label),
             };
-            let of = films
-                .iter()
-                .map(|film| (name(&film.label), Product { made: kind, tracks: film.tracks.clone() }));
+            let of = films.iter().enumerate().map(|(output, film)| {
+                (name(&film.label), Product { made: kind, output, tracks: film.tracks.clone() })
+            });
             of.unzip()
         }
         Made::Vtt | Made::Srt => {
@@ -188,24 +209,12 @@ fn made(kind: Made, path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Pr
                 }
                 outputs.push(name);
             }
-            let products = texts
-                .iter()
-                .map(|n| Product { made: kind, tracks: std::iter::once(*n).chain(clock).collect() });
-            (outputs, products.collect())
-        }
-        Made::Copy => {
-            let outputs = unmade(path, selection);
-            let products = selection.chosen.iter().enumerate().map(|(n, chosen)| match chosen.role {
-                Role::Subtitles if chosen.container == Container::WebVtt => {
-                    let film = films.iter().find(|film| film.tracks.contains(&n));
-                    let clock =
-                        film.and_then(|film| film.tracks.first().copied()).filter(|first| *first != n);
-                    Product { made: Made::Vtt, tracks: std::iter::once(n).chain(clock).collect() }
-                }
-                _ => Product { made: Made::Copy, tracks: vec![n] },
+            let products = texts.iter().enumerate().map(|(output, n)| Product {
+                made: kind,
+                output,
+                tracks: std::iter::once(*n).chain(clock).collect(),
             });
-            let products = products.collect();
-            (outputs, products)
+            (outputs, products.collect())
         }
     }
 }
@@ -214,7 +223,8 @@ fn made(kind: Made, path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Pr
 fn extension(config: &Config, selection: &Selection) -> &'static str {
     let Some(main) = selection.chosen.first() else { return "mp4" };
     let own = name::extension(main.container, main.has_pictures);
-    let is_made = product::made_of(config.format, Path::new("x.mp4"), selection).is_some();
+    let kind = product::outputs_of(config.format, Path::new("x.mp4"), selection);
+    let is_made = matches!(kind, Outputs::Made(_));
     let has_sides = selection.films.iter().any(|film| film.tracks.len() > 1);
     match is_made && (has_sides || config.format == Format::Mp4 || product::is_partly_taken(main)) {
         true if main.has_pictures => "mp4",

@@ -7,9 +7,8 @@ use hls_media::captions::Captions;
 use hls_media::remux::Timeline;
 use hls_state::Placed;
 
-use super::first_pass::index;
 use super::source::Source;
-use super::{Made, Product, Step, Told, placed};
+use super::{Made, Product, Step, Told, clock, placed, units};
 use crate::error::Error;
 
 /// A segment of subtitles that is longer is none.
@@ -26,9 +25,7 @@ pub(super) fn make(
     let Some((number, clocks)) = product.tracks.split_first() else { return Ok(()) };
     let mut inputs = Vec::new();
     for clock in clocks.iter().copied() {
-        let Some(path) = step.making.tracks().get(clock) else { continue };
-        let mut source = Source::open(path, placed(all, clock))?;
-        inputs.push(index(step, (clock, false), &mut source, told)?);
+        inputs.extend(clock::index(step, clock, placed(all, clock), told)?);
     }
     let timeline = (!inputs.is_empty()).then(|| Timeline::new(&inputs));
     let captions = merged(step, *number, all, timeline.as_ref(), told)?;
@@ -36,7 +33,7 @@ pub(super) fn make(
     write(text.as_bytes())
 }
 
-/// All cues of a track. Without a timeline the first timestamp is its begin.
+/// All cues of a track. Without a timeline, the first timestamp of each is where the playlist has it.
 pub(super) fn merged(
     step: &Step,
     number: usize,
@@ -51,7 +48,7 @@ pub(super) fn merged(
     let (media, placed) = (track.media(), placed(all, number));
     let mut source = Source::open(path, placed)?;
     let (mut ahead, mut header): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
-    let (first, mut start) = (Cell::new(None), Duration::ZERO);
+    let (first, mut start) = (Cell::new(None::<(u64, u64, Duration)>), Duration::ZERO);
     for unit in placed {
         let Some(planned) = track.unit(unit.index) else { continue };
         let len = usize::try_from(unit.len.min(LONGEST)).unwrap_or(usize::MAX);
@@ -77,17 +74,17 @@ pub(super) fn merged(
         if unit.is_gap() {
             continue;
         }
-        let segment = usize::try_from(planned.number).ok().and_then(|n| media.segment(n));
-        let turn = segment.map_or(0, |segment| segment.discontinuity_sequence());
+        let line = units::timeline(&media, &planned);
         let place = |timestamp: u64| match timeline {
-            Some(timeline) => timeline.micros(turn, timestamp),
+            Some(timeline) => timeline.micros(line, timestamp),
             None => {
-                let first = first.get().unwrap_or_else(|| {
-                    first.set(Some(timestamp));
-                    timestamp
+                let known = first.get().filter(|(of, ..)| *of == line);
+                let (_, first, begins) = known.unwrap_or_else(|| {
+                    first.set(Some((line, timestamp, at)));
+                    (line, timestamp, at)
                 });
                 let ticks = i128::from(timestamp) - i128::from(first);
-                i64::try_from(ticks * 100 / 9).unwrap_or_default()
+                i64::try_from(ticks * 100 / 9 + begins.as_micros() as i128).unwrap_or_default()
             }
         };
         let text = if header.is_empty() { bytes } else { [&header[..], b"\n\n", &bytes[..]].concat() };

@@ -66,11 +66,11 @@ impl<'a> Source<'a> {
     }
 }
 
-fn failed(path: &Path, error: std::io::Error) -> Error {
+pub(super) fn failed(path: &Path, error: std::io::Error) -> Error {
     Error::state(hls_state::Error::from_io("can't read", path, error))
 }
 
-fn damaged(path: &Path) -> Error {
+pub(super) fn damaged(path: &Path) -> Error {
     Error::new(Kind::Local, "disk.damaged", "what was verified has changed on the disk")
         .at(hls_fetch::escaped(&path.display().to_string(), 300))
         .next("run the same command again: what is damaged is fetched again")

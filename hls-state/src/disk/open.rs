@@ -71,7 +71,7 @@ impl DiskStore {
         }
         refuse_foreign(&layout, &made, &options)?;
         if options.restart {
-            refuse_existing(layout.outputs().iter().chain(layout.made()), &options)?;
+            refuse_existing(layout.results().chain(layout.made()), &options)?;
             made.fill(None);
             discard(&layout)?;
             contents = LogContents::default();
@@ -82,24 +82,26 @@ impl DiskStore {
             warnings.push("the log of the earlier run was damaged; it is started anew".to_owned());
         }
         let mut replaceable = complete::replaceable(&layout)?;
-        // Of what was made only the cleaning is left, and the tracks may be gone.
-        let is_whole = complete::is_complete(&contents.records)
-            && !complete::has_gaps(&contents.records, layout.outputs().len());
-        if is_whole && is_all_made(&made) {
-            let bare = Self::bare(layout, options, lock, (replaceable, made));
-            return bare.complete_earlier(&contents.records);
-        }
+        let has_gaps = complete::has_gaps(&contents.records, layout.outputs().len());
+        let fills_gaps = has_gaps && !options.final_gaps;
         if let Some(standing) = complete::standing(&layout, &contents.records)? {
+            let stands =
+                |(n, standing): (usize, &Standing)| *standing == Standing::Output || layout.is_track(n);
+            if !fills_gaps && is_all_made(&made) && standing.iter().enumerate().all(stands) {
+                // Only the cleaning is left, and tracks may be gone.
+                let bare = Self::bare(layout, options, lock, (replaceable, made));
+                return bare.complete_earlier(&contents.records);
+            }
             if standing.contains(&Standing::Lost) {
-                let outputs = layout.outputs().iter().zip(&standing).zip(&replaceable);
+                let outputs = layout.outputs().iter().enumerate().zip(&standing).zip(&replaceable);
                 let lost =
                     outputs.filter(|((_, standing), stamp)| **standing == Standing::Lost && stamp.is_none());
-                match layout.made().is_empty() {
-                    true => refuse_existing(lost.map(|((output, _), _)| output), &options)?,
-                    false => remove_files(lost.map(|((output, _), _)| output.clone())),
-                }
+                let (tracks, results): (Vec<_>, Vec<_>) =
+                    lost.map(|((output, _), _)| output).partition(|(n, _)| layout.is_track(*n));
+                refuse_existing(results.into_iter().map(|(_, output)| output), &options)?;
+                remove_files(tracks.into_iter().map(|(_, track)| track.clone()));
                 complete::take_names_back(&layout, &standing)?;
-            } else if !options.final_gaps && complete::has_gaps(&contents.records, layout.outputs().len()) {
+            } else if fills_gaps {
                 give_names(&layout, &options, &replaceable, true)?;
                 std::fs::rename(&log_path, layout.gapped_log()).at("can't rename", &log_path)?;
                 contents = LogContents::default();
@@ -244,9 +246,8 @@ fn refuse_foreign(layout: &Layout, made: &[Option<Stamp>], options: &Options) ->
 
 /// Outputs begin anew: what has their names stays, but for tracks, which are nobody's result.
 fn make_way(layout: &Layout, options: &Options) -> Result<(), Error> {
-    if layout.made().is_empty() {
-        return refuse_existing(layout.outputs(), options);
-    }
-    remove_files(layout.outputs().iter().cloned());
+    refuse_existing(layout.results(), options)?;
+    let tracks = layout.outputs().iter().enumerate().filter(|(n, _)| layout.is_track(*n));
+    remove_files(tracks.map(|(_, track)| track.clone()));
     Ok(())
 }

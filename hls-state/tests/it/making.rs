@@ -8,9 +8,17 @@ use crate::{Job, bytes, place};
 
 fn job() -> Job {
     let job = Job::new(&["movie.mp4"]);
-    let tracks = vec!["track-0.ts".to_owned(), "track-1.aac".to_owned()];
+    let tracks = ["track-0.ts", "track-1.aac"].map(|name| Some(name.to_owned()));
     let mut options = Options::new(job.options.outputs.clone());
-    options.tracks = tracks;
+    options.tracks = tracks.into();
+    Job { options, ..job }
+}
+
+/// The first output is that of the first units, the second is made of the others.
+fn mixed() -> Job {
+    let job = Job::new(&["movie.ts", "movie.vtt"]);
+    let mut options = Options::new(job.options.outputs.clone());
+    options.tracks = vec![None, Some("track-1.vtt".to_owned())];
     Job { options, ..job }
 }
 
@@ -122,6 +130,58 @@ fn a_track_that_has_changed_is_lost() {
     fs::write(&track, bytes).unwrap();
     let (_, recovered) = job.open();
     assert!(!recovered.complete && !recovered.made);
+}
+
+#[test]
+fn an_output_of_units_has_its_name_before_another_is_made() {
+    let job = mixed();
+    let store = whole(&job);
+    assert_eq!(job.names(), ["movie.ts", "movie.ts.hls"]);
+    make(&store, b"text", false).unwrap();
+    assert_eq!(job.names(), ["movie.ts", "movie.vtt"]);
+    let files = ["movie.ts", "movie.vtt"].map(|name| fs::read(job.path(name)).unwrap());
+    assert_eq!(files, [[bytes(0), bytes(1)].concat(), b"text".to_vec()]);
+    drop(store);
+    assert_eq!(job.refused(), Kind::Exists);
+}
+
+#[test]
+fn an_output_of_units_is_held_to_its_records_before_another_is_made() {
+    // The run that had all of it was killed, and its output is damaged or gone.
+    for (damage, refused) in [(true, Some(Kind::Exists)), (false, None)] {
+        for is_made in [false, true] {
+            let job = mixed();
+            let store = whole(&job);
+            if is_made {
+                make(&store, b"text", true).unwrap();
+            }
+            drop(store);
+            match damage {
+                true => crate::flip(&job.path("movie.ts"), 3),
+                false => fs::remove_file(job.path("movie.ts")).unwrap(),
+            }
+            match DiskStore::open(job.options.clone()) {
+                Ok((_, recovered)) => assert!(refused.is_none() && !recovered.complete && !recovered.made),
+                Err(error) => assert_eq!(Some(error.kind()), refused, "{error}"),
+            }
+            assert_eq!(job.path("movie.ts").exists(), damage, "{is_made}");
+        }
+    }
+    for is_made in [false, true] {
+        let job = mixed();
+        let store = whole(&job);
+        if is_made {
+            make(&store, b"text", true).unwrap();
+        }
+        drop(store);
+        let (store, recovered) = job.open();
+        assert_eq!((recovered.complete, recovered.made), (true, is_made));
+        if !is_made {
+            make(&store, b"text", false).unwrap();
+        }
+        drop(store);
+        assert_eq!(job.names(), ["movie.ts", "movie.vtt"]);
+    }
 }
 
 #[test]

@@ -94,7 +94,7 @@ async fn what_left_the_window_while_nobody_recorded_is_named() -> Outcome {
 }
 
 /// Waits until the thread that writes has let go of the job.
-async fn unlocked(folder: &Folder) {
+pub(super) async fn unlocked(folder: &Folder) {
     for _ in 0..500 {
         tokio::time::sleep(Duration::from_millis(1)).await;
         std::thread::sleep(Duration::from_millis(2));

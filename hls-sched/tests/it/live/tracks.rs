@@ -120,13 +120,21 @@ async fn subtitles_are_recorded_beside_the_picture() -> Outcome {
             assert_eq!(
                 recorded.events.iter().any(is_told),
                 files.len() > 1,
-                "their times are not those of the recording"
+                "noise does not tell when it begins"
             );
             let picture = span(&recorded, 0, &recorded.done.outputs[0])?;
             for (output, file) in recorded.done.outputs.iter().zip(std::iter::once(&"").chain(files)) {
                 let track =
                     ["", "audio-en.ts", "subs-en.vtt", "subs-de.vtt"].iter().position(|of| of == file);
-                let side = span(&recorded, track.unwrap_or_default(), output)?;
+                let side = match file.ends_with("vtt") {
+                    true => {
+                        let cues = cues(&std::fs::read_to_string(output)?)?;
+                        let (first, last) = cues.first().zip(cues.last()).ok_or("no cue")?;
+                        assert!(cues.windows(2).all(|pair| pair[0].1 == pair[1].0), "{cues:?}");
+                        (picture.0 + first.0, picture.0 + last.1)
+                    }
+                    false => span(&recorded, track.unwrap_or_default(), output)?,
+                };
                 let apart = (picture.0.abs_diff(side.0), picture.1.abs_diff(side.1));
                 assert!(
                     apart.0 <= SECOND * 4 && apart.1 <= SECOND * 4,
@@ -135,5 +143,136 @@ async fn subtitles_are_recorded_beside_the_picture() -> Outcome {
             }
         }
     }
+    Ok(())
+}
+
+/// When a cue comes and goes, and what it says.
+#[derive(Debug)]
+struct Cue(Duration, Duration, String);
+
+fn cues(text: &str) -> Result<Vec<Cue>, Box<dyn Error>> {
+    let time = |text: &str| -> Result<Duration, Box<dyn Error>> {
+        let fields = text.split(':').map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
+        Ok(Duration::from_secs_f64(fields.iter().fold(0.0, |sum, field| sum * 60.0 + field)))
+    };
+    assert_eq!(text.matches("WEBVTT").count(), 1, "{text}");
+    assert!(!text.contains("X-TIMESTAMP-MAP"), "{text}");
+    let mut cues = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some((begin, end)) = line.split_once(" --> ") {
+            cues.push(Cue(time(begin)?, time(end)?, lines.next().unwrap_or_default().to_owned()));
+        }
+    }
+    Ok(cues)
+}
+
+/// Each cue says which segment it was in, and comes when that one begins in the recording.
+fn are_in_time(recorded: &Recorded, output: &Path, from: usize, lost: &[usize]) -> Outcome {
+    let offered = recorded.air.transmission().offered(0, SECOND * 900);
+    let words = recorded.air.transmission().offered(1, SECOND * 900);
+    let mut expected = Vec::new();
+    let mut at = Duration::ZERO;
+    for picture in &offered[from..] {
+        let beside =
+            words.iter().min_by_key(|offer| offer.start.abs_diff(picture.start)).ok_or("no words")?;
+        if !lost.contains(&picture.index) {
+            let text = String::from_utf8_lossy(&beside.bytes()).into_owned();
+            expected.push((at, text.trim_end().lines().last().unwrap_or_default().to_owned()));
+        }
+        at += picture.duration;
+    }
+    let found = cues(&std::fs::read_to_string(output)?)?;
+    let said = |all: Vec<&String>| all.into_iter().cloned().collect::<Vec<_>>();
+    assert_eq!(said(found.iter().map(|cue| &cue.2).collect()), said(expected.iter().map(|e| &e.1).collect()));
+    for (Cue(at, _, words), (begins, _)) in found.iter().zip(&expected) {
+        assert!(at.abs_diff(*begins) < SECOND / 4, "{words}: at {at:?}, not {begins:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn cues_of_a_recording_come_when_they_should() -> Outcome {
+    let stream = || Broadcast::from_media(hls_testkit::Media::Ts).total(24).running(6);
+    for (name, broadcast) in [
+        ("plain", stream()),
+        ("from the middle of it", stream().running(20)),
+        ("a new clock", stream().discontinuity(SECOND * 26)),
+        ("two of them", stream().discontinuity(SECOND * 20).discontinuity(SECOND * 30)),
+        ("another encoder", stream().restart(hls_testkit::Restart::to(SECOND * 26, 0))),
+        ("one that knows where it was", stream().restart(hls_testkit::Restart::on(SECOND * 26))),
+    ] {
+        let broadcast = with_words(broadcast);
+        let recorded = both(&broadcast, |job| job.subtitles(hls_sched::Wanted::All)).await?;
+        let first = broadcast.start().offered(0, SECOND * 900).iter().position(|o| o.appeared.is_some());
+        let [_, words] = &recorded.done.outputs[..] else { panic!("{:?}", recorded.done.outputs) };
+        let judged = are_in_time(&recorded, words, first.unwrap_or(0), &[]);
+        judged.map_err(|error| format!("{name}: {error}"))?;
+        assert!(!recorded.warnings().contains(&"subtitles"), "{name}: {:?}", recorded.warnings());
+    }
+    Ok(())
+}
+
+/// A stream with words in step with its pictures.
+fn with_words(stream: Broadcast) -> Broadcast {
+    let pictures = stream.start().offered(0, SECOND * 900);
+    let durations = pictures.iter().take(6).map(|offer| offer.duration).collect::<Vec<_>>();
+    stream.subtitles("en", &durations, 5)
+}
+
+#[tokio::test(start_paused = true)]
+async fn cues_of_a_recording_that_was_killed_come_when_they_should() -> Outcome {
+    let stream = Broadcast::from_media(hls_testkit::Media::Ts).total(30).running(6).window(10);
+    let broadcast = with_words(stream.discontinuity(SECOND * 26));
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.master_path());
+    let begin = |air: &OnAir| job(air, &path).output(folder.file("out.ts")).subtitles(hls_sched::Wanted::All);
+    for time in [9, 14, 8] {
+        let mut job = begin(&air).start();
+        let listening = async { while job.next().await.is_some() {} };
+        let _ = tokio::time::timeout(SECOND * time, listening).await;
+        drop(job);
+        ends::unlocked(&folder).await;
+    }
+    let mut job = begin(&air).start();
+    while job.next().await.is_some() {}
+    let done = job.finish().await?;
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    assert_eq!(folder.names(), ["out.subs-en.vtt", "out.ts"]);
+    let recorded = Recorded { air, done, events: Vec::new(), folder };
+    let words = recorded.folder.file("out.subs-en.vtt");
+    are_in_time(&recorded, &words, 0, &[])
+}
+
+#[tokio::test(start_paused = true)]
+async fn cues_of_each_part_begin_with_it() -> Outcome {
+    let broadcast = with_words(Broadcast::from_media(hls_testkit::Media::Ts).total(40).running(6).window(10));
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.master_path());
+    let begin = |air: &OnAir| job(air, &path).output(folder.file("out.ts")).subtitles(hls_sched::Wanted::All);
+    // Stopped, gone on with, and cut in two.
+    let mut first = begin(&air).start();
+    let handle = first.handle();
+    let stopping = async {
+        tokio::time::sleep(SECOND * 15).await;
+        handle.stop();
+    };
+    let listening = async { while first.next().await.is_some() {} };
+    tokio::join!(stopping, listening);
+    assert_eq!(first.finish().await?.stopped_by, Some(StoppedBy::Stop));
+    let mut others = begin(&air).split(Some(hls_sched::Split::Duration(SECOND * 30))).start();
+    while others.next().await.is_some() {}
+    others.finish().await?;
+    let names =
+        ["out.2.subs-en.vtt", "out.2.ts", "out.3.subs-en.vtt", "out.3.ts", "out.subs-en.vtt", "out.ts"];
+    assert_eq!(folder.names(), names);
+    let mut said = Vec::new();
+    for part in ["out", "out.2", "out.3"] {
+        let cues = cues(&std::fs::read_to_string(folder.file(&format!("{part}.subs-en.vtt")))?)?;
+        assert!(cues.first().is_some_and(|cue| cue.0 < SECOND / 10), "{part}: {cues:?}");
+        said.extend(cues.into_iter().map(|cue| cue.2));
+    }
+    let words = air.transmission().offered(1, SECOND * 900);
+    assert_eq!(said.len(), words.len());
     Ok(())
 }
