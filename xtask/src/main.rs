@@ -23,6 +23,7 @@ mod origin;
 mod power;
 mod release;
 mod sim;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -64,6 +65,8 @@ cargo xtask COMMAND
                 the planner against networks in virtual time: how fast, how polite, beside every fixed -j
   sim --live [--seeds N] [--hours N]
                 days of live streams in which everything goes wrong: what is had, held against what was to be had
+  soak [--minutes N] [--disturbances N] [--seed N]
+                record streams in real time, side by side: left alone, through outages, told to end, killed
   release plan  what has changed since the tags, the bumps it asks for, the order of publishing
   release bump [--execute]
                 versions, floors and changelogs as the plan says
@@ -118,6 +121,7 @@ fn run(args: &[String]) -> Result<()> {
         ("fuzz", [what, rest @ ..]) if what == "parse" => fuzz::parse(rest),
         ("origin", rest) => origin::run(rest),
         ("sim", rest) => sim::run(rest),
+        ("soak", rest) => soak::run(rest),
         ("release", rest) => release::run(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

@@ -39,7 +39,7 @@ pub(crate) struct Following {
     /// The first media sequence number that the playlist has now.
     pub(crate) listed_from: u64,
     /// The initialization section of the last unit.
-    map: Option<(String, Option<(u64, u64)>)>,
+    map: Option<u64>,
     /// The discontinuity sequence number of the last unit, in this epoch.
     discontinuity: u64,
 }
@@ -220,10 +220,9 @@ impl Following {
             let counted = self.discontinuity.saturating_add(segment.is_discontinuity().into());
             self.discontinuity = segment.discontinuity_sequence().max(counted);
             let live = LiveUnit { is_lost: false, ..gone(epoch, at, self.discontinuity) };
-            let map =
-                segment.map().map(|m| (m.url.path().to_owned(), m.byte_range.map(|r| (r.offset, r.length))));
-            if map.is_some() && map != self.map {
-                let init = Unit::of(&segment, true, Some(live));
+            let init = segment.map().and_then(|_| Unit::of(&segment, true, Some(live)));
+            let map = init.as_ref().map(|init| Seen::of_unit(init).path);
+            if map != self.map {
                 followed.units.extend(init.map(|init| track.append(init)));
             }
             self.map = map;
@@ -321,7 +320,16 @@ impl Following {
             let is_init = unit.kind == Written::Init;
             let found = listed.and_then(|segment| Unit::of(&segment, is_init, Some(live)));
             let found = found.filter(|found| unit.seen.is(&Seen::of_unit(found)));
+            // A section is the same for whichever segment it is listed.
+            let found = found.or_else(|| {
+                let mut sections = media.segments().filter(|segment| is_init && segment.map().is_some());
+                let section = |segment| Unit::of(&segment, true, Some(live));
+                sections.find_map(|s| section(s).filter(|s| Seen::of_unit(s).path == unit.seen.path))
+            });
             let is_here = index < placed.len() as u64 || is_aside(index);
+            if of_now && is_init && (is_here || found.is_some()) {
+                self.map = Some(unit.seen.path);
+            }
             let mut restored = match found {
                 Some(found) => found,
                 None => {

@@ -74,6 +74,42 @@ async fn one_whose_process_dies_goes_on_where_it_was() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fragments_of_a_recording_that_was_killed_have_their_section_once() -> Outcome {
+    let broadcast = Broadcast::synthetic_fmp4(SECOND * 2, 3000).total(40).window(10);
+    for (name, times, away, from) in [
+        ("in the middle", [13_000, 17_000], SECOND / 10, 0),
+        // The section was planned, and what it was planned for has left the window.
+        ("at once", [1, 9_000], SECOND * 12, 1),
+    ] {
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+        let begin = || job(&air, &path).output(folder.file("out.mp4"));
+        for time in times {
+            let mut job = begin().start();
+            let planned = async {
+                while !matches!(job.next().await, Some(hls_sched::Event::Reload(_)) | None) {}
+                tokio::time::sleep(Duration::from_millis(time)).await;
+            };
+            planned.await;
+            drop(job);
+            unlocked(&folder).await;
+            tokio::time::sleep(away).await;
+        }
+        let done = begin().start().finish().await?;
+        let lost: u64 = done.gaps.iter().map(|gap| gap.count).sum();
+        assert_eq!(lost > 0, from > 0, "{name}: {:?}", done.gaps);
+        let offered = air.transmission().offered(0, SECOND * 900);
+        let mut expected = offered[0].init().ok_or("no section")?.to_vec();
+        let is_lost = |offer: &&hls_testkit::Offer| {
+            !done.gaps.iter().any(|gap| (gap.sequence..gap.sequence + gap.count).contains(&offer.sequence))
+        };
+        offered.iter().filter(is_lost).for_each(|offer| expected.extend_from_slice(&offer.bytes()));
+        same(&folder.file("out.mp4"), &expected).map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_left_the_window_while_nobody_recorded_is_named() -> Outcome {
     let broadcast = noise(60);
     let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
