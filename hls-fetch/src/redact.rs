@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 
 use url::Url;
 
-/// Shows a URL without credentials, query values and fragment: `https://h/p?token=…`.
+/// Shows a URL without credentials, query values and fragment: `https://h/p?token=…`. What one holds itself is not shown:
+/// `data:…`.
 #[must_use]
 pub fn redacted(url: &Url) -> String {
+    if url.scheme() == "data" {
+        return "data:…".to_owned();
+    }
     let mut shown = format!("{}://", url.scheme());
     if !url.username().is_empty() || url.password().is_some() {
         shown.push_str("…@");
@@ -70,6 +74,7 @@ mod tests {
             ("https://h/p/a.ts", "https://h/p/a.ts"),
             ("https://h:8443/p?token=abc&x=1", "https://h:8443/p?token=…&x=…"),
             ("https://u:p@h/p?abcdef#frag", "https://…@h/p?…"),
+            ("data:text/plain;base64,AAEC", "data:…"),
         ] {
             assert_eq!(redacted(&url.parse().unwrap()), expect);
         }

@@ -64,6 +64,10 @@ impl Steering {
     /// A request begins; its answer has to come before there is another. `throughput` is in bits per second.
     pub(crate) fn begin(&mut self, pathway: &str, throughput: Option<u64>) -> Url {
         self.due = None;
+        // What stands in the playlist is asked nothing.
+        if self.url.scheme() == "data" {
+            return self.url.clone();
+        }
         let mut pairs: Vec<(String, String)> = self.url.query_pairs().into_owned().collect();
         pairs.retain(|(name, _)| !matches!(name.as_str(), "_HLS_pathway" | "_HLS_throughput"));
         pairs.push(("_HLS_pathway".to_owned(), format!("\"{pathway}\"")));

@@ -211,6 +211,9 @@ impl Engine {
 
 async fn manifest(fetch: &dyn Fetch, url: Url, parent: Option<Url>) -> Answer {
     let limits = Limits::default();
+    if let Some(json) = hls_fetch::inline(&url) {
+        return in_playlist(&json, url, parent, &limits);
+    }
     let mut request = Request::get(url);
     request.parent = parent;
     let answer = match fetch.fetch(request).await {
@@ -223,6 +226,21 @@ async fn manifest(fetch: &dyn Fetch, url: Url, parent: Option<Url>) -> Answer {
             SteeringManifest::parse(json, &base, &limits).map_or(Answer::Failed(None), Answer::Manifest)
         }
         Err(error) => Answer::failed(&error),
+    }
+}
+
+/// A manifest that the multivariant playlist holds itself: what it leads to is found from there.
+fn in_playlist(json: &[u8], url: Url, parent: Option<Url>, limits: &Limits) -> Answer {
+    let base = parent.unwrap_or_else(|| url.clone());
+    match SteeringManifest::parse(json, &base, limits) {
+        Ok(mut manifest) => {
+            if manifest.reload_url == base {
+                manifest.reload_url = url;
+            }
+            Answer::Manifest(manifest)
+        }
+        // It will be no other the next time.
+        Err(_) => Answer::Over,
     }
 }
 

@@ -211,3 +211,33 @@ async fn over_sockets_a_recording_turns_to_another_server() -> Outcome {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_manifest_that_stands_in_the_playlist() -> Outcome {
+    for (reload, asks) in [("", false), (",%22RELOAD-URI%22:%22live/steering.json%22", true)] {
+        let (one, other, folder) = (Origin::start(), Origin::start(), Folder::new()?);
+        let broadcast = Broadcast::synthetic(SECOND / 2, 20_000).total(12).pathway("b", &other.base());
+        let broadcast = broadcast.steer(Duration::ZERO, &["b", "a"]).steering_ttl(SECOND);
+        let published = broadcast.publish_on(&[&one, &other]);
+        let text = broadcast.start().answer(&broadcast.master_path(), "", Duration::ZERO).body;
+        let text = String::from_utf8(text.to_vec())?;
+        let json =
+            format!("{{%22VERSION%22:1,%22TTL%22:1,%22PATHWAY-PRIORITY%22:[%22b%22,%22a%22]{reload}}}");
+        let text = text.replace("\"steering.json\"", &format!("\"data:application/json,{json}\""));
+        let text = text.replace("a/video", "live/a/video");
+        assert!(text.contains("data:"), "{text}");
+        one.put("/in.m3u8", text);
+        let out = folder.file(&format!("{asks}.ts"));
+        let mut job = crate::support::job(&one.url("/in.m3u8")).output(&out).start();
+        let mut changes = Vec::new();
+        while let Some(event) = job.next().await {
+            changes.extend(if let Event::Pathway(change) = event { Some(change.to) } else { None });
+        }
+        let done = job.finish().await?;
+        assert!(done.gaps.is_empty() && changes == ["b"], "{changes:?} {:?}", done.gaps);
+        same(&out, &published.bytes(0, 0, 12))?;
+        let asked = published.asked();
+        assert_eq!(asked.iter().any(|asked| asked.path.contains("steering")), asks);
+    }
+    Ok(())
+}

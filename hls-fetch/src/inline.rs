@@ -1,0 +1,60 @@
+//! What a URL itself holds.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, general_purpose};
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes that a `data` URL holds (RFC 2397). `None`: it is another one, or can't be read.
+///
+/// No request can be made for such a URL: a key or a manifest may stand in its playlist this way.
+#[must_use]
+pub fn inline(url: &Url) -> Option<Vec<u8>> {
+    if url.scheme() != "data" {
+        return None;
+    }
+    // What looks like a query is data too; a fragment is not.
+    let (kind, data) = url[url::Position::BeforePath..url::Position::AfterQuery].split_once(',')?;
+    let bytes: Vec<u8> = percent_decode_str(data).collect();
+    if !kind.rsplit(';').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("base64")) {
+        return Some(bytes);
+    }
+    let text: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let read = BASE64.decode(&text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(&text));
+    read.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_read_as_it_is_meant() {
+        for (url, expect) in [
+            ("data:,hello%20there", Some(&b"hello there"[..])),
+            ("data:text/plain;charset=utf-8,a?b=c#d", Some(b"a?b=c")),
+            (
+                "data:text/plain;base64,AAECAwQFBgcICQoLDA0ODw==",
+                Some(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]),
+            ),
+            ("data:;BASE64,AAECAw", Some(&[0, 1, 2, 3])),
+            ("data:;base64,AA%0AEC%20Aw%3D%3D", Some(&[0, 1, 2, 3])),
+            ("data:;base64,_-8", Some(&[0xff, 0xef])),
+            ("data:,", Some(b"")),
+            ("data:text/plain;base64", None),
+            ("data:;base64,A", None),
+            ("data:;base64,%ff%fe", None),
+            ("https://h/,hello", None),
+        ] {
+            assert_eq!(inline(&url.parse().unwrap()).as_deref(), expect, "{url}");
+        }
+    }
+}
