@@ -208,8 +208,9 @@ impl Engine {
     }
 
     fn note_saved(&mut self, place: Place) {
-        let is_segment = self.shared.tracks.at(place).is_some_and(|(_, unit)| !unit.is_init);
-        self.saved += u64::from(is_segment);
+        let Some((_, unit)) = self.shared.tracks.at(place) else { return };
+        self.saved += u64::from(!unit.is_init);
+        self.shared.transport.kept.is_done(unit.identity);
     }
 
     fn still_needed(&self) -> Option<u64> {
@@ -227,6 +228,7 @@ impl Engine {
         self.shared.room.notify_waiters();
         self.widen(now.into_std());
         self.look_outside(now)?;
+        self.shared.transport.kept.sweep(now);
         self.tick_live(now)?;
         let received = self.shared.transport.meters.received();
         let bytes_per_second = self.rate.sample(now.into_std(), received);

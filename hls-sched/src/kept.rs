@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -12,13 +12,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use hls_crypto::Key;
 use hls_fetch::{Body, BoxBody, Fetch, Kind, Request, Response};
+use hls_state::{Sealed, SealedReader, Sealing};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::attempt::{Transport, limit};
 use crate::error::Error;
 use crate::pace::Account;
-use crate::plan::{Track, Unit};
+use crate::plan::{Cipher, Track, Unit};
 
 /// A key that has not come by then may take long.
 const KEY_WAIT: Duration = Duration::from_secs(1);
@@ -28,12 +30,14 @@ const PIECE: usize = 256 << 10;
 const MOST: u64 = 32 << 30;
 /// What can't be deciphered so often is not what it should be, and is asked for anew.
 const MOST_FAILURES: u8 = 3;
+/// What is in its output is kept for so much longer: until its record is on the disk.
+const BEHIND: Duration = Duration::from_secs(10);
 
-/// The ciphertext of units, by their identities, in unnamed files.
+/// The ciphertext of units, by their identities, in files of the job; unnamed ones where there is no job to find them again.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    /// Where the files are; `None`: where the system has such files.
-    folder: Option<PathBuf>,
+    /// The folder of the job; `None`: there is none, and the system knows a place.
+    folder: Mutex<Option<PathBuf>>,
     all: Mutex<HashMap<u128, Entry>>,
     is_needed: AtomicBool,
 }
@@ -41,7 +45,59 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 enum Entry {
     Coming,
-    Here { file: Arc<Mutex<File>>, length: u64, failures: u8 },
+    Here {
+        stored: Stored,
+        failures: u8,
+        /// Since when it is in its output.
+        done: Option<Instant>,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum Stored {
+    Named(Sealed),
+    Unnamed(Arc<Mutex<File>>, u64),
+}
+
+impl Stored {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Named(sealed) => sealed.len,
+            Self::Unnamed(_, len) => *len,
+        }
+    }
+}
+
+/// What grows.
+enum Growing {
+    Named(Box<Sealing>),
+    Unnamed(File, u64),
+}
+
+impl Growing {
+    fn begin(folder: Option<&Path>, identity: u128, note: Vec<u8>) -> Option<Self> {
+        match folder {
+            Some(folder) => Sealing::create(folder, identity, note).ok().map(Box::new).map(Self::Named),
+            None => tempfile::tempfile().ok().map(|file| Self::Unnamed(file, 0)),
+        }
+    }
+
+    fn append(&mut self, data: &[u8]) -> Option<()> {
+        match self {
+            Self::Named(sealing) => sealing.append(data).ok(),
+            Self::Unnamed(file, len) => {
+                *len += data.len() as u64;
+                file.write_all(data).ok()
+            }
+        }
+    }
+
+    fn end(self) -> Option<Stored> {
+        match self {
+            Self::Named(sealing) => sealing.commit().ok().map(Stored::Named),
+            Self::Unnamed(file, len) => Some(Stored::Unnamed(Arc::new(Mutex::new(file)), len)),
+        }
+    }
 }
 
 /// Takes an entry out again that did not come.
@@ -57,9 +113,20 @@ impl Drop for Coming<'_> {
 }
 
 impl Kept {
-    /// Nothing yet; files will be in this folder.
-    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
-        Self { folder: folder.filter(|folder| !folder.as_os_str().is_empty()), ..Self::default() }
+    /// Finds what an earlier run has kept in the folder of a job, and keeps more there from now on.
+    pub(crate) fn open(&self, folder: PathBuf) {
+        let here = |sealed| Entry::Here { stored: Stored::Named(sealed), failures: 0, done: None };
+        let found = Sealed::find(&folder).into_iter().map(|sealed| (sealed.identity, here(sealed)));
+        *self.all() = found.collect();
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder);
+    }
+
+    /// How a unit is encrypted that an earlier run has kept.
+    pub(crate) fn cipher(&self, identity: u128) -> Option<Cipher> {
+        match self.all().get(&identity)? {
+            Entry::Here { stored: Stored::Named(sealed), .. } => read_note(&sealed.note),
+            _ => None,
+        }
     }
 
     /// Whether a key could not be had lately, so that ciphertext should be kept.
@@ -83,11 +150,17 @@ impl Kept {
     }
 
     /// Fetches the ciphertext of a unit and keeps it. What fails is asked for again by whoever needs it.
-    async fn keep(&self, fetch: &dyn Fetch, request: Request, identity: u128, account: &mut Account<'_>) {
+    async fn keep(
+        &self,
+        fetch: &dyn Fetch,
+        request: Request,
+        (identity, note): (u128, Vec<u8>),
+        account: &mut Account<'_>,
+    ) {
         {
             let mut all = self.all();
             let kept = all.values().map(|entry| match entry {
-                Entry::Here { length, .. } => *length,
+                Entry::Here { stored, .. } => stored.len(),
                 Entry::Coming => 0,
             });
             if kept.sum::<u64>() >= MOST || all.contains_key(&identity) {
@@ -96,9 +169,8 @@ impl Kept {
             all.insert(identity, Entry::Coming);
         }
         let coming = Coming(self, identity);
-        if let Some((file, length)) = self.fetched(fetch, request, account).await {
-            let file = Arc::new(Mutex::new(file));
-            self.all().insert(identity, Entry::Here { file, length, failures: 0 });
+        if let Some(stored) = self.fetched(fetch, request, (identity, note), account).await {
+            self.all().insert(identity, Entry::Here { stored, failures: 0, done: None });
         }
         drop(coming);
     }
@@ -107,19 +179,17 @@ impl Kept {
         &self,
         fetch: &dyn Fetch,
         request: Request,
+        (identity, note): (u128, Vec<u8>),
         account: &mut Account<'_>,
-    ) -> Option<(File, u64)> {
+    ) -> Option<Stored> {
         account.before_request().await;
         let answer = fetch.fetch(request).await.ok()?;
         account.answered(answer.length);
         let mut body = answer.body;
-        let folder = self.folder.clone();
-        let made = tokio::task::spawn_blocking(move || match folder {
-            Some(folder) => tempfile::tempfile_in(folder),
-            None => tempfile::tempfile(),
-        });
-        let mut file = made.await.ok()?.ok()?;
-        let (mut length, mut is_over) = (0, false);
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let begun = tokio::task::spawn_blocking(move || Growing::begin(folder.as_deref(), identity, note));
+        let mut growing = begun.await.ok()??;
+        let mut is_over = false;
         while !is_over {
             let (mut piece, mut size) = (Vec::new(), 0);
             while size < PIECE && !is_over {
@@ -133,29 +203,52 @@ impl Kept {
                     None => is_over = true,
                 }
             }
-            length += size as u64;
             let written = tokio::task::spawn_blocking(move || {
-                piece.iter().try_for_each(|chunk| file.write_all(chunk)).map(|()| file)
+                piece.iter().try_for_each(|chunk| growing.append(chunk)).map(|()| growing)
             });
-            file = written.await.ok()?.ok()?;
+            growing = written.await.ok()??;
         }
-        Some((file, length))
+        tokio::task::spawn_blocking(|| growing.end()).await.ok()?
     }
 
     /// The answer for a unit that is here, as its server had it.
     pub(crate) fn answer(&self, identity: u128, url: &Url) -> Option<Response> {
-        let (file, length) = match self.all().get(&identity)? {
-            Entry::Here { file, length, .. } => (Arc::clone(file), *length),
+        let mut all = self.all();
+        let stored = match all.get(&identity)? {
+            Entry::Here { stored, .. } => stored.clone(),
             Entry::Coming => return None,
         };
+        let (length, reading) = (stored.len(), Reading::of(stored));
+        let Some(mut reading) = reading else {
+            remove(all.remove(&identity));
+            return None;
+        };
         let (pieces, received) = mpsc::channel(2);
-        tokio::task::spawn_blocking(move || read(&file, length, &pieces));
+        tokio::task::spawn_blocking(move || reading.send(length, &pieces));
         Some(Response::new(200, url.clone(), Some(length), BoxBody::new(Pieces(received))))
     }
 
-    /// A unit is in its output, or is not wanted any more.
+    /// A unit is not wanted any more.
     pub(crate) fn forget(&self, identity: u128) {
-        self.all().remove(&identity);
+        remove(self.all().remove(&identity));
+    }
+
+    /// A unit is in its output: what is kept of it goes a while later, when its record is on the disk too.
+    pub(crate) fn is_done(&self, identity: u128) {
+        if let Some(Entry::Here { done, .. }) = self.all().get_mut(&identity) {
+            *done = Some(Instant::now());
+        }
+    }
+
+    /// Takes away what has been in its output for a while.
+    pub(crate) fn sweep(&self, now: Instant) {
+        self.all().retain(|_, entry| match entry {
+            Entry::Here { stored, done: Some(since), .. } if now - *since >= BEHIND => {
+                take_away(stored.clone());
+                false
+            }
+            _ => true,
+        });
     }
 
     /// A unit could not be deciphered. Its key may be wrong, or it is.
@@ -164,7 +257,7 @@ impl Kept {
         if let Some(Entry::Here { failures, .. }) = all.get_mut(&identity) {
             *failures += 1;
             if *failures >= MOST_FAILURES {
-                all.remove(&identity);
+                remove(all.remove(&identity));
             }
         }
     }
@@ -207,7 +300,8 @@ impl Transport {
     /// Keeps the ciphertext of a unit.
     pub(crate) async fn keep(&self, track: &Track, unit: &Unit) {
         let mut account = self.pacer.account();
-        self.kept.keep(&*self.fetch, request_for(track, unit), unit.identity, &mut account).await;
+        let note = unit.cipher.as_ref().map(note).unwrap_or_default();
+        self.kept.keep(&*self.fetch, request_for(track, unit), (unit.identity, note), &mut account).await;
     }
 }
 
@@ -221,24 +315,76 @@ pub(crate) fn request_for(track: &Track, unit: &Unit) -> Request {
     request.found_in(track.media().base())
 }
 
-fn read(file: &Mutex<File>, length: u64, to: &mpsc::Sender<Result<Bytes, hls_fetch::Error>>) {
-    let mut position = 0;
-    while position < length {
-        let size = (length - position).min(PIECE as u64) as usize;
-        let mut piece = vec![0; size];
-        let read = {
-            // Others may read the same file, elsewhere in it.
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(position)).and_then(|_| file.read_exact(&mut piece))
-        };
-        let piece = match read {
-            Ok(()) => Ok(Bytes::from(piece)),
-            Err(_) => Err(hls_fetch::Error::new(Kind::Truncated { got: position, want: Some(length) })),
-        };
-        position += size as u64;
-        let is_over = piece.is_err();
-        if to.blocking_send(piece).is_err() || is_over {
-            return;
+/// What has to be known of a unit to decipher it later. No secret: the server wants those again.
+fn note(cipher: &Cipher) -> Vec<u8> {
+    let mut key = cipher.key.clone();
+    key.set_query(None);
+    key.set_fragment(None);
+    let is_plain = key.set_username("").is_ok() && key.set_password(None).is_ok();
+    if !is_plain || !matches!(key.scheme(), "http" | "https" | "file") {
+        return Vec::new();
+    }
+    format!("{:032x} {key}", u128::from_be_bytes(cipher.iv)).into_bytes()
+}
+
+fn read_note(note: &[u8]) -> Option<Cipher> {
+    let (iv, key) = std::str::from_utf8(note).ok()?.split_once(' ')?;
+    let iv = u128::from_str_radix(iv, 16).ok()?.to_be_bytes();
+    Some(Cipher { key: key.parse().ok()?, iv })
+}
+
+fn remove(entry: Option<Entry>) {
+    if let Some(Entry::Here { stored, .. }) = entry {
+        take_away(stored);
+    }
+}
+
+fn take_away(stored: Stored) {
+    if let Stored::Named(sealed) = stored {
+        sealed.remove();
+    }
+}
+
+/// What is read.
+enum Reading {
+    Named(Box<SealedReader>),
+    Unnamed { file: Arc<Mutex<File>>, position: u64, length: u64 },
+}
+
+impl Reading {
+    /// `None`: it is gone.
+    fn of(stored: Stored) -> Option<Self> {
+        match stored {
+            Stored::Named(sealed) => sealed.open().ok().map(|reader| Self::Named(Box::new(reader))),
+            Stored::Unnamed(file, length) => Some(Self::Unnamed { file, position: 0, length }),
+        }
+    }
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Named(reader) => reader.next(PIECE).ok(),
+            Self::Unnamed { file, position, length } => {
+                let size = (*length - *position).min(PIECE as u64) as usize;
+                let mut piece = vec![0; size];
+                // Others may read the same file, elsewhere in it.
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(*position)).and_then(|_| file.read_exact(&mut piece)).ok()?;
+                *position += size as u64;
+                Some(piece)
+            }
+        }
+    }
+
+    fn send(&mut self, length: u64, to: &mpsc::Sender<Result<Bytes, hls_fetch::Error>>) {
+        let mut sent = 0;
+        while sent < length {
+            let piece = self.next().map(Bytes::from).filter(|piece| !piece.is_empty());
+            let wrong = || hls_fetch::Error::new(Kind::Truncated { got: sent, want: Some(length) });
+            let piece = piece.ok_or_else(wrong);
+            sent += piece.as_ref().map_or(length, |piece| piece.len() as u64);
+            if to.blocking_send(piece).is_err() {
+                return;
+            }
         }
     }
 }
@@ -283,24 +429,68 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_kept_is_had_as_often_as_it_takes() {
-        let (kept, pacer) = (Kept::new(None), Pacer::new(None));
+        let folder = tempfile::tempdir().unwrap();
+        let named = Kept::default();
+        named.open(folder.path().to_owned());
+        for kept in [Kept::default(), named] {
+            is_had_as_often_as_it_takes(&kept).await;
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    async fn is_had_as_often_as_it_takes(kept: &Kept) {
+        let pacer = Pacer::new(None);
         let account = &mut pacer.account();
         let request = || Request::get("http://h/1.ts".parse().unwrap());
         let length = 3 * PIECE + 17;
-        kept.keep(&Server(length, false), request(), 1, account).await;
-        kept.keep(&Server(length, true), request(), 1, account).await;
-        kept.keep(&Server(length, true), request(), 2, account).await;
+        kept.keep(&Server(length, false), request(), (1, Vec::new()), account).await;
+        kept.keep(&Server(length, true), request(), (1, Vec::new()), account).await;
+        kept.keep(&Server(length, true), request(), (2, Vec::new()), account).await;
         assert_eq!((kept.has(1), kept.knows(2)), (true, false));
         for _ in 0..2 {
-            let bytes = read_all(&kept, 1).await.unwrap();
+            let bytes = read_all(kept, 1).await.unwrap();
             assert!(bytes.len() == length && bytes.iter().zip(0_usize..).all(|(b, n)| *b == (n % 251) as u8));
             kept.doubt(1);
         }
         kept.doubt(1);
-        assert!(read_all(&kept, 1).await.is_none());
-        kept.keep(&Server(0, false), request(), 3, account).await;
-        assert_eq!(read_all(&kept, 3).await, Some(Vec::new()));
+        assert!(read_all(kept, 1).await.is_none());
+        kept.keep(&Server(0, false), request(), (3, Vec::new()), account).await;
+        assert_eq!(read_all(kept, 3).await, Some(Vec::new()));
         kept.forget(3);
         assert!(!kept.knows(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_run_knows_what_was_kept_and_how_to_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, pacer) = (Kept::default(), Pacer::new(None));
+        kept.open(folder.path().to_owned());
+        let account = &mut pacer.account();
+        let url = |text: &str| -> Url { text.parse().unwrap() };
+        let ciphers =
+            ["https://u:p@h/k?token=1#x", "data:,secret"].map(|key| Cipher { key: url(key), iv: [7; 16] });
+        for (n, cipher) in (1..).zip(&ciphers) {
+            let request = Request::get(url("http://h/1.ts"));
+            kept.keep(&Server(500, false), request, (n, note(cipher)), account).await;
+        }
+        let next = Kept::default();
+        next.open(folder.path().to_owned());
+        let cipher = next.cipher(1).unwrap();
+        assert_eq!((cipher.key.as_str(), cipher.iv), ("https://h/k", [7; 16]));
+        // A key is never written down.
+        assert!(next.has(2) && next.cipher(2).is_none());
+        assert_eq!(read_all(&next, 1).await.map(|bytes| bytes.len()), Some(500));
+        next.is_done(1);
+        next.sweep(Instant::now());
+        assert!(next.has(1));
+        tokio::time::sleep(BEHIND).await;
+        next.sweep(Instant::now());
+        assert!(!next.has(1) && next.has(2));
+        // What has changed on the disk is not taken for what it was.
+        let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[100] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(read_all(&next, 2).await.is_none());
     }
 }

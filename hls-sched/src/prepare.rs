@@ -79,16 +79,6 @@ fn probe_manifest(config: &Config, output: &Path) -> Result<(), Error> {
     Err(error.next("--force replaces it, -o gives another name"))
 }
 
-/// The folder of the output; `None` where it is no file.
-pub(crate) fn folder(config: &Config) -> Option<PathBuf> {
-    let parent = |path: &Path| path.parent().map(Path::to_path_buf);
-    match &config.output {
-        Output::File(path) => parent(path),
-        Output::Template(template) => parent(Path::new(template)).filter(|folder| folder.is_dir()),
-        Output::Writer(_) => None,
-    }
-}
-
 /// Opens the store of the job and finds out what an earlier run left.
 pub(crate) async fn open(
     config: &Config,

@@ -8,6 +8,7 @@ use crate::layout::is_track;
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::memo::{Memo, is_plain_name};
+use crate::sealed::is_sealed;
 use crate::{Error, Kind, Layout, sys};
 
 /// Removes what an earlier run left: the log first, so that a crash in between leaves nothing that lies.
@@ -88,6 +89,7 @@ pub(crate) fn remove_contents(folder: &Path, with_log: bool) {
             || name.starts_with("tmp-")
             || name.starts_with("written.")
             || is_track(name)
+            || is_sealed(name)
             || matches!(name, "job" | "job.new")
     };
     let paths = entries.filter_map(Result::ok).map(|e| e.path());

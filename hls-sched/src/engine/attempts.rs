@@ -103,7 +103,6 @@ impl Engine {
         self.bytes += done.bytes;
         self.gaps.verified();
         self.came(place);
-        self.shared.transport.kept.forget(done.unit.identity);
         self.link.serves();
         if !done.unit.is_init {
             self.segments_done += 1;

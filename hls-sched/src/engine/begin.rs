@@ -29,7 +29,7 @@ pub(crate) async fn run(
     let transport = Arc::new(Transport {
         fetch,
         keys: Keys::new(config.policy.clone()),
-        kept: Kept::new(prepare::folder(&config)),
+        kept: Kept::default(),
         pacer: Pacer::new(config.rate),
         meters: Meters::default(),
         buffers: Buffers::default(),
@@ -170,6 +170,9 @@ impl Part {
             store.keep_memo(&note);
             error
         };
+        if let Some(layout) = hls_state::Layout::new(outputs.clone()).filter(|_| is_live) {
+            transport.kept.open(layout.folder().to_owned());
+        }
         let windows = self.windows.take().filter(|windows| windows.len() == tracks.0.len());
         let named_in = sources.first().and_then(|source| source.parent.clone());
         let live = is_live.then(|| {
@@ -180,7 +183,7 @@ impl Part {
                 .map(|source| Following::new(source, windows.next(), now));
             Live::new(Arc::clone(config), choices.clone(), following.collect(), self.before)
         });
-        let live = match live.map(|live| live.restored(&tracks, &recovered)).transpose() {
+        let live = match live.map(|live| live.restored(&tracks, &recovered, &transport.kept)).transpose() {
             Ok(live) => live,
             Err(error) => return Err(noted(error, &mut store)),
         };

@@ -17,7 +17,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
 use crate::job::{Config, DRAIN, Split};
-use crate::kept::waits_for_keys;
+use crate::kept::{Kept, waits_for_keys};
 use crate::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::plan::{Tracks, Unit};
 
@@ -100,9 +100,14 @@ impl Live {
     ///
     /// # Errors
     /// Notes that contradict what is there.
-    pub(super) fn restored(mut self, tracks: &Tracks, recovered: &Recovered) -> Result<Self, Error> {
+    pub(super) fn restored(
+        mut self,
+        tracks: &Tracks,
+        recovered: &Recovered,
+        kept: &Kept,
+    ) -> Result<Self, Error> {
         for ((n, following), track) in (0..=u8::MAX).zip(&mut self.tracks).zip(&tracks.0) {
-            following.restore(n, track, &track.media(), recovered)?;
+            following.restore(n, track, &track.media(), recovered, |identity| kept.cipher(identity))?;
         }
         Ok(self)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hls_parse::{DateTime, Media, Segment};
+use hls_parse::{DateTime, Encryption, Media, Segment};
 use hls_state::Recovered;
 use url::Url;
 
@@ -14,7 +14,7 @@ use super::window::{Lost, News, Reading, Seen, Window};
 use super::{Clock, From, Reloaded};
 use crate::error::{Error, Kind};
 use crate::job::{LiveConfig, Split};
-use crate::plan::{LiveUnit, Track, Unit};
+use crate::plan::{Cipher, LiveUnit, Track, Unit};
 use crate::prepare::Source;
 
 /// One track of a live stream.
@@ -270,6 +270,7 @@ impl Following {
         track: &Track,
         media: &Media,
         recovered: &Recovered,
+        sealed: impl Fn(u128) -> Option<Cipher>,
     ) -> Result<(), Error> {
         let mut noted: BTreeMap<u64, Noted> = BTreeMap::new();
         for (of, first, units) in recovered.notes.iter().filter_map(|text| note::decode(text)) {
@@ -333,8 +334,9 @@ impl Following {
             let mut restored = match found {
                 Some(found) => found,
                 None => {
-                    let is_gap = unit.kind == Written::Lost || !is_here;
-                    Unit { is_gap, ..blank(media, LiveUnit { is_lost: is_gap, ..live }) }
+                    let cipher = sealed(unit.identity).map(|cipher| with_listed_key(cipher, media));
+                    let is_gap = unit.kind == Written::Lost || !is_here && cipher.is_none();
+                    Unit { is_gap, cipher, ..blank(media, LiveUnit { is_lost: is_gap, ..live }) }
                 }
             };
             (restored.is_init, restored.sequence, restored.identity) =
@@ -363,6 +365,16 @@ pub(crate) fn notes(n: u8, first: u64, units: &[Arc<Unit>]) -> Vec<Vec<u8>> {
     };
     let all: Vec<_> = units.iter().filter_map(noted).collect();
     note::encode(n, first, &all)
+}
+
+/// The URL of a key may have a fresh token where it is still listed.
+fn with_listed_key(cipher: Cipher, media: &Media) -> Cipher {
+    let urls = media.encryptions().filter_map(|encryption| match encryption {
+        Encryption::Aes128 { url, .. } => Some(url),
+        _ => None,
+    });
+    let listed = urls.filter(|url| url.host() == cipher.key.host() && url.path() == cipher.key.path()).last();
+    Cipher { key: listed.map_or(cipher.key, |url| Url::clone(url)), iv: cipher.iv }
 }
 
 /// A unit that stands for what is lost.

@@ -137,3 +137,28 @@ async fn what_has_left_the_window_when_its_key_comes_has_been_kept() -> Outcome 
     }
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_key_outlives_the_process() -> Outcome {
+    let keys = Outage::new(Of::Keys, SECOND * 21, SECOND * 100);
+    let broadcast = noise(120).window(5).running(5).aes128([4; 16]).rotate_every(5).outage(keys);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let is_sealed = |name: &String| name.starts_with("sealed-");
+    for (time, waiting) in [(35, 1), (30, 10), (20, 20)] {
+        let mut job = job(&air, &path).output(folder.file("out.ts")).start();
+        let until = tokio::time::Instant::now() + SECOND * time;
+        while let Ok(Some(_)) = tokio::time::timeout_at(until, job.next()).await {}
+        drop(job);
+        ends::unlocked(&folder).await;
+        let names = std::fs::read_dir(folder.file("out.ts.hls"))?.filter_map(Result::ok);
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let sealed = names.filter(is_sealed).count();
+        assert!(sealed >= waiting, "{sealed} after {time} s more");
+    }
+    let (done, _) = record_into(&folder, &air, &path, |job| job).await?;
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    has(&air, &folder.file("out.ts"), &(0..120).collect::<Vec<_>>())?;
+    assert_eq!(folder.names(), ["out.ts"]);
+    Ok(())
+}
