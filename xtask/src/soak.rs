@@ -138,8 +138,9 @@ fn recorded(scenario: &Scenario, options: &Options, program: &Path) -> Result<St
     };
     let limit = Instant::now() + Duration::from_secs(options.minutes * 60 + 120);
     let mut dice = Dice::new(options.seed.wrapping_add(scenario.name.len() as u64));
-    let (mut memory, mut done) = (0, 0);
+    let (mut memory, mut done, mut early) = (0, 0, 0);
     let status = loop {
+        let before_it = parts(&output)?.len();
         let mut child = start()?;
         let peace = Duration::from_secs_f64(0.3 + LONGEST_PEACE * dice.fraction());
         let disturbs = scenario.disturbed != Disturbed::Not && done < options.disturbances;
@@ -161,9 +162,10 @@ fn recorded(scenario: &Scenario, options: &Options, program: &Path) -> Result<St
         let status = watched(&mut child, before + LONGEST_END, &mut memory)?;
         let status =
             status.with_context(|| format!("{signal}: no end within {} s", LONGEST_END.as_secs()))?;
-        // A signal may come before there is anything to record.
-        let has_any = parts(&output)?.iter().any(|part| part.exists());
-        ensure!(status.success() || !has_any, "{signal}: it ended with {status}");
+        // Before there is anything to record, it dies of the signal, and leaves nothing.
+        let is_new = parts(&output)?.len() > before_it;
+        ensure!(status.success() == is_new, "{signal}: it ended with {status}, a new file: {is_new}");
+        early += u32::from(!is_new);
     };
     let offered = live.offered(0);
     let first_poll = *live.polls(0).first().context("nobody asked")?;
@@ -198,7 +200,11 @@ fn recorded(scenario: &Scenario, options: &Options, program: &Path) -> Result<St
     ensure!(memory < MOST_MEMORY, "{memory} bytes of memory");
     let whole = offered.len() - missing.len();
     let of = format!("{whole} of {} segments, {reported} reported as missing", offered.len());
-    let disturbed = if done > 0 { format!(", disturbed {done} times") } else { String::new() };
+    let disturbed = match (done, early) {
+        (0, _) => String::new(),
+        (_, 0) => format!(", disturbed {done} times"),
+        _ => format!(", disturbed {done} times, {early} of them before there was anything"),
+    };
     fs::remove_dir_all(&folder)?;
     Ok(format!(
         "{of}, nothing twice, {} files{disturbed}, exit {code}, {:.1} MiB of memory",
