@@ -124,6 +124,8 @@ struct Engine {
     output: Option<std::path::PathBuf>,
     /// The main output is the bytes of a track, one behind the other; else it is made of some.
     is_joined: bool,
+    /// Where what the main track holds can be looked at.
+    grows_at: Option<std::path::PathBuf>,
     /// About how many bytes all of it will be.
     estimate: Option<u64>,
     watch: Option<Watch>,
@@ -222,7 +224,9 @@ impl Engine {
     fn ticked(&mut self) -> Result<(), Error> {
         let now = Instant::now();
         let need = self.still_needed();
-        self.watch.as_mut().map_or(Ok(()), |watch| watch.look(now.into_std(), need))?;
+        // What a recording is made into needs as much again.
+        let made = if self.live.is_some() && !self.is_joined { self.bytes } else { 0 };
+        self.watch.as_mut().map_or(Ok(()), |watch| watch.look(now.into_std(), need, made))?;
         let disk_is_behind = self.shared.writer.is_behind();
         self.shared.assemble(|assembler| assembler.tick(now.into_std(), disk_is_behind));
         self.shared.room.notify_waiters();

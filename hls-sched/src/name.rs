@@ -211,7 +211,7 @@ pub(crate) fn check(path: &Path, container: Container, has_pictures: bool) -> Re
         format!("the stream is {container}, and the name says otherwise"),
     )
     .at(hls_fetch::escaped(&path.display().to_string(), 300))
-    .why("only MP4 is made of other containers, and not of a stream that is still live")
+    .why("only MP4 is made of other containers")
     .next(format!("use -o {shown}, or --format join to keep the name")))
 }
 

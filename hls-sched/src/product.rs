@@ -20,6 +20,7 @@ use hls_media::remux::{Finding, Index, RemuxError, Takes};
 use hls_state::{Layout, Making, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Joining};
@@ -92,10 +93,7 @@ fn extension(path: &Path) -> String {
 /// What outputs of this name are.
 pub(crate) fn outputs_of(format: Format, path: &Path, selection: &Selection) -> Outputs {
     let chosen = &selection.chosen;
-    // A recording keeps what its player can show while it grows.
-    let is_growing = chosen.iter().any(|chosen| chosen.track.is_growing());
     let is_mp4 = match format {
-        _ if is_growing => false,
         Format::Join | Format::Ts => false,
         Format::Mp4 => true,
         Format::Auto => matches!(extension(path).as_str(), "mp4" | "m4v" | "mov" | "m4a"),
@@ -139,6 +137,8 @@ pub(crate) struct Step {
     pub(crate) has_gaps: bool,
     /// Of a recording, which was told to end already: only who is in a hurry ends this too.
     pub(crate) is_live: bool,
+    /// Something else is told of meanwhile.
+    pub(crate) is_quiet: bool,
     pub(crate) manifest: Option<Manifest>,
     /// Has indexed the tracks while they grew.
     pub(crate) ahead: Option<Ahead>,
@@ -184,6 +184,17 @@ impl Step {
             Some(_) => error,
             None => error.keeping(kept),
         })
+    }
+
+    /// Makes the outputs beside whatever is done next.
+    pub(crate) fn start(
+        mut self,
+        events: &mpsc::UnboundedSender<Event>,
+        orders: &watch::Receiver<Control>,
+    ) -> JoinHandle<Result<u64, Error>> {
+        self.is_quiet = true;
+        let (events, mut orders) = (events.clone(), orders.clone());
+        tokio::spawn(async move { self.run(&events, &mut orders).await })
     }
 
     /// A store whose tracks are indexed while they grow, as far as that is of use.
@@ -234,7 +245,7 @@ impl Step {
             if product.made == Made::Mp4 { all.saturating_mul(2) } else { all }
         };
         let all = self.products.iter().map(reads).sum();
-        let mut told = Told { events, stop, done: 0, all, last: None, indexes };
+        let mut told = Told { events, stop, is_quiet: self.is_quiet, done: 0, all, last: None, indexes };
         let (mut made, mut sums) = (Vec::new(), Vec::new());
         for (number, product) in self.products.iter().enumerate() {
             let mut growth = self.making.begin(number).map_err(Error::state)?;
@@ -308,6 +319,7 @@ fn placed(all: &[Vec<Placed>], number: usize) -> &[Placed] {
 struct Told<'a> {
     events: &'a mpsc::UnboundedSender<Event>,
     stop: &'a AtomicBool,
+    is_quiet: bool,
     done: u64,
     all: u64,
     last: Option<Instant>,
@@ -330,7 +342,7 @@ impl Told<'_> {
             return Err(Error::stopped());
         }
         self.done += bytes as u64;
-        if self.last.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
+        if !self.is_quiet && self.last.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
             self.last = Some(Instant::now());
             let _ = self.events.send(Event::Joining(Joining { done_bytes: self.done, bytes: self.all }));
         }

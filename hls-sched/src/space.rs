@@ -86,12 +86,13 @@ impl Watch {
         Some(Self { output: output?.clone(), keep, next: None })
     }
 
-    pub(crate) fn look(&mut self, now: Instant, need: Option<u64>) -> Result<(), Error> {
+    /// Of what is free, `kept` bytes more are for later.
+    pub(crate) fn look(&mut self, now: Instant, need: Option<u64>, kept: u64) -> Result<(), Error> {
         if self.next.is_some_and(|next| now < next) {
             return Ok(());
         }
         self.next = Some(now + LOOK_EVERY);
-        may_go_on(need, free_beside(&self.output), self.keep)
+        may_go_on(need, free_beside(&self.output), self.keep.saturating_add(kept))
     }
 }
 

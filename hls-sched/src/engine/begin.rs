@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use hls_media::Container;
 use hls_state::Position;
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::also::Also;
@@ -53,7 +54,9 @@ async fn parts(
 ) -> Result<Finished, Error> {
     let mut whole: Option<Finished> = None;
     let mut part = Part::default();
-    loop {
+    // Of parts that are recorded, while the next ones are.
+    let mut makings: Vec<Making> = Vec::new();
+    let ended = loop {
         let whole_tracks = part.whole_tracks;
         let (finished, next) = match part.run(config, transport, (events, also), orders).await {
             Ok(ended) => ended,
@@ -64,18 +67,36 @@ async fn parts(
                 continue;
             }
             // Between two parts.
-            Err(error) if error.kind() == Kind::Stopped && whole.is_some() => break,
-            Err(error) => return Err(error),
+            Err(error)
+                if whole.is_some() && (error.kind() == Kind::Stopped || error.code() == NOTHING_NEW) =>
+            {
+                break Ok(());
+            }
+            Err(error) => break Err(error),
         };
         whole = Some(match whole {
             None => finished,
             Some(whole) => joined(whole, finished),
         });
         match next {
-            Some(next) => part = next,
-            None => break,
+            Some(mut next) => {
+                makings.extend(next.making.take());
+                part = next;
+            }
+            None => break Ok(()),
+        }
+    };
+    let mut result = ended;
+    for making in makings {
+        let gone = |_| Err(Error::new(Kind::Internal, "internal", "joining panicked"));
+        let made = making.await.unwrap_or_else(gone);
+        match (made, &mut whole) {
+            (Ok(bytes), Some(whole)) => whole.bytes += bytes,
+            (Ok(_), None) => {}
+            (Err(error), _) => result = result.and(Err(error)),
         }
     }
+    result?;
     whole.ok_or_else(|| Error::new(Kind::Internal, "internal", "nothing was done"))
 }
 
@@ -105,6 +126,8 @@ struct Part {
     behind: Option<PathBuf>,
     /// What the part before knew of pathways.
     steering: Option<Steering>,
+    /// The outputs of the part before are being made.
+    making: Option<Making>,
     started: Instant,
     /// Begins anew, and makes nothing before all is there: it has turned out that nothing can be.
     whole_tracks: bool,
@@ -118,11 +141,18 @@ impl Default for Part {
             before: Duration::ZERO,
             behind: None,
             steering: None,
+            making: None,
             started: Instant::now(),
             whole_tracks: false,
         }
     }
 }
+
+/// Outputs that are being made; comes to the bytes they have.
+type Making = JoinHandle<Result<u64, Error>>;
+
+/// The stream has ended where its recording had.
+const NOTHING_NEW: &str = "live.ended";
 
 impl Part {
     async fn run(
@@ -240,6 +270,7 @@ impl Part {
             events: events.clone(),
             refused: Arc::clone(&refused),
         });
+        let grows_at = outputs.first().and_then(|_| ends.layout()).map(|layout| layout.part(0));
         let step = making.filter(|_| !recovered.made).map(|making| product::Step {
             making,
             products: ends.products,
@@ -249,6 +280,7 @@ impl Part {
             texts,
             has_gaps: false,
             is_live,
+            is_quiet: false,
             manifest: manifest(),
             ahead: None,
         });
@@ -279,12 +311,23 @@ impl Part {
             if let Some(about) = about {
                 manifest_of_finished(about).await?;
             }
-            if let Some(step) = step {
-                step.run(events, orders).await?;
-            }
-            let bytes = outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
-            let finished = finished(bytes, transport, tracks.segments());
-            return Ok((Finished { stopped_by: is_live.then_some(StoppedBy::Stop), ..finished }, None));
+            let bytes = |_| outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
+            let done = finished(0, transport, tracks.segments());
+            let windows = live.map(|live| live.windows()).filter(|windows| windows.len() == tracks.0.len());
+            let Some(windows) = windows else {
+                if let Some(step) = step {
+                    step.run(events, orders).await?;
+                }
+                let stopped_by = is_live.then_some(StoppedBy::Stop);
+                return Ok((Finished { bytes: bytes(()), stopped_by, ..done }, None));
+            };
+            // The recording that left this behind has ended here, and the stream may have gone on.
+            let making = step.map(|step| step.start(events, orders));
+            let done = Finished { bytes: if making.is_some() { 0 } else { bytes(()) }, ..done };
+            let stopped_by = Some(StoppedBy::Stop);
+            let before = self.before + tracks.0.first().map_or(Duration::ZERO, |track| track.duration());
+            let next = Self { making, before, ..self.next(windows) };
+            return Ok((Finished { stopped_by, ..done }, Some(next)));
         }
         for (checks, found) in checks.iter().zip(earlier.configurations()) {
             found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
@@ -304,7 +347,7 @@ impl Part {
             store = Box::new(Watched::new(store, Filmed::new(about)));
         }
         let mut step = step;
-        if let Some(step) = &mut step {
+        if let Some(step) = step.as_mut().filter(|_| !is_live) {
             store = step.index_ahead(store, &ends.tracks, &recovered.outputs);
         }
         let (reports_in, reports) = mpsc::unbounded_channel();
@@ -354,6 +397,7 @@ impl Part {
             drain_until: None,
             output: outputs.first().cloned(),
             is_joined: ends.tracks.first().is_none_or(Option::is_none),
+            grows_at,
             estimate,
             watch: Watch::new(outputs.first(), keep_free),
         };
@@ -380,6 +424,10 @@ impl Part {
             Some(_) => (engine.segments_done + engine.gaps.count(), engine.recorded()),
             None => (segments, Duration::ZERO),
         };
+        if segments == 0 && ended.is_some() {
+            let error = Error::new(Kind::Refused, NOTHING_NEW, "the stream has ended, and has nothing new");
+            return Err(engine.keep(error).await);
+        }
         let gaps = engine.complete(segments).await.map_err(|error| {
             refused.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
         })?;
@@ -389,14 +437,21 @@ impl Part {
         if let Some(output) = outputs.first().filter(|_| ends.pieces.is_some()) {
             finished.bytes = std::fs::metadata(output).map_or(0, |meta| meta.len());
         }
+        let mut making = None;
         if let Some(mut step) = step {
-            step.has_gaps = !finished.gaps.is_empty();
-            finished.bytes = step.run(events, orders).await?;
-            finished.elapsed = started.elapsed();
+            // Of a recording they stay.
+            step.has_gaps = !finished.gaps.is_empty() && !is_live;
+            if matches!(ended, Some((Some(Ends::Split), _))) {
+                finished.bytes = 0;
+                making = Some(step.start(events, orders));
+            } else {
+                finished.bytes = step.run(events, orders).await?;
+                finished.elapsed = started.elapsed();
+            }
         }
         let Some((ends, windows)) = ended else { return Ok((finished, None)) };
         let next = self.end(ends, windows, recorded, outputs.first(), &mut finished);
-        Ok((finished, next))
+        Ok((finished, next.map(|next| Self { making, ..next })))
     }
 
     /// The names of the outputs, those of the next part where an earlier one is there already.
@@ -419,6 +474,18 @@ impl Part {
         prepare::outputs(config, selection, number, self.whole_tracks)
     }
 
+    /// The part behind this one, of a stream that has come so far.
+    fn next(self, windows: Vec<Window>) -> Self {
+        Self {
+            number: self.number.map(|number| number + 1),
+            windows: Some(windows),
+            behind: None,
+            making: None,
+            whole_tracks: false,
+            ..self
+        }
+    }
+
     /// What follows a part of a recording.
     fn end(
         self,
@@ -433,15 +500,8 @@ impl Part {
         }
         match ends {
             Some(Ends::Split) => {
-                return Some(Self {
-                    number: self.number.map(|number| number + 1),
-                    windows: Some(windows),
-                    before: self.before + recorded,
-                    behind: None,
-                    steering: self.steering,
-                    started: self.started,
-                    whole_tracks: false,
-                });
+                let before = self.before + recorded;
+                return Some(Self { before, ..self.next(windows) });
             }
             Some(Ends::By(by)) => finished.stopped_by = Some(by),
             None => finished.stopped_by = Some(StoppedBy::End),

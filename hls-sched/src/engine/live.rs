@@ -364,10 +364,8 @@ impl Engine {
         let Some(live) = &mut self.live else { return Ok(()) };
         if !live.has_ten_seconds && recorded >= Duration::from_secs(10) {
             live.has_ten_seconds = true;
-            if let Some(output) = self.output.as_ref().filter(|_| self.is_joined) {
-                let part = hls_state::Layout::new(vec![output.clone()]).map(|layout| layout.part(0));
-                part.into_iter().for_each(|part| drop(self.shared.events.send(Event::Watchable(part))));
-            }
+            let watchable = self.grows_at.clone().map(Event::Watchable);
+            watchable.into_iter().for_each(|event| drop(self.shared.events.send(event)));
         }
         let target = live.target();
         for ((n, following), track) in (0..=u8::MAX).zip(&mut live.tracks).zip(&self.shared.tracks.0) {

@@ -35,6 +35,14 @@ impl Ends {
         self.products.is_empty() && self.pieces.is_none()
     }
 
+    /// Where all of it lies.
+    pub(crate) fn layout(&self) -> Option<Layout> {
+        match self.tracks.is_empty() {
+            true => Layout::new(self.outputs.clone()),
+            false => Layout::of_tracks(self.outputs.clone(), &self.tracks),
+        }
+    }
+
     /// Whether the bytes of a track are an output.
     pub(crate) fn is_output(&self, track: usize) -> bool {
         self.pieces.is_none() && self.tracks.get(track).is_none_or(Option::is_none)
@@ -127,6 +135,9 @@ fn pieces(kind: Outputs, selection: &Selection) -> Option<Pieces> {
         return None;
     };
     let (track, media) = (&one.track, one.track.media());
+    if track.is_growing() {
+        return None;
+    }
     let longest = media.segments().map(|segment| segment.duration()).max().unwrap_or_default();
     let largest = media.segments().filter_map(|segment| Some(segment.byte_range()?.length)).max();
     let usual = track.bandwidth.map(|bits| (bits as f64 * longest.as_secs_f64() / 8.0) as u64);
@@ -246,7 +257,7 @@ fn check_parts(config: &Config, main: &Chosen) -> Result<(), Error> {
     }
     let none =
         Error::new(Kind::Usage, "select.no_match", message).why("audio and video are in the same segments");
-    Err(none.next(format!("{one} takes out of them what is wanted, once the stream has ended")))
+    Err(none.next(format!("{one} takes out of them what is wanted, at the end")))
 }
 
 fn check_format(config: &Config, chosen: &[Chosen]) -> Result<(), Error> {

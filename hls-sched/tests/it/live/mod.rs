@@ -2,6 +2,7 @@
 
 mod copies;
 mod ends;
+mod films;
 mod outages;
 mod plain;
 mod renewal;

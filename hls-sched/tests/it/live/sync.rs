@@ -69,10 +69,10 @@ async fn in_step(
     name: &str,
     broadcast: &Broadcast,
     longest: Duration,
-    with: impl FnOnce(JobBuilder) -> JobBuilder,
+    with: impl Fn(JobBuilder) -> JobBuilder,
 ) -> Result<Recorded, Box<dyn Error>> {
     let air = OnAir::new(broadcast).latency(Duration::from_millis(40));
-    let recorded = record_from(air, &broadcast.master_path(), with).await?;
+    let recorded = record_from(air, &broadcast.master_path(), &with).await?;
     let [picture, sound] = &recorded.done.outputs[..] else {
         return Err(format!("{name}: {:?}", recorded.done.outputs).into());
     };
@@ -97,15 +97,23 @@ async fn in_step(
     let joined = recorded.folder.file("joined.mp4");
     join(picture, sound, &joined)?;
     judge::ffmpeg_silent(&joined).check();
-    // The picture brings sound of its own along, which is the first.
-    let (v, a) = (shown(&joined, "v:0")?, shown(&joined, "a:1")?);
-    let last = |times: &[f64]| times.last().copied().unwrap_or_default();
-    let off =
-        [(v[0] - a[0]) - (first_picture - first_sound), (last(&v) - last(&a)) - (last_picture - last_sound)];
-    assert!(
-        off.iter().all(|off| off.abs() <= MOST_APART),
-        "{name}: {off:?} s apart at the begin and the end"
-    );
+    // The same, made by the recording itself.
+    let film = recorded.folder.file("film.mp4");
+    let air = OnAir::new(broadcast).latency(Duration::from_millis(40));
+    let made = with(job(&air, &broadcast.master_path())).output(&film).start().finish().await?;
+    assert_eq!(made.outputs, [film.clone()]);
+    judge::ffmpeg_silent(&film).check();
+    // The picture brings sound of its own along, which is the first, and which a film leaves out.
+    for (file, sound) in [(joined, "a:1"), (film, "a:0")] {
+        let (v, a) = (shown(&file, "v:0")?, shown(&file, sound)?);
+        let last = |times: &[f64]| times.last().copied().unwrap_or_default();
+        let off = [
+            (v[0] - a[0]) - (first_picture - first_sound),
+            (last(&v) - last(&a)) - (last_picture - last_sound),
+        ];
+        let file = file.display();
+        assert!(off.iter().all(|off| off.abs() <= MOST_APART), "{name}: {off:?} s apart in {file}");
+    }
     Ok(recorded)
 }
 

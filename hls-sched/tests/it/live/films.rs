@@ -1,0 +1,225 @@
+//! Recordings that become an MP4 where they end.
+
+use hls_sched::Wanted;
+use hls_testkit::judge::{self, Decoded};
+use hls_testkit::{Media, Of, Offer, Outage};
+
+use super::*;
+
+const PICTURE: usize = 0;
+
+/// The film decodes to what was offered of these segments, picture by picture, and has as many streams of sound.
+fn is_film_of(recorded: &Recorded, file: &Path, segments: &[usize], sounds: usize) -> Outcome {
+    let offered = recorded.air.transmission().offered(PICTURE, SECOND * 900);
+    let find = |index: &usize| offered.iter().find(|offer| offer.index == *index).map(Offer::bytes);
+    let bytes = segments.iter().filter_map(find).collect::<Vec<_>>().concat();
+    let scratch = Folder::new()?;
+    std::fs::write(scratch.file("source.ts"), bytes)?;
+    let Some(made) = Decoded::of(file, true, sounds)? else {
+        judge::skip("no ffmpeg");
+        return Ok(());
+    };
+    let source = Decoded::of(scratch.file("source.ts"), true, 0)?.ok_or("no ffmpeg")?;
+    assert_eq!(made.warnings, "", "{}", file.display());
+    assert!(!source.pictures.is_empty() && source.pictures == made.pictures, "{}", file.display());
+    assert!(made.sounds.len() == sounds && made.sounds.iter().all(|sound| !sound.is_empty()));
+    Ok(())
+}
+
+fn stream(total: usize) -> Broadcast {
+    Broadcast::from_media(Media::Ts).total(total).running(6).window(10)
+}
+
+fn begin(air: &OnAir, folder: &Folder, path: &str) -> JobBuilder {
+    job(air, path).output(folder.file("out.mp4")).subtitles(Wanted::All)
+}
+
+async fn finished(job: JobBuilder) -> Result<(Finished, Vec<Event>), Box<dyn Error>> {
+    let (mut job, mut events) = (job.start(), Vec::new());
+    while let Some(event) = job.next().await {
+        events.push(event);
+    }
+    Ok((job.finish().await?, events))
+}
+
+/// Runs it until such an event comes, and then drops it.
+async fn killed(job: JobBuilder, folder: &Folder, at: impl Fn(&Event) -> bool) {
+    let mut job = job.start();
+    while let Some(event) = job.next().await {
+        if at(&event) {
+            break;
+        }
+    }
+    drop(job);
+    ends::unlocked(folder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_tracks_of_a_recording_are_in_one_film() -> Outcome {
+    for (name, broadcast, sounds) in [
+        ("alone", stream(20), 1),
+        (
+            "with sound and words",
+            stream(20).real_audio("en", SECOND * 2, 700).subtitles("en", &[SECOND * 2], 5),
+            1,
+        ),
+        ("a new clock", stream(20).discontinuity(SECOND * 26), 1),
+        ("sealed", stream(20).aes128([9; 16]).rotate_every(4), 1),
+    ] {
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let folder = Folder::new()?;
+        let (done, events) = finished(begin(&air, &folder, &broadcast.master_path())).await?;
+        assert_eq!(
+            (done.outputs.clone(), folder.names()),
+            (vec![folder.file("out.mp4")], vec!["out.mp4".to_owned()])
+        );
+        assert!(done.gaps.is_empty() && done.stopped_by == Some(StoppedBy::End), "{name}: {done:?}");
+        assert_eq!(done.bytes, std::fs::metadata(&done.outputs[0])?.len(), "{name}");
+        let watchable = events.iter().find_map(|event| match event {
+            Event::Watchable(path) => Some(path.clone()),
+            _ => None,
+        });
+        assert_eq!(watchable, Some(folder.file("out.mp4.hls").join("track-0.ts.part")), "{name}");
+        let recorded = Recorded { air, folder, done, events };
+        is_film_of(&recorded, &recorded.done.outputs[0], &(0..20).collect::<Vec<_>>(), sounds)
+            .map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_of_a_recording_are_made_while_the_next_ones_are_recorded() -> Outcome {
+    let broadcast = stream(30);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.master_path());
+    let split = Some(hls_sched::Split::Duration(SECOND * 20));
+    let (done, events) = finished(begin(&air, &folder, &path).split(split)).await?;
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    assert_eq!(folder.names(), ["out.2.mp4", "out.3.mp4", "out.mp4"]);
+    let sizes = done.outputs.iter().map(|path| Ok(std::fs::metadata(path)?.len()));
+    assert_eq!(done.bytes, sizes.collect::<std::io::Result<Vec<_>>>()?.iter().sum::<u64>());
+    let offered = air.transmission().offered(PICTURE, SECOND * 900);
+    let recorded = Recorded { air, folder, done, events };
+    let (mut next, mut at) = (0, Duration::ZERO);
+    for output in &recorded.done.outputs {
+        let from = next;
+        let begin = at;
+        while next < offered.len() && at - begin < SECOND * 20 {
+            at += offered[next].duration;
+            next += 1;
+        }
+        is_film_of(&recorded, output, &(from..next).collect::<Vec<_>>(), 1)?;
+    }
+    assert_eq!(next, 30);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_at_any_stage_loses_nothing_of_the_film() -> Outcome {
+    let broadcast = stream(24);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.master_path());
+    let is_reload = |event: &Event| matches!(event, Event::Watchable(_));
+    killed(begin(&air, &folder, &path), &folder, is_reload).await;
+    assert_eq!(folder.names(), ["out.mp4.hls"]);
+    tokio::time::sleep(SECOND * 4).await;
+    // All is there, and the film can't be made.
+    std::fs::create_dir(folder.file("out.mp4.part"))?;
+    for _ in 0..2 {
+        let error = begin(&air, &folder, &path).start().finish().await.err().ok_or("it was made")?;
+        assert_eq!(error.kind(), hls_sched::Kind::Local, "{error}");
+    }
+    std::fs::remove_dir(folder.file("out.mp4.part"))?;
+    let (done, events) = finished(begin(&air, &folder, &path)).await?;
+    assert_eq!(folder.names(), ["out.mp4"]);
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    let recorded = Recorded { air, folder, done, events };
+    is_film_of(&recorded, &recorded.folder.file("out.mp4"), &(0..24).collect::<Vec<_>>(), 1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_killed_while_its_film_was_made_goes_on_in_another() -> Outcome {
+    let broadcast = stream(40).window(20);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.master_path());
+    let mut first = begin(&air, &folder, &path).start();
+    let handle = first.handle();
+    let stopping = async {
+        tokio::time::sleep(SECOND * 15).await;
+        handle.stop();
+    };
+    let listening = async { while first.next().await.is_some() {} };
+    // Nothing can be made in its place, as if it were killed there.
+    std::fs::create_dir(folder.file("out.mp4.part"))?;
+    tokio::join!(stopping, listening);
+    assert!(first.finish().await.is_err());
+    std::fs::remove_dir(folder.file("out.mp4.part"))?;
+    assert_eq!(folder.names(), ["out.mp4.hls"]);
+    let (done, events) = finished(begin(&air, &folder, &path)).await?;
+    assert!(done.gaps.is_empty() && done.stopped_by == Some(StoppedBy::End), "{done:?}");
+    assert_eq!(done.outputs, [folder.file("out.mp4"), folder.file("out.2.mp4")]);
+    assert_eq!(folder.names(), ["out.2.mp4", "out.mp4"]);
+    let recorded = Recorded { air, folder, done, events };
+    let pictures = |name: &str| -> Result<usize, Box<dyn Error>> {
+        let decoded = Decoded::of(recorded.folder.file(name), true, 1)?;
+        Ok(decoded.map_or(0, |decoded| decoded.pictures.len()))
+    };
+    let scratch = Folder::new()?;
+    std::fs::write(scratch.file("all.ts"), recorded.air.transmission().bytes(PICTURE, 0, 40))?;
+    let all = Decoded::of(scratch.file("all.ts"), true, 0)?.map_or(0, |decoded| decoded.pictures.len());
+    assert_eq!(pictures("out.mp4")? + pictures("out.2.mp4")?, all);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_stopped_becomes_a_film_and_goes_on_in_another() -> Outcome {
+    let broadcast = stream(40).window(20);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.master_path());
+    let mut first = begin(&air, &folder, &path).start();
+    let handle = first.handle();
+    let stopping = async {
+        tokio::time::sleep(SECOND * 15).await;
+        handle.stop();
+    };
+    let listening = async { while first.next().await.is_some() {} };
+    tokio::join!(stopping, listening);
+    let first = first.finish().await?;
+    assert_eq!((first.stopped_by, folder.names().len()), (Some(StoppedBy::Stop), 2), "{:?}", folder.names());
+    let n = first.segments as usize;
+    let (done, events) = finished(begin(&air, &folder, &path)).await?;
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    assert_eq!(folder.names(), ["out.2.mp4", "out.mp4"]);
+    let recorded = Recorded { air, folder, done, events };
+    is_film_of(&recorded, &recorded.folder.file("out.mp4"), &(0..n).collect::<Vec<_>>(), 1)?;
+    is_film_of(&recorded, &recorded.folder.file("out.2.mp4"), &(n..40).collect::<Vec<_>>(), 1)?;
+    // All of it has been had.
+    let again = begin(&recorded.air, &recorded.folder, &path).start().finish().await;
+    assert_eq!(again.map(|_| ()).map_err(|error| error.code().to_owned()), Err("output.exists".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_film_with_gaps_is_finished_too() -> Outcome {
+    let outage = Outage::new(Of::Playlists, SECOND * 12, SECOND * 40);
+    let broadcast = stream(40).window(6).subtitles("en", &[SECOND * 2], 5).outage(outage);
+    for name in ["out.mp4", "out.ts"] {
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let folder = Folder::new()?;
+        let job = job(&air, &broadcast.master_path()).output(folder.file(name)).subtitles(Wanted::All);
+        let (done, events) = finished(job).await?;
+        let [gap, ..] = &done.gaps[..] else { panic!("{name}: no gap") };
+        let lost = gap.sequence as usize..(gap.sequence + gap.count) as usize;
+        let expected: &[&str] = match name {
+            "out.mp4" => &["out.mp4", "out.mp4.gaps.json"],
+            _ => &["out.subs-en.vtt", "out.ts", "out.ts.gaps.json"],
+        };
+        assert_eq!(folder.names(), expected);
+        let recorded = Recorded { air, folder, done, events };
+        let there = (0..40).filter(|n| !lost.contains(n)).collect::<Vec<_>>();
+        if name == "out.mp4" {
+            is_film_of(&recorded, &recorded.folder.file(name), &there, 1)?;
+        }
+    }
+    Ok(())
+}
