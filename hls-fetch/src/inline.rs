@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// The bytes that a `data` URL holds (RFC 2397). `None`: it is another one, or can't be read.
 ///
-/// No request can be made for such a URL: a key or a manifest may stand in its playlist this way.
+/// No request can be made for such a URL; a steering manifest may stand in its playlist this way.
 #[must_use]
 pub fn inline(url: &Url) -> Option<Vec<u8>> {
     if url.scheme() != "data" {

@@ -26,8 +26,8 @@ use crate::{name, product};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// What the name of the output says: `.mp4`, `.m4v`, `.mov` and `.m4a` become one MP4, `.vtt` and `.srt` one file of
-    /// subtitles, where that needs a change at all and the stream has ended; other names have to agree with the container that
-    /// the bytes come in, in order.
+    /// subtitles, where that needs a change at all; other names have to agree with the container that the bytes come in, in
+    /// order.
     #[default]
     Auto,
     /// The bytes as they come, whatever the name says.

@@ -92,13 +92,8 @@ impl Keys {
 
 async fn attempt_once(fetch: &dyn Fetch, url: &Url, parent: &Url) -> Result<Key, Error> {
     let failed = |e| Error::fetch("key", "the key", e);
-    let bytes = match hls_fetch::inline(url) {
-        Some(bytes) => bytes,
-        None => {
-            let answer = fetch.fetch(Request::get(url.clone()).found_in(parent)).await.map_err(failed)?;
-            answer.bytes(LARGEST_ANSWER).await.map_err(failed)?
-        }
-    };
+    let answer = fetch.fetch(Request::get(url.clone()).found_in(parent)).await.map_err(failed)?;
+    let bytes = answer.bytes(LARGEST_ANSWER).await.map_err(failed)?;
     Key::from_bytes(&bytes).map_err(|e| {
         Error::content("key.length", format!("the key is not a key: {e}"))
             .at(format!("GET {}", hls_fetch::redacted(url)))

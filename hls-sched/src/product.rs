@@ -301,12 +301,16 @@ impl Step {
         let label = self.label(number);
         let what = if label.is_empty() { String::new() } else { format!("{label}: ") };
         let path = self.making.tracks().get(number).map_or(Path::new(""), |path| path.as_path());
+        let next = match self.is_live {
+            true => "take it from there: it is whole, as it came",
+            false => "--format join with another name keeps the bytes as they come",
+        };
         Error::new(Kind::Content, code, format!("{what}{message}"))
             .at(hls_fetch::escaped(&path.display().to_string(), 300))
             .why(
                 "all of it was fetched and verified, and can't be made into what the name of the output says",
             )
-            .next("--format join with another name keeps the bytes as they come")
+            .next(next)
     }
 }
 

@@ -128,19 +128,6 @@ async fn redirected_segments_and_keys() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_key_that_stands_in_the_playlist() -> Outcome {
-    let origin = Origin::start();
-    let vod = ts().aes128(KEY).publish(&origin);
-    let text = &vod.playlist;
-    let name = vod.key_paths[0].rsplit('/').next().unwrap_or_default();
-    let hex = KEY.iter().map(|byte| format!("%{byte:02x}")).collect::<String>();
-    origin.put(&vod.playlist_path, text.replace(&format!("\"{name}\""), &format!("\"data:,{hex}\"")));
-    exact(&vod, "ts").await?;
-    assert!(!origin.requests().iter().any(|request| request.path == vod.key_paths[0]));
-    Ok(())
-}
-
-#[tokio::test]
 async fn many_tiny_segments() -> Outcome {
     check(Vod::synthetic(500, 1 << 10), "ts").await
 }
