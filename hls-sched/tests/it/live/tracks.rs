@@ -276,3 +276,31 @@ async fn cues_of_each_part_begin_with_it() -> Outcome {
     assert_eq!(said.len(), words.len());
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn subtitles_alone_are_recorded_without_the_picture() -> Outcome {
+    let stream = || with_words(Broadcast::from_media(hls_testkit::Media::Ts).total(20).running(6));
+    for (name, broadcast) in [("plain", stream()), ("a new clock", stream().discontinuity(SECOND * 26))] {
+        for file in ["out.vtt", "out.srt"] {
+            let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+            let folder = Folder::new()?;
+            let done = job(&air, &broadcast.master_path()).output(folder.file(file)).start().finish().await?;
+            assert_eq!((done.outputs, folder.names()), (vec![folder.file(file)], vec![file.to_owned()]));
+            assert!(done.gaps.is_empty(), "{name}: {:?}", done.gaps);
+            let is_picture = |path: &str| path.ends_with(".ts");
+            assert!(!air.transmission().asked().iter().any(|asked| is_picture(&asked.path)), "{name}");
+            let text = std::fs::read_to_string(folder.file(file))?;
+            let words = air.transmission().offered(1, SECOND * 900).len();
+            assert_eq!(text.matches("-->").count(), words, "{name}: {text}");
+            if file == "out.vtt" {
+                let cues = cues(&text)?;
+                assert!(cues[0].0 < SECOND / 10, "{name}: {cues:?}");
+                assert!(
+                    cues.windows(2).all(|two| two[1].0.abs_diff(two[0].1) < SECOND / 2),
+                    "{name}: {cues:?}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
