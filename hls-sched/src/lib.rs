@@ -41,6 +41,7 @@ mod attempt;
 mod begun;
 mod buffers;
 mod choice;
+mod config;
 mod doubt;
 mod earlier;
 mod engine;
@@ -79,6 +80,7 @@ mod watched;
 mod writer;
 
 pub use assemble::{Assembler, Command, Offer, Place};
+pub use config::{Format, Split};
 pub use error::{Error, Kind};
 pub use event::{
     Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Pathway, Plan, Progress, Reload,
@@ -87,7 +89,7 @@ pub use event::{
 pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;
 pub use hls_state::Durability;
-pub use job::{Format, Job, JobBuilder, JobHandle, Reader, Split};
+pub use job::{Job, JobBuilder, JobHandle, Reader};
 pub use live::{Clock, From, Lost, News, Reading, Reloaded, Window};
 pub use load::{load_playlist, read_playlist};
 pub use manifest::manifest_path;

@@ -6,8 +6,8 @@ use hls_state::{Ended, Expected, Memo};
 use url::Url;
 
 use crate::choice::Choice;
+use crate::config::{Config, Input};
 use crate::error::Error;
-use crate::job::{Config, Input};
 use crate::plan::Tracks;
 use crate::prepare::Ends;
 

@@ -10,14 +10,14 @@ use std::sync::PoisonError;
 
 use hls_state::{DiskStore, Making, Options, Recovered, ResumeStore};
 
-pub(crate) use self::choosing::{About, Chosen, Role, Selection, choose, choose_patiently};
+pub(crate) use self::choosing::{About, Again, Chosen, Role, Selection, choose, choose_patiently};
 pub(crate) use self::ends::{Ends, outputs};
 pub(crate) use self::picking::Wishes;
 pub(crate) use self::source::Source;
 use crate::choice::Choice;
+use crate::config::{Config, Output};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
-use crate::job::{Config, Output};
 use crate::pipe::PipeStore;
 use crate::plan::Tracks;
 use crate::{manifest, name, recorded, space};

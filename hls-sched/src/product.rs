@@ -22,9 +22,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::config::Format;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Joining};
-use crate::job::{Control, End, Format, asked_to};
+use crate::job::{Control, End, asked_to};
 use crate::manifest::{FileEntry, Sha};
 use crate::manifested::{sum_of_file, write_of_files};
 use crate::plan::Tracks;

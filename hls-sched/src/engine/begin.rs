@@ -13,7 +13,7 @@ use crate::also::Also;
 use crate::kept::Kept;
 use crate::live::{Following, Window};
 use crate::piece::NOT_ALONE;
-use crate::prepare::Selection;
+use crate::prepare::{Again, Selection};
 use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
 use crate::steering::Steering;
@@ -56,6 +56,8 @@ async fn parts(
     let mut part = Part::default();
     // Of parts that are recorded, while the next ones are.
     let mut makings: Vec<Making> = Vec::new();
+    // Where the next part goes on, should it not come to that in this run.
+    let mut goes_on: Option<(PathBuf, Position)> = None;
     let ended = loop {
         let whole_tracks = part.whole_tracks;
         let (finished, next) = match part.run(config, transport, (events, also), orders).await {
@@ -67,13 +69,13 @@ async fn parts(
                 continue;
             }
             // Between two parts.
-            Err(error)
-                if whole.is_some() && (error.kind() == Kind::Stopped || error.code() == NOTHING_NEW) =>
-            {
+            Err(error) if error.kind() == Kind::Stopped && whole.is_some() => {
+                whole.iter_mut().for_each(|whole| whole.stopped_by = Some(StoppedBy::Stop));
                 break Ok(());
             }
             Err(error) => break Err(error),
         };
+        let (main, stopped_by) = (finished.outputs.first().cloned(), finished.stopped_by);
         whole = Some(match whole {
             None => finished,
             Some(whole) => joined(whole, finished),
@@ -81,11 +83,20 @@ async fn parts(
         match next {
             Some(mut next) => {
                 makings.extend(next.making.take());
+                goes_on = main.zip(next.windows.as_deref().map(recorded::position));
                 part = next;
             }
-            None => break Ok(()),
+            None => {
+                // One that has come to nothing has left nothing of itself.
+                goes_on = goes_on.filter(|_| main.is_none() && stopped_by != Some(StoppedBy::End));
+                break Ok(());
+            }
         }
     };
+    if let Some((output, position)) = goes_on {
+        // Without it the next run can't tell that there was a part before, and nothing else is lost.
+        let _ = position.keep(&output);
+    }
     let mut result = ended;
     for making in makings {
         let gone = |_| Err(Error::new(Kind::Internal, "internal", "joining panicked"));
@@ -124,6 +135,8 @@ struct Part {
     before: Duration,
     /// The main output of the part before; what stays behind it is of no more use once this one has begun.
     behind: Option<PathBuf>,
+    /// What the part before has recorded, from where it came last.
+    selection: Option<Selection>,
     /// What the part before knew of pathways.
     steering: Option<Steering>,
     /// The outputs of the part before are being made.
@@ -140,6 +153,7 @@ impl Default for Part {
             windows: None,
             before: Duration::ZERO,
             behind: None,
+            selection: None,
             steering: None,
             making: None,
             started: Instant::now(),
@@ -150,9 +164,6 @@ impl Default for Part {
 
 /// Outputs that are being made; comes to the bytes they have.
 type Making = JoinHandle<Result<u64, Error>>;
-
-/// The stream has ended where its recording had.
-const NOTHING_NEW: &str = "live.ended";
 
 impl Part {
     async fn run(
@@ -165,13 +176,17 @@ impl Part {
         let started = self.started;
         let prior = prepare::earlier_choice(config);
         let goes_on = self.number.is_some() || prepare::goes_on(config);
-        let prepared = prepare::choose_patiently(config, (prior, goes_on), transport, events);
-        let selection = tokio::select! {
-            selection = prepared => selection?,
-            () = asked_to_end(orders) => return Err(Error::stopped()),
+        let is_next = self.selection.is_some();
+        let selection = match self.selection.take() {
+            Some(selection) => selection,
+            None => tokio::select! {
+                selection = prepare::choose_patiently(config, (prior, goes_on), transport, events) => selection?,
+                () = asked_to_end(orders) => return Err(Error::stopped()),
+            },
         };
         let is_live = selection.chosen.iter().any(|chosen| chosen.track.is_growing());
         let ends = self.ends(config, &selection, is_live)?;
+        let again = Again::of(&selection);
         let Selection { chosen, choices, steering, .. } = selection;
         let outputs = ends.outputs.clone();
         if also.is_some() && (!ends.is_joined() || outputs.len() != 1) {
@@ -313,8 +328,8 @@ impl Part {
             }
             let bytes = |_| outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
             let done = finished(0, transport, tracks.segments());
-            let windows = live.map(|live| live.windows()).filter(|windows| windows.len() == tracks.0.len());
-            let Some(windows) = windows else {
+            let place = live.map(|live| live.place()).filter(|(windows, _)| windows.len() == tracks.0.len());
+            let Some((windows, sources)) = place else {
                 if let Some(step) = step {
                     step.run(events, orders).await?;
                 }
@@ -326,7 +341,8 @@ impl Part {
             let done = Finished { bytes: if making.is_some() { 0 } else { bytes(()) }, ..done };
             let stopped_by = Some(StoppedBy::Stop);
             let before = self.before + tracks.0.first().map_or(Duration::ZERO, |track| track.duration());
-            let next = Self { making, before, ..self.next(windows) };
+            let selection = again.selection(&tracks.0, sources)?;
+            let next = Self { making, before, ..self.next(windows, selection) };
             return Ok((Finished { stopped_by, ..done }, Some(next)));
         }
         for (checks, found) in checks.iter().zip(earlier.configurations()) {
@@ -419,14 +435,30 @@ impl Part {
         }
         let (bytes, damaged) = (engine.bytes, engine.damaged.segments);
         self.steering = engine.steered.take().map(|steered| steered.into_steering(Instant::now()));
-        let ended = engine.live.as_ref().map(|live| (live.ends, live.windows()));
+        let ended = engine.live.as_ref().map(|live| (live.ends, live.place()));
+        let tracks = Arc::clone(&engine.shared.tracks);
         let (segments, recorded) = match &ended {
             Some(_) => (engine.segments_done + engine.gaps.count(), engine.recorded()),
             None => (segments, Duration::ZERO),
         };
-        if segments == 0 && ended.is_some() {
-            let error = Error::new(Kind::Refused, NOTHING_NEW, "the stream has ended, and has nothing new");
-            return Err(engine.keep(error).await);
+        if let Some((ends, _)) = ended.as_ref().filter(|_| segments == 0) {
+            let stopped_by = match ends {
+                Some(Ends::By(by)) => *by,
+                _ => StoppedBy::End,
+            };
+            let error = match stopped_by {
+                StoppedBy::Stop => Error::stopped(),
+                _ => Error::new(Kind::Refused, "live.nothing", "the stream has nothing new"),
+            };
+            let error = engine.keep(error).await;
+            let finished = finished(0, transport, 0);
+            // What came before it is the recording.
+            return match is_next {
+                true => {
+                    Ok((Finished { outputs: Vec::new(), stopped_by: Some(stopped_by), ..finished }, None))
+                }
+                false => Err(error),
+            };
         }
         let gaps = engine.complete(segments).await.map_err(|error| {
             refused.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
@@ -449,8 +481,9 @@ impl Part {
                 finished.elapsed = started.elapsed();
             }
         }
-        let Some((ends, windows)) = ended else { return Ok((finished, None)) };
-        let next = self.end(ends, windows, recorded, outputs.first(), &mut finished);
+        let Some((ends, (windows, sources))) = ended else { return Ok((finished, None)) };
+        let selection = again.selection(&tracks.0, sources)?;
+        let next = self.end(ends, (windows, selection), recorded, outputs.first(), &mut finished);
         Ok((finished, next.map(|next| Self { making, ..next })))
     }
 
@@ -475,10 +508,11 @@ impl Part {
     }
 
     /// The part behind this one, of a stream that has come so far.
-    fn next(self, windows: Vec<Window>) -> Self {
+    fn next(self, windows: Vec<Window>, selection: Selection) -> Self {
         Self {
             number: self.number.map(|number| number + 1),
             windows: Some(windows),
+            selection: Some(selection),
             behind: None,
             making: None,
             whole_tracks: false,
@@ -490,7 +524,7 @@ impl Part {
     fn end(
         self,
         ends: Option<Ends>,
-        windows: Vec<Window>,
+        (windows, selection): (Vec<Window>, Selection),
         recorded: Duration,
         output: Option<&PathBuf>,
         finished: &mut Finished,
@@ -501,7 +535,7 @@ impl Part {
         match ends {
             Some(Ends::Split) => {
                 let before = self.before + recorded;
-                return Some(Self { before, ..self.next(windows) });
+                return Some(Self { before, ..self.next(windows, selection) });
             }
             Some(Ends::By(by)) => finished.stopped_by = Some(by),
             None => finished.stopped_by = Some(StoppedBy::End),

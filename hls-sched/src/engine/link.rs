@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use super::{Ended, Engine};
 use crate::assemble::Place;
 use crate::choice::Choice;
+use crate::config::{Config, Input};
 use crate::earlier::changed;
 use crate::error::Error;
 use crate::event::Event;
-use crate::job::{Config, Input};
 use crate::prepare::{self, Chosen};
 
 /// How often it is looked at how long the link lasts.

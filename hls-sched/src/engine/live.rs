@@ -13,13 +13,15 @@ use tokio::time::Instant;
 use super::{Ended, Engine};
 use crate::assemble::Place;
 use crate::choice::Choice;
+use crate::config::{Config, Output, Split};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
-use crate::job::{Config, DRAIN, Split};
+use crate::job::DRAIN;
 use crate::kept::{Kept, waits_for_keys};
 use crate::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::plan::{Tracks, Unit};
+use crate::prepare::Source;
 
 /// A recording that does not come on for so many target durations turns to the next place where the stream is to be had.
 const TARGETS_TO_TURN: u32 = 2;
@@ -72,7 +74,7 @@ impl Live {
         tracks: Vec<Following>,
         before: Duration,
     ) -> Self {
-        let is_pipe = matches!(config.output, crate::job::Output::Writer(_));
+        let is_pipe = matches!(config.output, Output::Writer(_));
         let from = config.live.from.unwrap_or(if is_pipe { From::Live } else { From::Start });
         let (bounds, give_up_after) = (Bounds::new(&config.live, before), config.live_patience());
         Self {
@@ -131,8 +133,10 @@ impl Live {
         self.failing.values_mut().for_each(|since| *since = (*since + unwatched).min(now));
     }
 
-    pub(super) fn windows(&self) -> Vec<Window> {
-        self.tracks.iter().filter_map(|track| track.window.clone()).collect()
+    /// How far its tracks have come, and from where.
+    pub(super) fn place(&self) -> (Vec<Window>, Vec<Source>) {
+        let windows = self.tracks.iter().filter_map(|track| track.window.clone()).collect();
+        (windows, self.tracks.iter().map(|track| track.source.clone()).collect())
     }
 
     pub(super) fn target(&self) -> Duration {

@@ -8,8 +8,8 @@ use hls_parse::{Media, Playlist};
 use tokio::time::Instant;
 
 use super::{Ended, Engine};
+use crate::config::Input;
 use crate::error::{Error, Kind};
-use crate::job::Input;
 use crate::live::Following;
 use crate::prepare::Chosen;
 use crate::{load, prepare};

@@ -12,8 +12,8 @@ use super::note::{self, Noted, Written};
 use super::reload::Asking;
 use super::window::{Lost, News, Reading, Seen, Window};
 use super::{Clock, From, Reloaded};
+use crate::config::{LiveConfig, Split};
 use crate::error::{Error, Kind};
-use crate::job::{LiveConfig, Split};
 use crate::plan::{Cipher, LiveUnit, Track, Unit};
 use crate::prepare::Source;
 

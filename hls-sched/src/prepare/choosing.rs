@@ -13,9 +13,9 @@ use super::picking::{self, Pick, Wishes};
 use super::source::Source;
 use crate::attempt::Transport;
 use crate::choice::Choice;
+use crate::config::{Config, Input};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
-use crate::job::{Config, Input};
 use crate::plan::Track;
 use crate::{load, name, select, wanted};
 
@@ -81,6 +81,45 @@ pub(crate) struct Selection {
     pub(crate) choices: Vec<Choice>,
     /// Where to ask which pathway to take.
     pub(crate) steering: Option<Url>,
+}
+
+/// What was chosen of a live stream, for the next part of its recording: nothing has to be loaded for that, and what the stream
+/// came from may be gone by then.
+pub(crate) struct Again {
+    chosen: Vec<(Container, About, Role, bool, Option<u32>)>,
+    films: Vec<Film>,
+    choices: Vec<Choice>,
+    steering: Option<Url>,
+}
+
+impl Again {
+    pub(crate) fn of(selection: &Selection) -> Self {
+        let chosen = selection.chosen.iter();
+        Self {
+            chosen: chosen
+                .map(|c| (c.container, c.about.clone(), c.role, c.has_pictures, c.height))
+                .collect(),
+            films: selection.films.clone(),
+            choices: selection.choices.clone(),
+            steering: selection.steering.clone(),
+        }
+    }
+
+    /// The same tracks, without any unit, from where they come now.
+    ///
+    /// # Errors
+    /// As [`Track::growing`].
+    pub(crate) fn selection(self, tracks: &[Track], sources: Vec<Source>) -> Result<Selection, Error> {
+        let all = self.chosen.into_iter().zip(tracks).zip(sources);
+        let again = |(((container, about, role, has_pictures, height), track), source): (_, _)| {
+            let track: &Track = track;
+            let media = Media::clone(&track.media());
+            let track = Track::growing(track.label.clone(), media, track.bandwidth)?;
+            Ok(Chosen { track, source, container, about, role, has_pictures, height })
+        };
+        let chosen = all.map(again).collect::<Result<_, Error>>()?;
+        Ok(Selection { chosen, films: self.films, choices: self.choices, steering: self.steering })
+    }
 }
 
 /// The same; where a stream that has not begun is to be waited for, until it has.

@@ -10,8 +10,8 @@ use hls_state::Layout;
 
 use super::choosing::{Chosen, Role, Selection};
 use super::probe_manifest;
+use crate::config::{Config, Format, Output};
 use crate::error::{Error, Kind};
-use crate::job::{Config, Format, Output};
 use crate::name;
 use crate::plan::Pieces;
 use crate::product::{self, Made, Outputs, Product};

@@ -223,3 +223,51 @@ async fn a_film_with_gaps_is_finished_too() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_next_part_needs_nothing_that_is_gone_by_then() -> Outcome {
+    // Of playlists, for twenty seconds; and of the multivariant one, whose link has expired, for good.
+    let outage = Outage::new(Of::Playlists, SECOND * 31, SECOND * 20);
+    for (kind, broadcast) in [("outage", stream(40).window(30).outage(outage)), ("expired", stream(40))] {
+        for name in ["out.ts", "out.mp4"] {
+            let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+            let (folder, path) = (Folder::new()?, broadcast.master_path());
+            let split = Some(hls_sched::Split::Duration(SECOND * 40));
+            let (done, _) = finished(job(&air, &path).output(folder.file(name)).split(split)).await?;
+            assert!(done.gaps.is_empty(), "{kind}, {name}: {:?}", done.gaps);
+            assert_eq!((done.outputs.len(), done.segments), (2, 40), "{kind}, {name}");
+            let asked = air.transmission().asked().iter().filter(|asked| asked.path == path).count();
+            assert!(kind == "outage" || asked == 1, "{kind}, {name}: {asked}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_stopped_between_two_parts_goes_on_in_the_next() -> Outcome {
+    // Nothing comes when the first part has ended, and so the second one has nothing when it is stopped.
+    let outage = Outage::new(Of::Playlists, SECOND * 31, SECOND * 20);
+    let broadcast = stream(40).window(30).outage(outage);
+    for name in ["out.ts", "out.mp4"] {
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let (folder, path) = (Folder::new()?, broadcast.master_path());
+        let begin = || job(&air, &path).output(folder.file(name));
+        let mut first = begin().split(Some(hls_sched::Split::Duration(SECOND * 38))).start();
+        let handle = first.handle();
+        let stopping = async {
+            tokio::time::sleep(SECOND * 40).await;
+            handle.stop();
+        };
+        let listening = async { while first.next().await.is_some() {} };
+        tokio::join!(stopping, listening);
+        let first = first.finish().await?;
+        assert!(first.gaps.is_empty() && first.outputs[0] == folder.file(name), "{first:?}");
+        assert_eq!(first.stopped_by, Some(StoppedBy::Stop));
+        tokio::time::sleep(SECOND * 15).await;
+        let (done, _) = finished(begin()).await?;
+        assert!(done.gaps.is_empty(), "{name}: {:?}", done.gaps);
+        assert_eq!(done.segments + first.segments, 40, "{name}");
+        assert!(folder.names().iter().all(|name| !name.ends_with(".hls")), "{:?}", folder.names());
+    }
+    Ok(())
+}
