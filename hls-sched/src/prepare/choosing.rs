@@ -7,6 +7,7 @@ use hls_media::remux::Takes;
 use hls_parse::{Media, Multivariant, Parsed, Playlist, Rendition};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use url::Url;
 
 use super::picking::{self, Pick, Wishes};
@@ -122,7 +123,8 @@ impl Again {
     }
 }
 
-/// The same; where a stream that has not begun is to be waited for, until it has.
+/// The same; where a stream that has not begun is to be waited for, until it has, and where a recording goes on, as patiently as
+/// that would wait for its stream.
 pub(crate) async fn choose_patiently(
     config: &Config,
     (prior, goes_on): (Vec<Choice>, bool),
@@ -130,16 +132,21 @@ pub(crate) async fn choose_patiently(
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<Selection, Error> {
     let mut is_said = false;
+    let began = Instant::now();
+    let is_patient = || config.live_patience().is_none_or(|patience| began.elapsed() < patience);
     loop {
-        let error = match choose(config, (&prior, goes_on), transport, events).await {
-            Err(error) if config.live.wait && may_begin_later(&error) => error,
+        let (error, wait, what) = match choose(config, (&prior, goes_on), transport, events).await {
+            Err(error) if config.live.wait && may_begin_later(&error) => (error, LOOK_EVERY, "begin"),
+            Err(error) if goes_on && error.kind() == Kind::Temporary && is_patient() => {
+                (error, LOOK_AGAIN, "be there again")
+            }
             result => return result,
         };
         if !std::mem::replace(&mut is_said, true) {
-            let message = format!("waiting for the stream to begin: {error}");
+            let message = format!("waiting for the stream to {what}: {error}");
             let _ = events.send(Event::Warning { kind: "live.waiting", message });
         }
-        tokio::time::sleep(LOOK_EVERY.max(error.retry_after().unwrap_or_default())).await;
+        tokio::time::sleep(wait.max(error.retry_after().unwrap_or_default())).await;
     }
 }
 
@@ -155,6 +162,8 @@ fn may_begin_later(error: &Error) -> bool {
 
 /// How often it is looked whether a stream has begun.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long after the last try it is looked again whether one is there again of which something is recorded already.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Loads the playlists and chooses what to take. `goes_on`: a recording of it has begun, so that it is live even if it has
 /// ended meanwhile.

@@ -1,5 +1,7 @@
 //! Recordings that are stopped, killed, and gone on with.
 
+use hls_testkit::{Of, Outage};
+
 use super::*;
 
 async fn stop_after(
@@ -105,6 +107,45 @@ async fn fragments_of_a_recording_that_was_killed_have_their_section_once() -> O
         };
         offered.iter().filter(is_lost).for_each(|offer| expected.extend_from_slice(&offer.bytes()));
         same(&folder.file("out.mp4"), &expected).map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_goes_on_waits_for_its_stream() -> Outcome {
+    for (name, outage) in [
+        ("503", Outage::new(Of::Playlists, SECOND * 20, SECOND * 120)),
+        ("silence", Outage::new(Of::Everything, SECOND * 20, SECOND * 120).silence()),
+    ] {
+        let broadcast = noise(120).window(90).outage(outage);
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+        let mut first = job(&air, &path).output(folder.file("out.ts")).start();
+        let until = tokio::time::Instant::now() + SECOND * 25;
+        while let Ok(Some(_)) = tokio::time::timeout_at(until, first.next()).await {}
+        drop(first);
+        unlocked(&folder).await;
+        let (done, events) = record_into(&folder, &air, &path, |job| job).await?;
+        assert!(done.gaps.is_empty(), "{name}: {:?}", done.gaps);
+        has(&air, &folder.file("out.ts"), &(0..120).collect::<Vec<_>>())
+            .map_err(|e| format!("{name}: {e}"))?;
+        let waits = |event: &Event| matches!(event, Event::Warning { kind: "live.waiting", .. });
+        assert_eq!(events.iter().filter(|event| waits(event)).count(), 1, "{name}");
+    }
+    // What has not begun is not waited for, and what has not for ever.
+    let outage = Outage::new(Of::Playlists, SECOND * 20, SECOND * 10_000);
+    let broadcast = noise(60).outage(outage);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let first = stop_after(&folder, &air, &path, SECOND * 30).await?;
+    assert_eq!(first.stopped_by, Some(StoppedBy::Stop));
+    for (file, least, most) in [("other.ts", 0, 60), ("out.ts", 100, 200)] {
+        let began = tokio::time::Instant::now();
+        let job = job(&air, &path).output(folder.file(file)).give_up_after(Some(SECOND * 100));
+        let error = job.start().finish().await.err().ok_or("it was there")?;
+        assert_eq!(error.kind(), hls_sched::Kind::Temporary, "{error}");
+        let took = began.elapsed();
+        assert!(took >= SECOND * least && took <= SECOND * most, "{file}: {took:?}");
     }
     Ok(())
 }
