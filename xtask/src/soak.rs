@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use hls_testkit::{Broadcast, Media, Of, Offer, Origin, Outage, judge};
+use hls_testkit::{Broadcast, Media, Of, Offer, Origin, Outage, PublishedBroadcast, judge};
 
 use crate::dice::Dice;
 use crate::{download, workspace};
@@ -45,6 +45,9 @@ enum Missing {
     /// Just what was in the playlist in this time alone.
     Within(Duration, Duration),
 }
+
+/// Pictures and sound of their own, which become one file at the end.
+const FILM: &str = "kills, an MP4 of two tracks";
 
 struct Scenario {
     name: &'static str,
@@ -120,18 +123,24 @@ fn scenarios(minutes: u64) -> Vec<Scenario> {
         Scenario { disturbed: Disturbed::Signals, ..plain("signals, TS", real(Media::Ts)) },
         Scenario { disturbed: Disturbed::Kills, ..plain("kills, TS", real(Media::Ts)) },
         Scenario { disturbed: Disturbed::Kills, ..plain("kills, fMP4", real(Media::Fmp4)) },
+        Scenario {
+            disturbed: Disturbed::Kills,
+            ..plain(FILM, real(Media::Ts).real_audio("en", SECOND * 2, 700))
+        },
     ]
 }
 
 fn recorded(scenario: &Scenario, options: &Options, program: &Path) -> Result<String> {
     let folder = folder(scenario.name)?;
-    let extension = if scenario.name.ends_with("fMP4") { "mp4" } else { "ts" };
+    let is_film = scenario.name == FILM;
+    let extension = if is_film || scenario.name.ends_with("fMP4") { "mp4" } else { "ts" };
     let output = folder.join(format!("out.{extension}"));
     let origin = Origin::builder().latency(scenario.latency_ms).start();
     let live = scenario.broadcast.publish(&origin);
     let start = || -> Result<Child> {
         let mut command = Command::new(program);
-        command.args(["get", &live.playlist_url, "--from", "start", "-q", "-o"]).arg(&output);
+        let url = if is_film { &live.master_url } else { &live.playlist_url };
+        command.args(["get", url, "--from", "start", "-q", "-o"]).arg(&output);
         command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().context("can't run the program")
@@ -172,6 +181,15 @@ fn recorded(scenario: &Scenario, options: &Options, program: &Path) -> Result<St
     let listed = |offer: &&Offer| offer.appeared.is_some() && offer.left.is_none_or(|left| left > first_poll);
     let offered = offered.iter().filter(listed).collect::<Vec<_>>();
     let parts = parts(&output)?;
+    if is_film {
+        ensure!(status.code() == Some(0), "it ended with {status}");
+        let pictures = same_pictures(&output, &live, offered.len(), &folder)?;
+        fs::remove_dir_all(&folder)?;
+        return Ok(format!(
+            "{pictures} pictures of {} segments, disturbed {done} times, exit 0",
+            offered.len()
+        ));
+    }
     let missing = missing(&parts, &offered)?;
     let reported = parts.iter().map(|part| reported(part)).sum::<Result<u64>>()?;
     ensure!(missing.len() as u64 == reported, "{} are missing, {reported} are reported", missing.len());
@@ -211,6 +229,20 @@ fn recorded(scenario: &Scenario, options: &Options, program: &Path) -> Result<St
         parts.len(),
         memory as f64 / f64::from(1 << 20)
     ))
+}
+
+/// A film has the pictures of all that was offered, and sound; returns how many.
+fn same_pictures(film: &Path, live: &PublishedBroadcast, segments: usize, folder: &Path) -> Result<usize> {
+    let names = fs::read_dir(folder)?.count();
+    ensure!(names == 1, "{names} files in the folder of the film");
+    let source = folder.join("source");
+    fs::write(&source, live.bytes(0, 0, segments))?;
+    let decoded = judge::Decoded::of(film, true, 1)?.zip(judge::Decoded::of(&source, true, 0)?);
+    let (made, source) = decoded.context("no ffmpeg")?;
+    ensure!(made.warnings.is_empty(), "{}", made.warnings);
+    let same = made.pictures == source.pictures && made.sounds.iter().all(|sound| !sound.is_empty());
+    ensure!(same, "{} pictures, {} in the stream", made.pictures.len(), source.pictures.len());
+    Ok(made.pictures.len())
 }
 
 /// How it ended, where it has by then; and the most memory it had.
