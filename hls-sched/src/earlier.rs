@@ -204,6 +204,21 @@ impl<'a> Earlier<'a> {
         Ok(Start { planner, assembler, begun, gaps })
     }
 
+    /// What is missing from outputs that an earlier run has completed.
+    pub(crate) fn gaps(&self) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        for (n, track) in (0..=u8::MAX).zip(&self.tracks.0) {
+            for known in self.placed(n).iter().filter(|known| known.is_gap()) {
+                let place = Place { track: n, index: known.index };
+                gaps.extend(track.unit(known.index).map(|unit| {
+                    let code = crate::engine::missing(&unit).0;
+                    Gap::new(track, place, &unit, code, "it could not be had in an earlier run".to_owned())
+                }));
+            }
+        }
+        gaps
+    }
+
     /// Those of an earlier run, and those that the playlist itself speaks of.
     fn note_gaps(
         &self,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hls_crypto::Key;
 use hls_fetch::{Body, BoxBody, Fetch, Kind, Request, Response};
-use hls_state::{Sealed, SealedReader, Sealing};
+use hls_state::{Fingerprint, Sealed, SealedReader, Sealing};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use url::Url;
@@ -121,8 +121,8 @@ impl Kept {
         *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder);
     }
 
-    /// How a unit is encrypted that an earlier run has kept.
-    pub(crate) fn cipher(&self, identity: u128) -> Option<Cipher> {
+    /// How a unit is encrypted that an earlier run has kept, and the hash of the whole URL that its key had.
+    pub(crate) fn cipher(&self, identity: u128) -> Option<(Cipher, u128)> {
         match self.all().get(&identity)? {
             Entry::Here { stored: Stored::Named(sealed), .. } => read_note(&sealed.note),
             _ => None,
@@ -324,13 +324,19 @@ fn note(cipher: &Cipher) -> Vec<u8> {
     if !is_plain || !matches!(key.scheme(), "http" | "https" | "file") {
         return Vec::new();
     }
-    format!("{:032x} {key}", u128::from_be_bytes(cipher.iv)).into_bytes()
+    format!("{:032x} {:032x} {key}", u128::from_be_bytes(cipher.iv), key_hash(&cipher.key)).into_bytes()
 }
 
-fn read_note(note: &[u8]) -> Option<Cipher> {
-    let (iv, key) = std::str::from_utf8(note).ok()?.split_once(' ')?;
-    let iv = u128::from_str_radix(iv, 16).ok()?.to_be_bytes();
-    Some(Cipher { key: key.parse().ok()?, iv })
+fn read_note(note: &[u8]) -> Option<(Cipher, u128)> {
+    let mut fields = std::str::from_utf8(note).ok()?.splitn(3, ' ');
+    let mut number = || u128::from_str_radix(fields.next()?, 16).ok();
+    let (iv, hash) = (number()?.to_be_bytes(), number()?);
+    Some((Cipher { key: fields.next()?.parse().ok()?, iv }, hash))
+}
+
+/// Tells keys apart whose URLs differ in what is not written down.
+pub(crate) fn key_hash(key: &Url) -> u128 {
+    Fingerprint::of(key.as_str().as_bytes()).0
 }
 
 fn remove(entry: Option<Entry>) {
@@ -475,8 +481,9 @@ mod tests {
         }
         let next = Kept::default();
         next.open(folder.path().to_owned());
-        let cipher = next.cipher(1).unwrap();
+        let (cipher, hash) = next.cipher(1).unwrap();
         assert_eq!((cipher.key.as_str(), cipher.iv), ("https://h/k", [7; 16]));
+        assert_eq!(hash, key_hash(&ciphers[0].key));
         // A key is never written down.
         assert!(next.has(2) && next.cipher(2).is_none());
         assert_eq!(read_all(&next, 1).await.map(|bytes| bytes.len()), Some(500));

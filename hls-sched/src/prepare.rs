@@ -36,7 +36,7 @@ pub(crate) fn earlier_choice(config: &Config) -> Vec<Choice> {
 /// process at work. Nothing has been requested yet.
 pub(crate) fn probe(config: &Config) -> Result<(), Error> {
     for path in &candidates(config) {
-        let path = recorded::next_part(path, config.force).path;
+        let path = recorded::next_part(path, config.force, 0).path;
         hls_state::probe(&path, config.force).map_err(Error::state)?;
         probe_manifest(config, &path)?;
     }

@@ -195,7 +195,14 @@ impl Step {
     ) -> JoinHandle<Result<u64, Error>> {
         self.is_quiet = true;
         let (events, mut orders) = (events.clone(), orders.clone());
-        tokio::spawn(async move { self.run(&events, &mut orders).await })
+        tokio::spawn(async move {
+            let made = self.run(&events, &mut orders).await;
+            if let Err(error) = &made {
+                // The recording goes on, and may do so for long.
+                let _ = events.send(Event::Warning { kind: "output", message: error.to_string() });
+            }
+            made
+        })
     }
 
     /// A store whose tracks are indexed while they grow, as far as that is of use.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hls_state::Position;
+use hls_state::{Condition, Position};
 
 use crate::live::Window;
 use crate::name;
@@ -20,17 +20,24 @@ pub(crate) struct NextPart {
     pub(crate) behind: Option<PathBuf>,
 }
 
-/// The first part of which there is no file yet; the output itself, where that is no recording that was ended before its
-/// stream.
-pub(crate) fn next_part(output: &Path, replaces: bool) -> NextPart {
+/// The part that comes next, of those behind the `seen_to` first ones: one that is all there and was not finished, else the first of
+/// which there is no file yet; the output itself, where that is no recording that was ended before its stream.
+pub(crate) fn next_part(output: &Path, replaces: bool, seen_to: u32) -> NextPart {
     let mut next = NextPart { path: output.to_owned(), number: 1, behind: None };
     if replaces {
-        return next;
+        let number = seen_to + 1;
+        return NextPart { path: name::numbered(output, number), number, behind: None };
     }
-    while next.number < MOST && std::fs::symlink_metadata(&next.path).is_ok() {
+    while next.number < MOST {
+        let is_seen_to = next.number <= seen_to;
+        let is_free = || std::fs::symlink_metadata(&next.path).is_err();
+        if !is_seen_to && (is_whole(&next.path) || is_free()) {
+            return next;
+        }
         let number = next.number + 1;
         let path = name::numbered(output, number);
-        let goes_on = Position::of(&next.path).is_some();
+        let says_so = Position::of(&next.path).is_some();
+        let goes_on = says_so || is_seen_to;
         // Of several parts only the last one says that it is one.
         if !goes_on && std::fs::symlink_metadata(&path).is_err() && !is_unfinished(&path) {
             if next.number > 1 {
@@ -39,9 +46,14 @@ pub(crate) fn next_part(output: &Path, replaces: bool) -> NextPart {
             }
             return next;
         }
-        next = NextPart { behind: goes_on.then_some(next.path), path, number };
+        next = NextPart { behind: says_so.then_some(next.path), path, number };
     }
     next
+}
+
+/// A part that has all it can have, and that its run was killed over, or could not finish.
+fn is_whole(path: &Path) -> bool {
+    hls_state::unfinished(path).is_some_and(|job| matches!(job.condition, Condition::Complete { .. }))
 }
 
 /// A part that is not finished.
@@ -51,7 +63,7 @@ fn is_unfinished(path: &Path) -> bool {
 
 /// Whether there is a recording to go on with: in a part that is not finished, or behind one that is.
 pub(crate) fn has_begun(output: &Path, replaces: bool) -> bool {
-    let next = next_part(output, replaces);
+    let next = next_part(output, replaces, 0);
     next.behind.is_some() || !hls_state::notes_of(&next.path).is_empty()
 }
 

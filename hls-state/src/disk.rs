@@ -19,6 +19,7 @@ use crate::log::Log;
 use crate::outputs::give_names;
 use crate::part::{Behind, Part};
 use crate::record::{LONGEST_NOTE, Record};
+use crate::sealed::Sealed;
 use crate::segment::{Growing, NotKept, Waiting};
 use crate::sync::{Syncer, sync};
 use crate::{
@@ -380,7 +381,9 @@ impl ResumeStore for DiskStore {
             return Err(synced.err().unwrap_or_else(failed));
         }
         let nothing_waits = self.pending.is_empty() && self.aside.is_empty() && self.marked.is_empty();
-        let is_new = nothing_waits && !self.layout.gapped_log().exists();
+        let is_new = nothing_waits
+            && !self.layout.gapped_log().exists()
+            && Sealed::find(self.layout.folder()).is_empty();
         if is_new && self.parts.iter().all(|p| p.end == 0) {
             // Nothing worth keeping was received.
             for part in self.parts.drain(..) {

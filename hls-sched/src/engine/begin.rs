@@ -56,8 +56,6 @@ async fn parts(
     let mut part = Part::default();
     // Of parts that are recorded, while the next ones are.
     let mut makings: Vec<Making> = Vec::new();
-    // Where the next part goes on, should it not come to that in this run.
-    let mut goes_on: Option<(PathBuf, Position)> = None;
     let ended = loop {
         let whole_tracks = part.whole_tracks;
         let (finished, next) = match part.run(config, transport, (events, also), orders).await {
@@ -75,7 +73,6 @@ async fn parts(
             }
             Err(error) => break Err(error),
         };
-        let (main, stopped_by) = (finished.outputs.first().cloned(), finished.stopped_by);
         whole = Some(match whole {
             None => finished,
             Some(whole) => joined(whole, finished),
@@ -83,20 +80,11 @@ async fn parts(
         match next {
             Some(mut next) => {
                 makings.extend(next.making.take());
-                goes_on = main.zip(next.windows.as_deref().map(recorded::position));
                 part = next;
             }
-            None => {
-                // One that has come to nothing has left nothing of itself.
-                goes_on = goes_on.filter(|_| main.is_none() && stopped_by != Some(StoppedBy::End));
-                break Ok(());
-            }
+            None => break Ok(()),
         }
     };
-    if let Some((output, position)) = goes_on {
-        // Without it the next run can't tell that there was a part before, and nothing else is lost.
-        let _ = position.keep(&output);
-    }
     let mut result = ended;
     for making in makings {
         let gone = |_| Err(Error::new(Kind::Internal, "internal", "joining panicked"));
@@ -129,6 +117,8 @@ fn joined(mut whole: Finished, part: Finished) -> Finished {
 struct Part {
     /// `None`: what lies there already tells.
     number: Option<u32>,
+    /// The main output of the first part.
+    first: PathBuf,
     /// Where the part before has ended.
     windows: Option<Vec<Window>>,
     /// How long the parts before are.
@@ -150,6 +140,7 @@ impl Default for Part {
     fn default() -> Self {
         Self {
             number: None,
+            first: PathBuf::new(),
             windows: None,
             before: Duration::ZERO,
             behind: None,
@@ -312,8 +303,13 @@ impl Part {
         let is_settled = is_live || recovered.complete && !earlier.has_moved_at_all();
         let proving = async { if is_settled { Ok(()) } else { earlier.prove(transport, events).await } };
         let proved = tokio::select! {
+            biased;
             proved = proving => proved,
-            () = asked_to_end(orders) => return Err(Error::stopped()),
+            () = asked_to_end(orders) => {
+                // Nothing has come yet that could fail to be kept.
+                let _ = store.close();
+                return Err(Error::stopped());
+            }
         };
         if let Err(error) = proved {
             return Err(noted(error, &mut store));
@@ -326,10 +322,16 @@ impl Part {
             if let Some(about) = about {
                 manifest_of_finished(about).await?;
             }
+            self.behind.iter().for_each(|behind| Position::forget(behind));
+            let gaps = earlier.gaps();
+            let segments = resumed_segments + gaps.len() as u64;
             let bytes = |_| outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
-            let done = finished(0, transport, tracks.segments());
-            let place = live.map(|live| live.place()).filter(|(windows, _)| windows.len() == tracks.0.len());
-            let Some((windows, sources)) = place else {
+            let done = Finished { gaps, ..finished(0, transport, segments) };
+            let seen_to = self.number.unwrap_or(1);
+            let later = recorded::next_part(&self.first, config.force, seen_to);
+            let place = live.map(|live| live.place());
+            let goes_on = |windows: &Vec<Window>| later.number > seen_to && windows.len() == tracks.0.len();
+            let Some((windows, sources)) = place.filter(|(windows, _)| goes_on(windows)) else {
                 if let Some(step) = step {
                     step.run(events, orders).await?;
                 }
@@ -340,10 +342,21 @@ impl Part {
             let making = step.map(|step| step.start(events, orders));
             let done = Finished { bytes: if making.is_some() { 0 } else { bytes(()) }, ..done };
             let stopped_by = Some(StoppedBy::Stop);
+            let done = Finished { stopped_by, ..done };
             let before = self.before + tracks.0.first().map_or(Duration::ZERO, |track| track.duration());
             let selection = again.selection(&tracks.0, sources)?;
-            let next = Self { making, before, ..self.next(windows, selection) };
-            return Ok((Finished { stopped_by, ..done }, Some(next)));
+            let windows = match later.number == seen_to + 1 {
+                true => Some(windows),
+                // Others are between, and the last of them tells.
+                false => later
+                    .behind
+                    .as_deref()
+                    .and_then(Position::of)
+                    .and_then(|position| recorded::windows(&position, tracks.0.len())),
+            };
+            let next = Self { making, before, ..self.next(Vec::new(), selection, None) };
+            let next = Self { number: Some(later.number), windows, behind: later.behind, ..next };
+            return Ok((done, Some(next)));
         }
         for (checks, found) in checks.iter().zip(earlier.configurations()) {
             found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
@@ -441,7 +454,10 @@ impl Part {
             Some(_) => (engine.segments_done + engine.gaps.count(), engine.recorded()),
             None => (segments, Duration::ZERO),
         };
-        if let Some((ends, _)) = ended.as_ref().filter(|_| segments == 0) {
+        // Of a recording the first track tells: without any of it, the others have nothing to go with.
+        let head = engine.shared.assemble(|assembler| assembler.head(0));
+        let has_any = tracks.0.first().is_some_and(|main| main.segments_before(head) > 0);
+        if let Some((ends, _)) = ended.as_ref().filter(|_| !has_any) {
             let stopped_by = match ends {
                 Some(Ends::By(by)) => *by,
                 _ => StoppedBy::End,
@@ -451,6 +467,12 @@ impl Part {
                 _ => Error::new(Kind::Refused, "live.nothing", "the stream has nothing new"),
             };
             let error = engine.keep(error).await;
+            if stopped_by == StoppedBy::End {
+                // It holds the lock of the job.
+                drop(step);
+                self.behind.iter().for_each(|behind| Position::forget(behind));
+                outputs.first().map(|output| hls_state::remove(output));
+            }
             let finished = finished(0, transport, 0);
             // What came before it is the recording.
             return match is_next {
@@ -459,6 +481,14 @@ impl Part {
                 }
                 false => Err(error),
             };
+        }
+        // Kept before the output has its name: whoever finds that knows where it goes on. Without it the next part can't tell what
+        // came between, and nothing else is lost.
+        if let Some(((ends, (windows, _)), output)) = ended.as_ref().zip(outputs.first()) {
+            match ends {
+                None | Some(Ends::By(StoppedBy::End)) => Position::forget(output),
+                Some(_) => drop(recorded::position(windows).keep(output)),
+            }
         }
         let gaps = engine.complete(segments).await.map_err(|error| {
             refused.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
@@ -497,23 +527,24 @@ impl Part {
         let first = prepare::outputs(config, selection, 1, self.whole_tracks)?;
         let Some(main) = first.outputs.first().filter(|_| is_live) else { return Ok(first) };
         let number = self.number.unwrap_or_else(|| {
-            let next = recorded::next_part(main, config.force);
+            let next = recorded::next_part(main, config.force, 0);
             let position = next.behind.as_deref().and_then(Position::of);
             self.windows = position.and_then(|position| recorded::windows(&position, selection.chosen.len()));
             self.behind = next.behind;
             next.number
         });
         self.number = Some(number);
+        self.first.clone_from(main);
         prepare::outputs(config, selection, number, self.whole_tracks)
     }
 
     /// The part behind this one, of a stream that has come so far.
-    fn next(self, windows: Vec<Window>, selection: Selection) -> Self {
+    fn next(self, windows: Vec<Window>, selection: Selection, behind: Option<PathBuf>) -> Self {
         Self {
             number: self.number.map(|number| number + 1),
             windows: Some(windows),
             selection: Some(selection),
-            behind: None,
+            behind,
             making: None,
             whole_tracks: false,
             ..self
@@ -535,14 +566,10 @@ impl Part {
         match ends {
             Some(Ends::Split) => {
                 let before = self.before + recorded;
-                return Some(Self { before, ..self.next(windows, selection) });
+                return Some(Self { before, ..self.next(windows, selection, output.cloned()) });
             }
             Some(Ends::By(by)) => finished.stopped_by = Some(by),
             None => finished.stopped_by = Some(StoppedBy::End),
-        }
-        if let Some(output) = output.filter(|_| finished.stopped_by != Some(StoppedBy::End)) {
-            // Without it the next part can't tell what came between, and nothing else is lost.
-            let _ = recorded::position(&windows).keep(output);
         }
         None
     }

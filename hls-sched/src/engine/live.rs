@@ -479,7 +479,17 @@ impl Engine {
                     "it was not there when the recording was ended".to_owned(),
                 );
             }
-            self.cut_off(Place { track: n, index: end });
+            // What is cut off here, the next part may have.
+            let place = Place { track: n, index: end };
+            let cut = self.shared.tracks.at(place).map(|(_, unit)| unit);
+            let window =
+                self.live.as_mut().and_then(|live| live.tracks.get_mut(usize::from(n))?.window.as_mut());
+            if let Some((unit, window)) = cut.zip(window)
+                && unit.live.is_some_and(|live| live.epoch == window.epoch())
+            {
+                window.back_to(unit.sequence);
+            }
+            self.cut_off(place);
         }
         if let Some(live) = &mut self.live {
             live.until = None;

@@ -14,6 +14,7 @@ use super::window::{Lost, News, Reading, Seen, Window};
 use super::{Clock, From, Reloaded};
 use crate::config::{LiveConfig, Split};
 use crate::error::{Error, Kind};
+use crate::kept::key_hash;
 use crate::plan::{Cipher, LiveUnit, Track, Unit};
 use crate::prepare::Source;
 
@@ -270,7 +271,7 @@ impl Following {
         track: &Track,
         media: &Media,
         recovered: &Recovered,
-        sealed: impl Fn(u128) -> Option<Cipher>,
+        sealed: impl Fn(u128) -> Option<(Cipher, u128)>,
     ) -> Result<(), Error> {
         let mut noted: BTreeMap<u64, Noted> = BTreeMap::new();
         for (of, first, units) in recovered.notes.iter().filter_map(|text| note::decode(text)) {
@@ -279,6 +280,10 @@ impl Following {
             }
         }
         let placed = recovered.outputs.get(usize::from(n)).map(Vec::as_slice).unwrap_or_default();
+        if recovered.complete {
+            // What was planned behind its end is another part's.
+            noted.retain(|index, _| *index < placed.len() as u64);
+        }
         if noted.is_empty() && placed.is_empty() {
             return Ok(());
         }
@@ -334,7 +339,7 @@ impl Following {
             let mut restored = match found {
                 Some(found) => found,
                 None => {
-                    let cipher = sealed(unit.identity).map(|cipher| with_listed_key(cipher, media));
+                    let cipher = sealed(unit.identity).map(|sealed| with_listed_key(sealed, media));
                     let is_gap = unit.kind == Written::Lost || !is_here && cipher.is_none();
                     Unit { is_gap, cipher, ..blank(media, LiveUnit { is_lost: is_gap, ..live }) }
                 }
@@ -367,13 +372,15 @@ pub(crate) fn notes(n: u8, first: u64, units: &[Arc<Unit>]) -> Vec<Vec<u8>> {
     note::encode(n, first, &all)
 }
 
-/// The URL of a key may have a fresh token where it is still listed.
-fn with_listed_key(cipher: Cipher, media: &Media) -> Cipher {
+/// The URL of a key has its query where it is still listed: the one it had, or a fresh token.
+fn with_listed_key((cipher, hash): (Cipher, u128), media: &Media) -> Cipher {
     let urls = media.encryptions().filter_map(|encryption| match encryption {
         Encryption::Aes128 { url, .. } => Some(url),
         _ => None,
     });
-    let listed = urls.filter(|url| url.host() == cipher.key.host() && url.path() == cipher.key.path()).last();
+    let alike = urls.filter(|url| url.host() == cipher.key.host() && url.path() == cipher.key.path());
+    let alike = alike.collect::<Vec<_>>();
+    let listed = alike.iter().find(|url| key_hash(url) == hash).or(alike.last());
     Cipher { key: listed.map_or(cipher.key, |url| Url::clone(url)), iv: cipher.iv }
 }
 

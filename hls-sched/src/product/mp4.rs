@@ -19,6 +19,10 @@ pub(super) fn make(
 ) -> Result<(), Error> {
     let is_text = |number: &usize| step.texts.get(*number).copied().unwrap_or(false);
     let (texts, numbers): (Vec<_>, Vec<_>) = product.tracks.iter().copied().partition(is_text);
+    // Of a recording, all that was planned of a track may be missing.
+    let has_any = |number: &usize| placed(all, *number).iter().any(|placed| !placed.is_gap());
+    let some = numbers.iter().copied().filter(has_any).collect::<Vec<_>>();
+    let numbers = if some.is_empty() { numbers } else { some };
     let mut sources = Vec::new();
     let mut inputs = Vec::new();
     for number in numbers.iter().copied() {

@@ -181,3 +181,19 @@ pub(super) async fn unlocked(folder: &Folder) {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_there_at_the_end_is_the_next_ones() -> Outcome {
+    // Segments are not to be had when it is stopped, and their playlist still has them for the next one.
+    let outage = Outage::new(Of::Segments, SECOND * 20, SECOND * 20).silence();
+    let broadcast = noise(60).window(40).outage(outage);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let first = stop_after(&folder, &air, &path, SECOND * 30).await?;
+    assert!(first.gaps.is_empty(), "{:?}", first.gaps);
+    tokio::time::sleep(SECOND * 10).await;
+    let (done, _) = record_into(&folder, &air, &path, |job| job).await?;
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    assert_eq!(first.segments + done.segments, 60);
+    Ok(())
+}

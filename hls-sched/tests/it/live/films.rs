@@ -271,3 +271,117 @@ async fn one_that_is_stopped_between_two_parts_goes_on_in_the_next() -> Outcome 
     }
     Ok(())
 }
+
+/// Nothing can be made under this name, as if the run were killed over it.
+struct Obstacle(std::path::PathBuf);
+
+impl Obstacle {
+    fn new(folder: &Folder, name: &str) -> Result<Self, Box<dyn Error>> {
+        let path = folder.file(&format!("{name}.part"));
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Obstacle {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_made_of_any_part_is_made_by_the_next_run() -> Outcome {
+    let broadcast = stream(60).window(40).subtitles("en", &[SECOND * 2], 5);
+    let split = Some(hls_sched::Split::Duration(SECOND * 20));
+    for (main, hindered) in [
+        ("out.ts", &["out.subs-en.vtt"][..]),
+        ("out.ts", &["out.subs-en.vtt", "out.2.subs-en.vtt"]),
+        ("out.mp4", &["out.mp4"]),
+        ("out.mp4", &["out.2.mp4"]),
+        ("out.mp4", &["out.mp4", "out.2.mp4", "out.3.mp4"]),
+    ] {
+        let name = format!("{main} {hindered:?}");
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let (folder, path) = (Folder::new()?, broadcast.master_path());
+        let begin = || job(&air, &path).output(folder.file(main)).subtitles(Wanted::All).split(split);
+        let obstacles = hindered.iter().map(|name| Obstacle::new(&folder, name));
+        let obstacles = obstacles.collect::<Result<Vec<_>, _>>()?;
+        // Twice, as what can't be made is no reason not to record.
+        for time in [50, 20] {
+            let mut first = begin().start();
+            let handle = first.handle();
+            let stopping = async {
+                tokio::time::sleep(SECOND * time).await;
+                handle.stop();
+            };
+            let listening = async { while first.next().await.is_some() {} };
+            tokio::join!(stopping, listening);
+            assert!(first.finish().await.is_err(), "{name}");
+        }
+        drop(obstacles);
+        let (done, _) = finished(begin()).await.map_err(|error| format!("{name}: {error}"))?;
+        assert!(done.gaps.is_empty(), "{name}: {:?}", done.gaps);
+        let names = folder.names();
+        assert!(
+            names.iter().all(|left| !left.ends_with(".hls") && !left.ends_with(".part")),
+            "{name}: {names:?}"
+        );
+        let scratch = Folder::new()?;
+        let mut pictures = 0;
+        for part in names.iter().filter(|name| !name.ends_with("vtt")) {
+            pictures += Decoded::of(folder.file(part), true, 0)?.map_or(0, |decoded| decoded.pictures.len());
+        }
+        std::fs::write(scratch.file("all.ts"), air.transmission().bytes(PICTURE, 0, 60))?;
+        let all = Decoded::of(scratch.file("all.ts"), true, 0)?.map_or(0, |decoded| decoded.pictures.len());
+        assert_eq!(pictures, all, "{name}: {names:?}");
+        if main == "out.ts" {
+            let texts = names.iter().filter(|name| name.ends_with("vtt")).count();
+            assert_eq!(2 * texts, names.len(), "{name}: {names:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn gaps_of_a_film_that_is_made_later_are_not_forgotten() -> Outcome {
+    let outage = Outage::new(Of::Playlists, SECOND * 12, SECOND * 40);
+    let broadcast = stream(40).window(6).outage(outage);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.master_path());
+    let obstacle = Obstacle::new(&folder, "out.mp4")?;
+    assert!(begin(&air, &folder, &path).start().finish().await.is_err());
+    drop(obstacle);
+    let (done, _) = finished(begin(&air, &folder, &path)).await?;
+    let lost: u64 = done.gaps.iter().map(|gap| gap.count).sum();
+    assert!(lost > 5, "{:?}", done.gaps);
+    assert_eq!(folder.names(), ["out.mp4", "out.mp4.gaps.json"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_just_behind_a_part_doubles_nothing() -> Outcome {
+    let broadcast = stream(40).window(30);
+    for later in [0, 1, 100, 700, 3000] {
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+        let begin = || job(&air, &path).output(folder.file("out.ts"));
+        let mut first = begin().split(Some(hls_sched::Split::Size(60_000))).start();
+        while !folder.file("out.ts").exists() {
+            let _ = tokio::time::timeout(Duration::from_millis(5), first.next()).await;
+        }
+        let until = tokio::time::Instant::now() + Duration::from_millis(later);
+        while let Ok(Some(_)) = tokio::time::timeout_at(until, first.next()).await {}
+        drop(first);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        std::thread::sleep(Duration::from_millis(50));
+        let (done, _) = finished(begin()).await.map_err(|error| format!("{later} ms: {error}"))?;
+        assert!(done.gaps.is_empty(), "{later} ms: {:?}", done.gaps);
+        let mut parts = folder.names();
+        parts.sort_by_key(|name| name.len() > "out.ts".len());
+        assert!(parts.iter().all(|name| name.ends_with(".ts")), "{later} ms: {parts:?}");
+        let bytes =
+            parts.iter().map(|name| std::fs::read(folder.file(name))).collect::<Result<Vec<_>, _>>()?;
+        assert!(bytes.concat() == air.transmission().bytes(PICTURE, 0, 40), "{later} ms: {parts:?}");
+    }
+    Ok(())
+}

@@ -162,3 +162,21 @@ async fn what_waits_for_its_key_outlives_the_process() -> Outcome {
     assert_eq!(folder.names(), ["out.ts"]);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_key_stays_where_nothing_has_been_recorded_yet() -> Outcome {
+    let keys = Outage::new(Of::Keys, Duration::ZERO, SECOND * 60);
+    let broadcast = noise(60).window(5).running(5).aes128([4; 16]).rotate_every(5).outage(keys);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let first = job(&air, &path).output(folder.file("out.ts")).start();
+    let handle = first.handle();
+    tokio::time::sleep(SECOND * 40).await;
+    handle.cancel();
+    assert!(first.finish().await.is_err());
+    let (done, _) = record_into(&folder, &air, &path, |job| job).await?;
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    has(&air, &folder.file("out.ts"), &(0..60).collect::<Vec<_>>())?;
+    assert_eq!(folder.names(), ["out.ts"]);
+    Ok(())
+}
