@@ -67,7 +67,9 @@ async fn parts(
                 continue;
             }
             // Between two parts.
-            Err(error) if error.kind() == Kind::Stopped && whole.is_some() => {
+            Err(error)
+                if error.kind() == Kind::Stopped && whole.is_some() && orders.borrow().end != End::Cancel =>
+            {
                 whole.iter_mut().for_each(|whole| whole.stopped_by = Some(StoppedBy::Stop));
                 break Ok(());
             }
@@ -448,7 +450,7 @@ impl Part {
         }
         let (bytes, damaged) = (engine.bytes, engine.damaged.segments);
         self.steering = engine.steered.take().map(|steered| steered.into_steering(Instant::now()));
-        let ended = engine.live.as_ref().map(|live| (live.ends, live.place()));
+        let mut ended = engine.live.as_ref().map(|live| (live.ends, live.place()));
         let tracks = Arc::clone(&engine.shared.tracks);
         let (segments, recorded) = match &ended {
             Some(_) => (engine.segments_done + engine.gaps.count(), engine.recorded()),
@@ -457,30 +459,40 @@ impl Part {
         // Of a recording the first track tells: without any of it, the others have nothing to go with.
         let head = engine.shared.assemble(|assembler| assembler.head(0));
         let has_any = tracks.0.first().is_some_and(|main| main.segments_before(head) > 0);
-        if let Some((ends, _)) = ended.as_ref().filter(|_| !has_any) {
+        let is_all_missing = segments > 0 && engine.gaps.count() == segments;
+        if let Some((ends, (windows, sources))) = ended.take_if(|_| !has_any || is_all_missing) {
             let stopped_by = match ends {
-                Some(Ends::By(by)) => *by,
-                _ => StoppedBy::End,
+                Some(Ends::By(by)) => Some(by),
+                Some(Ends::Split) => None,
+                None => Some(StoppedBy::End),
             };
             let error = match stopped_by {
-                StoppedBy::Stop => Error::stopped(),
+                Some(StoppedBy::Stop) => Error::stopped(),
+                _ if is_all_missing => {
+                    Error::new(Kind::Refused, "segment.gap", "not one segment could be had")
+                }
                 _ => Error::new(Kind::Refused, "live.nothing", "the stream has nothing new"),
             };
+            let gaps = std::mem::take(&mut engine.gaps).into_list();
             let error = engine.keep(error).await;
-            if stopped_by == StoppedBy::End {
+            if matches!(stopped_by, None | Some(StoppedBy::End)) {
                 // It holds the lock of the job.
                 drop(step);
-                self.behind.iter().for_each(|behind| Position::forget(behind));
                 outputs.first().map(|output| hls_state::remove(output));
             }
-            let finished = finished(0, transport, 0);
-            // What came before it is the recording.
-            return match is_next {
-                true => {
-                    Ok((Finished { outputs: Vec::new(), stopped_by: Some(stopped_by), ..finished }, None))
-                }
-                false => Err(error),
-            };
+            let finished =
+                Finished { outputs: Vec::new(), gaps, stopped_by, ..finished(0, transport, segments) };
+            // What came before it is the recording, and what comes has its place.
+            if stopped_by.is_none() {
+                let selection = again.selection(&tracks.0, sources)?;
+                let (number, before, behind) = (self.number, self.before + recorded, self.behind.clone());
+                let next = Self { number, before, ..self.next(windows, selection, behind) };
+                return Ok((finished, Some(next)));
+            }
+            if stopped_by == Some(StoppedBy::End) {
+                self.behind.iter().for_each(|behind| Position::forget(behind));
+            }
+            return if is_next { Ok((finished, None)) } else { Err(error) };
         }
         // Kept before the output has its name: whoever finds that knows where it goes on. Without it the next part can't tell what
         // came between, and nothing else is lost.

@@ -210,6 +210,13 @@ impl Following {
         }
         for segment in media.segments().skip(news.from) {
             followed.stop = bounds.stop_before(&segment, track.duration(), wall);
+            // Of a part there has to be something, however long what is lost of it was.
+            let is_real = |unit: &Unit| !unit.is_init && !unit.is_gap;
+            if followed.stop == Some(Stop::Split)
+                && !(0..track.units()).filter_map(|index| track.unit(index)).any(|unit| is_real(&unit))
+            {
+                followed.stop = None;
+            }
             if followed.stop.is_some() {
                 if let Some(window) = &mut self.window {
                     window.back_to(segment.media_sequence());

@@ -385,3 +385,25 @@ async fn a_kill_just_behind_a_part_doubles_nothing() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_which_nothing_is_left_is_none() -> Outcome {
+    // What is lost is longer than a part, and lies behind one.
+    let outage = Outage::new(Of::Playlists, SECOND * 9, SECOND * 60);
+    for seconds in [10, 16, 18, 20, 24] {
+        let broadcast = noise(80).running(6).outage(outage.clone());
+        let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
+        let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+        let split = Some(hls_sched::Split::Duration(SECOND * seconds));
+        let (done, _) = finished(job(&air, &path).output(folder.file("out.ts")).split(split)).await?;
+        let lost: u64 = done.gaps.iter().map(|gap| gap.count).sum();
+        assert!(lost > 20, "{seconds} s: {:?}", done.gaps);
+        let bytes = done.outputs.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
+        assert!(bytes.iter().all(|part| !part.is_empty()), "{seconds} s: {:?}", done.outputs);
+        let first = done.gaps[0].sequence as usize;
+        let mut transmission = air.transmission();
+        let expected = [transmission.bytes(0, 0, first), transmission.bytes(0, first + lost as usize, 80)];
+        assert!(bytes.concat() == expected.concat(), "{seconds} s: {:?}", done.gaps);
+    }
+    Ok(())
+}
