@@ -48,7 +48,8 @@ impl Folder {
 
     /// A program that runs in this folder, with nothing in its environment that would change what it does.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(if ignores_signals() { "env" } else { program });
+        // By its path, as a test may take the search path away.
+        let mut command = Command::new(if ignores_signals() { "/usr/bin/env" } else { program });
         if ignores_signals() {
             command.args(["--default-signal=HUP,INT,TERM", program]);
         }
