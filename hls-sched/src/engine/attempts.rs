@@ -1,6 +1,7 @@
 //! Attempts: begun, heard of, ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hls_fetch::{Class, draw};
 use tokio::sync::oneshot;
@@ -14,6 +15,17 @@ use crate::event::{Event, Gap, Retry, Segment};
 use crate::gaps::could_be_missing;
 use crate::gauge::Gauge;
 use crate::planner::{Action, Fetch, Verdict};
+
+/// Segments of a live stream are asked for again so many times sooner than others: what their playlist has forgotten by then is
+/// lost, and a recording ends with the last of them.
+const LIVE_SOONER: u32 = 4;
+
+/// Whether there were too many requests, by the server.
+fn is_told_to_wait(error: &Error) -> bool {
+    let source =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<hls_fetch::Error>());
+    error.retry_after().is_some() || source.is_some_and(|source| source.status() == Some(429))
+}
 
 impl Engine {
     pub(super) fn act(&mut self, action: Action) {
@@ -147,7 +159,12 @@ impl Engine {
                 self.planner.ended(attempt);
                 return self.give_up(place, error);
             }
-            false => self.planner.failed(attempt, error.failure(class), now, draw),
+            false => {
+                // A live stream forgets what waits; who asks to be left alone is.
+                let hurries = self.live.is_some() && !is_told_to_wait(&error);
+                let sooner = |bound: Duration| draw(if hurries { bound / LIVE_SOONER } else { bound });
+                self.planner.failed(attempt, error.failure(class), now, sooner)
+            }
         };
         match verdict {
             Verdict::Final(attempts) => self.give_up(place, error.after_attempts(attempts)),
