@@ -10,15 +10,7 @@ async fn stop_after(
     path: &str,
     time: Duration,
 ) -> Result<Finished, Box<dyn Error>> {
-    let mut job = job(air, path).output(folder.file("out.ts")).start();
-    let handle = job.handle();
-    let stopping = async {
-        tokio::time::sleep(time).await;
-        handle.stop();
-    };
-    let listening = async { while job.next().await.is_some() {} };
-    tokio::join!(stopping, listening);
-    Ok(job.finish().await?)
+    Ok(stopped_after(job(air, path).output(folder.file("out.ts")), time).await?)
 }
 
 #[tokio::test(start_paused = true)]

@@ -142,17 +142,10 @@ async fn one_that_was_killed_while_its_film_was_made_goes_on_in_another() -> Out
     let broadcast = stream(40).window(20);
     let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
     let (folder, path) = (Folder::new()?, broadcast.master_path());
-    let mut first = begin(&air, &folder, &path).start();
-    let handle = first.handle();
-    let stopping = async {
-        tokio::time::sleep(SECOND * 15).await;
-        handle.stop();
-    };
-    let listening = async { while first.next().await.is_some() {} };
     // Nothing can be made in its place, as if it were killed there.
     std::fs::create_dir(folder.file("out.mp4.part"))?;
-    tokio::join!(stopping, listening);
-    assert!(first.finish().await.is_err());
+    let first = stopped_after(begin(&air, &folder, &path), SECOND * 15).await;
+    assert!(first.is_err());
     std::fs::remove_dir(folder.file("out.mp4.part"))?;
     assert_eq!(folder.names(), ["out.mp4.hls"]);
     let (done, events) = finished(begin(&air, &folder, &path)).await?;
@@ -176,15 +169,7 @@ async fn one_that_is_stopped_becomes_a_film_and_goes_on_in_another() -> Outcome 
     let broadcast = stream(40).window(20);
     let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
     let (folder, path) = (Folder::new()?, broadcast.master_path());
-    let mut first = begin(&air, &folder, &path).start();
-    let handle = first.handle();
-    let stopping = async {
-        tokio::time::sleep(SECOND * 15).await;
-        handle.stop();
-    };
-    let listening = async { while first.next().await.is_some() {} };
-    tokio::join!(stopping, listening);
-    let first = first.finish().await?;
+    let first = stopped_after(begin(&air, &folder, &path), SECOND * 15).await?;
     assert_eq!((first.stopped_by, folder.names().len()), (Some(StoppedBy::Stop), 2), "{:?}", folder.names());
     let n = first.segments as usize;
     let (done, events) = finished(begin(&air, &folder, &path)).await?;
@@ -252,15 +237,8 @@ async fn one_that_is_stopped_between_two_parts_goes_on_in_the_next() -> Outcome 
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
         let (folder, path) = (Folder::new()?, broadcast.master_path());
         let begin = || job(&air, &path).output(folder.file(name));
-        let mut first = begin().split(Some(hls_sched::Split::Duration(SECOND * 38))).start();
-        let handle = first.handle();
-        let stopping = async {
-            tokio::time::sleep(SECOND * 40).await;
-            handle.stop();
-        };
-        let listening = async { while first.next().await.is_some() {} };
-        tokio::join!(stopping, listening);
-        let first = first.finish().await?;
+        let first =
+            stopped_after(begin().split(Some(hls_sched::Split::Duration(SECOND * 38))), SECOND * 40).await?;
         assert!(first.gaps.is_empty() && first.outputs[0] == folder.file(name), "{first:?}");
         assert_eq!(first.stopped_by, Some(StoppedBy::Stop));
         tokio::time::sleep(SECOND * 15).await;
@@ -308,15 +286,8 @@ async fn what_could_not_be_made_of_any_part_is_made_by_the_next_run() -> Outcome
         let obstacles = obstacles.collect::<Result<Vec<_>, _>>()?;
         // Twice, as what can't be made is no reason not to record.
         for time in [50, 20] {
-            let mut first = begin().start();
-            let handle = first.handle();
-            let stopping = async {
-                tokio::time::sleep(SECOND * time).await;
-                handle.stop();
-            };
-            let listening = async { while first.next().await.is_some() {} };
-            tokio::join!(stopping, listening);
-            assert!(first.finish().await.is_err(), "{name}");
+            let first = stopped_after(begin(), SECOND * time).await;
+            assert!(first.is_err(), "{name}");
         }
         drop(obstacles);
         let (done, _) = finished(begin()).await.map_err(|error| format!("{name}: {error}"))?;

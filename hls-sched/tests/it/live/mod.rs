@@ -75,6 +75,19 @@ pub(crate) async fn record_into(
     Ok((job.finish().await?, events))
 }
 
+/// Runs it until it is told to end, after this time.
+pub(crate) async fn stopped_after(job: JobBuilder, time: Duration) -> Result<Finished, hls_sched::Error> {
+    let mut job = job.start();
+    let handle = job.handle();
+    let stopping = async {
+        tokio::time::sleep(time).await;
+        handle.stop();
+    };
+    let listening = async { while job.next().await.is_some() {} };
+    tokio::join!(stopping, listening);
+    job.finish().await
+}
+
 impl Recorded {
     /// The file has the segments `from..to` of the production, nothing is missing, and nothing was asked for too often.
     pub(crate) fn is_whole(&self, from: usize, to: usize) -> Outcome {

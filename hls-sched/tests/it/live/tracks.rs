@@ -251,15 +251,8 @@ async fn cues_of_each_part_begin_with_it() -> Outcome {
     let (folder, path) = (Folder::new()?, broadcast.master_path());
     let begin = |air: &OnAir| job(air, &path).output(folder.file("out.ts")).subtitles(hls_sched::Wanted::All);
     // Stopped, gone on with, and cut in two.
-    let mut first = begin(&air).start();
-    let handle = first.handle();
-    let stopping = async {
-        tokio::time::sleep(SECOND * 15).await;
-        handle.stop();
-    };
-    let listening = async { while first.next().await.is_some() {} };
-    tokio::join!(stopping, listening);
-    assert_eq!(first.finish().await?.stopped_by, Some(StoppedBy::Stop));
+    let first = stopped_after(begin(&air), SECOND * 15).await;
+    assert_eq!(first?.stopped_by, Some(StoppedBy::Stop));
     let mut others = begin(&air).split(Some(hls_sched::Split::Duration(SECOND * 30))).start();
     while others.next().await.is_some() {}
     others.finish().await?;
