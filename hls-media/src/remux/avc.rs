@@ -3,7 +3,7 @@
 use super::{
     bits::{Bits, unescaped},
     boxes::boxed,
-    nal::{Geometry, PIXELS, Sets, visual_entry},
+    nal::{Geometry, Part, Sets, Slice, lasting, signal, visual_entry},
 };
 
 /// The parameter sets that hold.
@@ -12,6 +12,20 @@ pub(crate) struct Avc {
     sequence: Sets,
     picture: Sets,
     pub(crate) geometry: Geometry,
+    /// How slice headers are written, by the number of the sequence parameter set.
+    headers: Vec<(u32, Header)>,
+    /// The sequence parameter set of each picture parameter set.
+    belongs: Vec<(u32, u32)>,
+}
+
+/// What of a sequence parameter set has to be known to read a slice header (section 7.3.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Header {
+    has_planes: bool,
+    frame_bits: u32,
+    frames_only: bool,
+    /// Bits of `pic_order_cnt_lsb`; 0: the order is told in another way.
+    order_bits: u32,
 }
 
 /// What a NAL unit is to the sample that it is in.
@@ -19,9 +33,8 @@ pub(crate) struct Avc {
 pub(crate) enum Role {
     /// Nothing: it delimits or fills, which the container does in MP4.
     Dropped,
-    /// A part of a picture; `begins`: the first one.
+    /// A part of a picture.
     Picture {
-        begins: bool,
         is_sync: bool,
     },
     /// Decoding can begin here, although the picture does not say so itself.
@@ -34,14 +47,67 @@ pub(crate) enum Role {
 }
 
 impl Avc {
+    /// Returns the part of a NAL unit in the structure of the stream.
+    pub(crate) fn part(nal: &[u8]) -> Part {
+        match nal.first().map(|header| header & 0x1f) {
+            // The first macroblock is number 0: a single bit.
+            Some(1 | 2 | 5) => Part::Slice { begins: nal.get(1).is_some_and(|byte| byte & 0x80 != 0) },
+            Some(7) => Part::Sequence,
+            Some(6 | 8 | 14..=18) => Part::Prefix,
+            Some(9) => Part::Delimiter,
+            _ => Part::Other,
+        }
+    }
+
+    /// Reads the header of a slice; `None`: its parameter sets are missing.
+    pub(crate) fn slice(&self, nal: &[u8]) -> Option<Slice> {
+        let first = *nal.first()?;
+        // No header that matters is longer, escaped or not.
+        let rbsp = unescaped(nal.get(1..nal.len().min(40))?);
+        let mut bits = Bits::new(&rbsp);
+        bits.ue()?;
+        bits.ue()?;
+        let id = bits.ue()?;
+        let (_, sequence) = self.belongs.iter().find(|(picture, _)| *picture == id)?;
+        let (_, header) = self.headers.iter().find(|(known, _)| known == sequence)?;
+        if header.has_planes {
+            bits.skip(2)?;
+        }
+        let frame = bits.read(header.frame_bits)?;
+        let field = if !header.frames_only && bits.bit()? { Some((frame, bits.bit()?)) } else { None };
+        let restarts = first & 0x1f == 5;
+        if restarts {
+            bits.ue()?;
+        }
+        let order = match header.order_bits {
+            0 => None,
+            count => Some((bits.read(count)?, count)),
+        };
+        Some(Slice { field, restarts, is_reference: first & 0x60 != 0, order })
+    }
+
+    /// Takes the parameter sets of a sample entry that was made by [`entry`](Self::entry).
+    pub(crate) fn prime(&mut self, config: &[u8]) {
+        let mut rest = config.get(5..).unwrap_or(&[]);
+        for mask in [0x1f, 0xff] {
+            let Some((count, mut after)) = rest.split_first() else { return };
+            for _ in 0..count & mask {
+                let [a, b, sets @ ..] = after else { return };
+                let Some((nal, behind)) = sets.split_at_checked(usize::from(*a) << 8 | usize::from(*b))
+                else {
+                    return;
+                };
+                self.role(nal);
+                after = behind;
+            }
+            rest = after;
+        }
+    }
+
     pub(crate) fn role(&mut self, nal: &[u8]) -> Role {
         let Some(&header) = nal.first() else { return Role::Dropped };
         match header & 0x1f {
-            // The first macroblock is number 0: a single bit.
-            kind @ (1 | 5) => {
-                Role::Picture { begins: nal.get(1).is_some_and(|byte| byte & 0x80 != 0), is_sync: kind == 5 }
-            }
-            2 => Role::Picture { begins: true, is_sync: false },
+            kind @ (1 | 2 | 5) => Role::Picture { is_sync: kind == 5 },
             6 if recovers(nal) => Role::EntryPoint,
             7 => Role::Parameters { changes: self.sequence(nal) },
             8 => Role::Parameters { changes: self.picture(nal) },
@@ -54,12 +120,15 @@ impl Avc {
         if self.sequence.has(nal) && self.sequence.len() == 1 {
             return false;
         }
-        let Some((id, geometry)) = sequence(&unescaped(nal)) else { return false };
+        let Some((id, geometry, header)) = sequence(&unescaped(nal)) else { return false };
         if !self.sequence.put(id, nal) {
             return false;
         }
         // The picture parameter sets of the one before mean nothing now; what is still of use comes again.
         self.picture.clear();
+        self.belongs.clear();
+        self.headers.retain(|(known, _)| *known != id);
+        self.headers.push((id, header));
         self.geometry = geometry;
         true
     }
@@ -69,7 +138,11 @@ impl Avc {
             return false;
         }
         let rbsp = unescaped(nal.get(1..).unwrap_or(&[]));
-        Bits::new(&rbsp).ue().is_some_and(|id| id < 256 && self.picture.put(id, nal))
+        let mut bits = Bits::new(&rbsp);
+        let Some((id, sequence)) = bits.ue().zip(bits.ue()).filter(|(id, _)| *id < 256) else { return false };
+        self.belongs.retain(|(known, _)| *known != id);
+        self.belongs.push((id, sequence));
+        self.picture.put(id, nal)
     }
 
     /// Makes the sample entry. `None`: parameter sets are missing.
@@ -118,17 +191,18 @@ fn recovers(nal: &[u8]) -> bool {
     false
 }
 
-/// Reads a sequence parameter set: its number and the geometry (section 7.3.2.1).
-fn sequence(rbsp: &[u8]) -> Option<(u32, Geometry)> {
+/// Reads a sequence parameter set: its number, the geometry, and how slice headers are written (section 7.3.2.1).
+fn sequence(rbsp: &[u8]) -> Option<(u32, Geometry, Header)> {
     let mut bits = Bits::new(rbsp.get(1..)?);
     let profile = bits.read(8)?;
     bits.skip(16)?;
     let id = bits.ue().filter(|id| *id < 32)?;
     let mut geometry = Geometry { chroma: 1, depth_luma: 8, depth_chroma: 8, ..Geometry::default() };
+    let mut header = Header::default();
     if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
         geometry.chroma = bits.ue()?;
         if geometry.chroma == 3 {
-            bits.skip(1)?;
+            header.has_planes = bits.bit()?;
         }
         geometry.depth_luma = bits.ue()?.checked_add(8)?;
         geometry.depth_chroma = bits.ue()?.checked_add(8)?;
@@ -141,11 +215,9 @@ fn sequence(rbsp: &[u8]) -> Option<(u32, Geometry)> {
             }
         }
     }
-    bits.ue()?;
+    header.frame_bits = bits.ue()?.checked_add(4).filter(|bits| *bits <= 16)?;
     match bits.ue()? {
-        0 => {
-            bits.ue()?;
-        }
+        0 => header.order_bits = bits.ue()?.checked_add(4).filter(|bits| *bits <= 16)?,
         1 => {
             bits.skip(1)?;
             bits.se()?;
@@ -166,7 +238,7 @@ fn sequence(rbsp: &[u8]) -> Option<(u32, Geometry)> {
     if !frames_only {
         bits.skip(1)?;
     }
-    geometry.has_fields = !frames_only;
+    header.frames_only = frames_only;
     bits.skip(1)?;
     let field = if frames_only { 1 } else { 2 };
     let (mut width, mut height) = (columns * 16, rows * 16 * field);
@@ -181,13 +253,22 @@ fn sequence(rbsp: &[u8]) -> Option<(u32, Geometry)> {
         height = height.checked_sub(cut(y * field)?)?;
     }
     (geometry.width, geometry.height) = (width, height);
-    if bits.bit()? && bits.bit()? {
-        geometry.pixel = match bits.read(8)? {
-            255 => (bits.read(16)?, bits.read(16)?),
-            number => PIXELS.get(number as usize).copied().unwrap_or_default(),
-        };
+    if bits.bit()? {
+        // What can't be read of it is not said.
+        usability(&mut bits, &mut geometry);
     }
-    Some((id, geometry))
+    Some((id, geometry, header))
+}
+
+/// Reads video usability information (section E.1.1).
+fn usability(bits: &mut Bits<'_>, geometry: &mut Geometry) -> Option<()> {
+    signal(bits, geometry)?;
+    if bits.bit()? {
+        // A unit is a field: two of them are a picture.
+        let (units, per_second) = (bits.read(32)?, bits.read(32)?);
+        geometry.lasts = lasting(units.saturating_mul(2), per_second);
+    }
+    Some(())
 }
 
 fn scaling_list(bits: &mut Bits<'_>, len: u32) -> Option<()> {
@@ -234,9 +315,9 @@ mod tests {
     fn roles() {
         let mut avc = Avc::default();
         let mut check = |nal: &[u8], expect| assert_eq!(avc.role(nal), expect, "{nal:x?}");
-        check(&[0x65, 0x88], Role::Picture { begins: true, is_sync: true });
-        check(&[0x41, 0x9a], Role::Picture { begins: true, is_sync: false });
-        check(&[0x41, 0x40], Role::Picture { begins: false, is_sync: false });
+        check(&[0x65, 0x88], Role::Picture { is_sync: true });
+        check(&[0x41, 0x9a], Role::Picture { is_sync: false });
+        check(&[0x41, 0x40], Role::Picture { is_sync: false });
         check(&[0x06, 5, 2, 1, 1, 6, 1, 0xc4, 0x80], Role::EntryPoint);
         check(&[0x06, 6, 1, 0x44, 0x80], Role::Other);
         check(&[0x06, 0xff], Role::Other);

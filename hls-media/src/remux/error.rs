@@ -63,12 +63,6 @@ pub enum RemuxError {
         /// What it is.
         what: &'static str,
     },
-    /// Several pictures with one timestamp.
-    #[error("several pictures with one timestamp at byte {offset}")]
-    SeveralPictures {
-        /// Where the packet that holds them begins.
-        offset: u64,
-    },
     /// A timestamp that can't be right.
     #[error("a timestamp that can't be right at byte {offset}")]
     BadTimestamp {
@@ -103,7 +97,6 @@ impl RemuxError {
             Self::Changes { .. } => "remux.changes",
             Self::TooMany { .. } => "remux.too_many",
             Self::TooLarge { .. } => "remux.too_large",
-            Self::SeveralPictures { .. } => "remux.several_pictures",
             Self::BadTimestamp { .. } => "remux.bad_timestamp",
             Self::MissingData { .. } => "remux.missing_data",
             Self::Differs { .. } => "remux.differs",

@@ -4,7 +4,7 @@ use super::{
     avc::Role,
     bits::{Bits, unescaped},
     boxes::boxed,
-    nal::{Geometry, PIXELS, Sets, visual_entry},
+    nal::{Geometry, Part, Sets, Slice, lasting, signal, visual_entry},
 };
 
 /// The parameter sets that hold.
@@ -14,6 +14,15 @@ pub(crate) struct Hevc {
     sequence: Sets,
     picture: Sets,
     parameters: Parameters,
+    /// How slice headers are written, by the number of the picture parameter set.
+    headers: Vec<(u32, Header)>,
+}
+
+/// What has to be known of parameter sets to read a slice header (section 7.3.6.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Header {
+    extra_bits: u32,
+    has_output_flag: bool,
 }
 
 /// What `hvcC` says of a sequence parameter set.
@@ -24,11 +33,83 @@ struct Parameters {
     profile: Vec<u8>,
     layers: u32,
     nested: bool,
+    has_planes: bool,
+    /// Bits of `slice_pic_order_cnt_lsb`.
+    order_bits: u32,
 }
 
 impl Hevc {
     pub(crate) fn geometry(&self) -> Geometry {
         self.parameters.geometry
+    }
+
+    /// Returns the part of a NAL unit in the structure of the stream.
+    pub(crate) fn part(nal: &[u8]) -> Part {
+        let &[first, second, ..] = nal else { return Part::Other };
+        if (first & 1) != 0 || second >> 3 != 0 {
+            return Part::Other;
+        }
+        match first >> 1 & 0x3f {
+            0..=31 => Part::Slice { begins: nal.get(2).is_some_and(|byte| byte & 0x80 != 0) },
+            32 | 33 => Part::Sequence,
+            35 => Part::Delimiter,
+            34 | 39 | 41..=44 | 48..=55 => Part::Prefix,
+            _ => Part::Other,
+        }
+    }
+
+    /// Reads the header of the first slice segment of a picture; `None`: its parameter sets are missing.
+    pub(crate) fn slice(&self, nal: &[u8]) -> Option<Slice> {
+        let &[first, second, ..] = nal else { return None };
+        let kind = first >> 1 & 0x3f;
+        let rbsp = unescaped(nal.get(2..nal.len().min(40))?);
+        let mut bits = Bits::new(&rbsp);
+        if !bits.bit()? {
+            return None;
+        }
+        if (16..=23).contains(&kind) {
+            bits.skip(1)?;
+        }
+        let id = bits.ue()?;
+        let (_, header) = self.headers.iter().find(|(known, _)| *known == id)?;
+        bits.skip(header.extra_bits as usize)?;
+        bits.ue()?;
+        if header.has_output_flag {
+            bits.skip(1)?;
+        }
+        if self.parameters.has_planes {
+            bits.skip(2)?;
+        }
+        let restarts = matches!(kind, 19 | 20);
+        let count = self.parameters.order_bits;
+        let order = match (restarts, count) {
+            (_, 0) => None,
+            (true, _) => Some((0, count)),
+            (false, _) => Some((bits.read(count)?, count)),
+        };
+        // Leading pictures and those that no other one needs have no say (section 8.3.1).
+        let is_reference = second & 7 == 1 && !(6..=9).contains(&kind) && (kind > 15 || kind % 2 == 1);
+        // A picture of a broken link has no lower bits of anything before it either.
+        Some(Slice { field: None, restarts: restarts || (16..=18).contains(&kind), is_reference, order })
+    }
+
+    /// Takes the parameter sets of a sample entry that was made by [`entry`](Self::entry).
+    pub(crate) fn prime(&mut self, config: &[u8]) {
+        let Some((arrays, mut rest)) = config.get(22..).and_then(<[u8]>::split_first) else { return };
+        for _ in 0..*arrays {
+            let [_, a, b, sets @ ..] = rest else { return };
+            let mut after = sets;
+            for _ in 0..usize::from(*a) << 8 | usize::from(*b) {
+                let [a, b, sets @ ..] = after else { return };
+                let Some((nal, behind)) = sets.split_at_checked(usize::from(*a) << 8 | usize::from(*b))
+                else {
+                    return;
+                };
+                self.role(nal);
+                after = behind;
+            }
+            rest = after;
+        }
     }
 
     pub(crate) fn role(&mut self, nal: &[u8]) -> Role {
@@ -39,10 +120,7 @@ impl Hevc {
             return Role::Other;
         }
         match kind {
-            0..=31 => Role::Picture {
-                begins: nal.get(2).is_some_and(|byte| byte & 0x80 != 0),
-                is_sync: (16..=23).contains(&kind),
-            },
+            0..=31 => Role::Picture { is_sync: (16..=23).contains(&kind) },
             32 => Role::Parameters { changes: !self.video.has(nal) && self.put_video(nal) },
             33 => Role::Parameters { changes: !self.sequence.has(nal) && self.put_sequence(nal) },
             34 => Role::Parameters { changes: !self.picture.has(nal) && self.put_picture(nal) },
@@ -61,13 +139,24 @@ impl Hevc {
             return false;
         }
         self.picture.clear();
+        self.headers.clear();
         self.parameters = parameters;
         true
     }
 
     fn put_picture(&mut self, nal: &[u8]) -> bool {
         let rbsp = unescaped(nal.get(2..).unwrap_or(&[]));
-        Bits::new(&rbsp).ue().is_some_and(|id| id < 64 && self.picture.put(id, nal))
+        let mut bits = Bits::new(&rbsp);
+        let mut read = || {
+            let id = bits.ue().filter(|id| *id < 64)?;
+            bits.ue()?;
+            bits.skip(1)?;
+            Some((id, Header { has_output_flag: bits.bit()?, extra_bits: bits.read(3)? }))
+        };
+        let Some((id, header)) = read() else { return false };
+        self.headers.retain(|(known, _)| *known != id);
+        self.headers.push((id, header));
+        self.picture.put(id, nal)
     }
 
     /// Makes the sample entry. `None`: parameter sets are missing.
@@ -75,7 +164,7 @@ impl Hevc {
         if self.video.is_empty() || self.sequence.is_empty() || self.picture.is_empty() {
             return None;
         }
-        let Parameters { geometry, profile, layers, nested } = &self.parameters;
+        let Parameters { geometry, profile, layers, nested, .. } = &self.parameters;
         let depth = |bits: u32| 0xf8 | (bits.saturating_sub(8) & 7) as u8;
         let mut config = vec![1];
         config.extend_from_slice(profile);
@@ -107,9 +196,7 @@ fn sequence(rbsp: &[u8]) -> Option<(u32, Parameters)> {
     sub_layer_profiles(&mut bits, sub_layers)?;
     let id = bits.ue().filter(|id| *id < 16)?;
     let mut geometry = Geometry { chroma: bits.ue()?, ..Geometry::default() };
-    if geometry.chroma == 3 {
-        bits.skip(1)?;
-    }
+    let has_planes = geometry.chroma == 3 && bits.bit()?;
     let (mut width, mut height) = (bits.ue()?, bits.ue()?);
     if width > 0xffff || height > 0xffff {
         return None;
@@ -127,9 +214,10 @@ fn sequence(rbsp: &[u8]) -> Option<(u32, Parameters)> {
     (geometry.width, geometry.height) = (width, height);
     geometry.depth_luma = bits.ue()?.checked_add(8)?;
     geometry.depth_chroma = bits.ue()?.checked_add(8)?;
+    let order_bits = bits.ue()?.checked_add(4).filter(|bits| *bits <= 16)?;
     // The shape of a pixel stands behind much that is of no use here; where it can't be reached, it is not said.
-    geometry.pixel = pixel(&mut bits, sub_layers).unwrap_or_default();
-    Some((id, Parameters { geometry, profile, layers: sub_layers + 1, nested }))
+    usability(&mut bits, sub_layers, order_bits, &mut geometry);
+    Some((id, Parameters { geometry, profile, layers: sub_layers + 1, nested, has_planes, order_bits }))
 }
 
 fn sub_layer_profiles(bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
@@ -146,9 +234,8 @@ fn sub_layer_profiles(bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
     Some(())
 }
 
-/// Goes on to the usability information, for the shape of a pixel.
-fn pixel(bits: &mut Bits<'_>, sub_layers: u32) -> Option<(u32, u32)> {
-    let order_bits = bits.ue()?.checked_add(4)?;
+/// Goes on to the usability information (section E.2.1) and reads it.
+fn usability(bits: &mut Bits<'_>, sub_layers: u32, order_bits: u32, geometry: &mut Geometry) -> Option<()> {
     for _ in if bits.bit()? { 0..=sub_layers } else { 0..=0 } {
         for _ in 0..3 {
             bits.ue()?;
@@ -174,13 +261,20 @@ fn pixel(bits: &mut Bits<'_>, sub_layers: u32) -> Option<(u32, u32)> {
         }
     }
     bits.skip(2)?;
-    if !(bits.bit()? && bits.bit()?) {
-        return None;
+    if !bits.bit()? {
+        return Some(());
     }
-    Some(match bits.read(8)? {
-        255 => (bits.read(16)?, bits.read(16)?),
-        number => PIXELS.get(number as usize).copied().unwrap_or_default(),
-    })
+    signal(bits, geometry)?;
+    bits.skip(3)?;
+    if bits.bit()? {
+        for _ in 0..4 {
+            bits.ue()?;
+        }
+    }
+    if bits.bit()? {
+        geometry.lasts = lasting(bits.read(32)?, bits.read(32)?);
+    }
+    Some(())
 }
 
 fn scaling_lists(bits: &mut Bits<'_>) -> Option<()> {
@@ -234,10 +328,10 @@ mod tests {
     fn roles() {
         let mut hevc = Hevc::default();
         let mut check = |nal: &[u8], expect| assert_eq!(hevc.role(nal), expect, "{nal:x?}");
-        check(&[0x28, 1, 0xaf], Role::Picture { begins: true, is_sync: true });
-        check(&[0x2a, 1, 0xaf], Role::Picture { begins: true, is_sync: true });
-        check(&[0x02, 1, 0xd0], Role::Picture { begins: true, is_sync: false });
-        check(&[0x02, 1, 0x50], Role::Picture { begins: false, is_sync: false });
+        check(&[0x28, 1, 0xaf], Role::Picture { is_sync: true });
+        check(&[0x2a, 1, 0xaf], Role::Picture { is_sync: true });
+        check(&[0x02, 1, 0xd0], Role::Picture { is_sync: false });
+        check(&[0x02, 1, 0x50], Role::Picture { is_sync: false });
         check(&[0x46, 1, 0x50], Role::Dropped);
         check(&[0x4c, 1, 0xff], Role::Dropped);
         check(&[0x4e, 1, 5, 0], Role::Other);

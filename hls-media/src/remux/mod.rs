@@ -62,6 +62,7 @@ mod input;
 mod language;
 mod moov;
 mod nal;
+mod order;
 mod packed;
 mod pictures;
 mod plan;

@@ -1,8 +1,8 @@
 //! NAL units: found in a byte stream, and what the two codecs that have them share.
 
-use std::ops::Range;
-
 use memchr::memmem::Finder;
+
+use super::bits::Bits;
 
 /// Finds NAL units between start codes (H.264 and H.265, annex B).
 #[derive(Debug, Clone)]
@@ -15,24 +15,9 @@ impl Default for StartCodes {
 }
 
 impl StartCodes {
-    /// Returns where the units are, in order, each with its header and without the zeros that fill up behind it.
-    pub(crate) fn units<'a>(&'a self, stream: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
-        let mut begin = self.0.find(stream).map(|at| at + 3);
-        std::iter::from_fn(move || {
-            loop {
-                let from = begin?;
-                let rest = stream.get(from..)?;
-                let (unit, next) = match self.0.find(rest) {
-                    Some(at) => (rest.get(..at)?, Some(from + at + 3)),
-                    None => (rest, None),
-                };
-                begin = next;
-                let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
-                if zeros < unit.len() {
-                    return Some(from..from + unit.len() - zeros);
-                }
-            }
-        })
+    /// Returns where the next start code is, from a place on.
+    pub(crate) fn next(&self, stream: &[u8], from: usize) -> Option<usize> {
+        self.0.find(stream.get(from..)?).map(|at| from + at)
     }
 }
 
@@ -98,8 +83,73 @@ pub(crate) struct Geometry {
     pub(crate) chroma: u32,
     pub(crate) depth_luma: u32,
     pub(crate) depth_chroma: u32,
-    /// Pictures can be fields.
-    pub(crate) has_fields: bool,
+    /// Colour primaries, transfer characteristics, matrix coefficients (ITU-T H.273), and whether samples use the full range;
+    /// `None` where they are not said.
+    pub(crate) colour: Option<(u8, u8, u8, bool)>,
+    /// How long a picture lasts, in ticks of 90 kHz; 0 where it is not said.
+    pub(crate) lasts: u32,
+}
+
+/// Reads what video usability information says of the signal (H.264, section E.1.1, and H.265, section E.2.1, which begin
+/// alike): the shape of a pixel and the colours.
+pub(crate) fn signal(bits: &mut Bits<'_>, geometry: &mut Geometry) -> Option<()> {
+    if bits.bit()? {
+        geometry.pixel = match bits.read(8)? {
+            255 => (bits.read(16)?, bits.read(16)?),
+            number => PIXELS.get(number as usize).copied().unwrap_or_default(),
+        };
+    }
+    if bits.bit()? {
+        bits.skip(1)?;
+    }
+    if bits.bit()? {
+        bits.skip(3)?;
+        let is_full = bits.bit()?;
+        if bits.bit()? {
+            let mut code = || bits.read(8).and_then(|code| u8::try_from(code).ok());
+            geometry.colour = Some((code()?, code()?, code()?, is_full));
+        }
+    }
+    if bits.bit()? {
+        bits.ue()?;
+        bits.ue()?;
+    }
+    Some(())
+}
+
+/// Returns how long `units` of the clock of a stream last in ticks of 90 kHz; 0 where no stream has such a rate.
+pub(crate) fn lasting(units: u32, per_second: u32) -> u32 {
+    let ticks = u64::from(units) * 90_000 / u64::from(per_second.max(1));
+    // From 480 pictures in a second to one in a second.
+    u32::try_from(ticks).ok().filter(|ticks| (180..=90_000).contains(ticks)).unwrap_or(0)
+}
+
+/// The part that a NAL unit has in the structure of a stream (H.264, section 7.4.1.2.3, and H.265, section 7.4.2.4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// An access unit delimiter.
+    Delimiter,
+    /// A sequence parameter set or a video parameter set.
+    Sequence,
+    /// Something else that begins an access unit where it stands behind a picture.
+    Prefix,
+    /// A slice; `begins`: the first one of a picture.
+    Slice { begins: bool },
+    /// All that stands behind a picture, or says nothing of where access units begin.
+    Other,
+}
+
+/// What the header of a slice says of its picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Slice {
+    /// `frame_num`, and whether it is the bottom field; for a field alone.
+    pub(crate) field: Option<(u32, bool)>,
+    /// The order of output counts anew from here.
+    pub(crate) restarts: bool,
+    /// Others are predicted from its place in the order of output.
+    pub(crate) is_reference: bool,
+    /// The lower bits of that place, and how many there are.
+    pub(crate) order: Option<(u32, u32)>,
 }
 
 impl Geometry {
@@ -152,25 +202,12 @@ pub(crate) fn visual_entry(format: [u8; 4], geometry: &Geometry, config: &[u8]) 
         body.extend(x.to_be_bytes());
         body.extend(y.to_be_bytes());
     }
-    super::boxes::boxed(&format, &body)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn units() {
-        let codes = StartCodes::default();
-        let check = |stream: &[u8], expect: &[&[u8]]| {
-            let found = codes.units(stream).map(|unit| &stream[unit]).collect::<Vec<_>>();
-            assert_eq!(found, expect, "{stream:x?}");
-        };
-        check(&[], &[]);
-        check(&[1, 2, 3], &[]);
-        check(&[0, 0, 1], &[]);
-        check(&[0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x65, 7], &[&[9, 0xf0], &[0x65, 7]]);
-        check(&[5, 0, 0, 1, 9, 0, 0, 0, 0, 0, 1, 0, 0, 1, 8, 0], &[&[9], &[8]]);
-        check(&[0, 0, 1, 0, 0, 3, 0, 0, 1, 4], &[&[0, 0, 3], &[4]]);
+    // 2 is "unspecified" (ITU-T H.273).
+    if let Some((primaries, transfer, matrix, is_full)) =
+        geometry.colour.filter(|c| (c.0, c.1, c.2) != (2, 2, 2))
+    {
+        let codes = [primaries, transfer, matrix].map(u16::from).map(u16::to_be_bytes).concat();
+        body.extend(super::boxes::boxed(b"colr", &[b"nclx", &codes[..], &[u8::from(is_full) << 7]].concat()));
     }
+    super::boxes::boxed(&format, &body)
 }

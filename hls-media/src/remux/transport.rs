@@ -336,7 +336,7 @@ impl Stream {
                     Some(Ok(header)) => {
                         self.state = State::Body;
                         self.remaining = header.remaining;
-                        self.begin(&header, clock, tracks, sink)?;
+                        self.begin(&header, clock);
                         self.body(bytes.get(header.len..).unwrap_or(&[]), tracks, sink)?;
                     }
                     Some(Err(encrypted)) if encrypted => {
@@ -353,23 +353,13 @@ impl Stream {
         }
     }
 
-    fn begin<S: Sink>(
-        &mut self,
-        header: &PesHeader,
-        clock: &mut MpegClock,
-        tracks: &mut [TrackInfo],
-        sink: &mut S,
-    ) -> Result<(), RemuxError> {
+    fn begin(&mut self, header: &PesHeader, clock: &mut MpegClock) {
         let time = header.time.map(|(dts, pts)| clock.take(dts, pts));
         let (offset, unit) = self.begin;
         let stamp = Stamp { offset, unit, time };
-        let Some(info) = tracks.get_mut(self.track) else { return Ok(()) };
         match &mut self.data {
-            Data::Pictures(pictures) => pictures.begin(stamp, self.track, info, sink),
-            Data::Frames(frames) => {
-                frames.stamp(stamp);
-                Ok(())
-            }
+            Data::Pictures(pictures) => pictures.begin(stamp),
+            Data::Frames(frames) => frames.stamp(stamp),
         }
     }
 
@@ -389,7 +379,7 @@ impl Stream {
         };
         let Some(info) = tracks.get_mut(self.track) else { return Ok(()) };
         match &mut self.data {
-            Data::Pictures(pictures) => pictures.push(bytes),
+            Data::Pictures(pictures) => pictures.push(bytes, self.track, info, sink),
             Data::Frames(frames) => frames.push(bytes, self.track, info, sink),
         }
     }

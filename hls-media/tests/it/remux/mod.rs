@@ -5,6 +5,7 @@ mod film;
 mod hostile;
 mod made;
 mod matrix;
+mod packets;
 mod splices;
 mod structure;
 mod subtitles;
