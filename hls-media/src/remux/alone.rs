@@ -7,9 +7,10 @@ use super::{
     clock::flicks,
     error::RemuxError,
     index::ROUND,
-    input::Takes,
+    input::{MayLack, Takes, Wants},
     program::Codec,
-    record::{self, Heard, Writer},
+    record::{self, Beside, Heard, Writer},
+    report::LeftOut,
     sample::{Sample, Sink, TrackInfo},
     sound::Extension,
     transport::Transport,
@@ -40,6 +41,8 @@ pub struct UnitEnd {
     pub tracks: UnitTracks,
     /// How long tables for it are, in bytes.
     pub tables: u64,
+    /// Streams of it that are no tracks.
+    pub left_out: Vec<LeftOut>,
 }
 
 #[derive(Debug)]
@@ -73,7 +76,7 @@ struct Track {
 impl UnitRemuxer {
     /// Begins a unit. `codecs` is the `CODECS` of the playlist.
     #[must_use]
-    pub fn new(takes: Takes, codecs: Option<&str>) -> Self {
+    pub fn new(takes: Takes, may_lack: MayLack, codecs: Option<&str>) -> Self {
         let extension = codecs.map(Extension::of).unwrap_or_default();
         let collector = Collector {
             takes,
@@ -86,7 +89,7 @@ impl UnitRemuxer {
             tables: 0,
             has_skipped: false,
         };
-        Self { transport: Transport::alone(extension), collector }
+        Self { transport: Transport::alone(extension, Wants { takes, may_lack }), collector }
     }
 
     /// Takes more bytes of the unit, and returns what is ready of the output; it may be nothing.
@@ -111,8 +114,11 @@ impl UnitRemuxer {
             return Err(RemuxError::NotAlone);
         }
         let (mut rest, tracks) = (self.collector.out, self.transport.codecs());
-        rest.extend(self.collector.writer.finish(self.transport.tracks(), tracks));
-        Ok(UnitEnd { rest, tracks: UnitTracks(tracks.to_vec()), tables: self.collector.tables })
+        let left_out = self.transport.left_out().to_vec();
+        let beside = Beside { program: self.transport.program(), left_out };
+        rest.extend(self.collector.writer.finish(self.transport.tracks(), tracks, &beside));
+        let tracks = UnitTracks(tracks.to_vec());
+        Ok(UnitEnd { rest, tracks, tables: self.collector.tables, left_out: beside.left_out })
     }
 }
 
@@ -120,7 +126,7 @@ impl UnitTracks {
     /// Reads them from the record of a unit; `None`: it is none.
     #[must_use]
     pub fn of_record(record: &[u8]) -> Option<Self> {
-        record::Reader::new(record).map(|(_, _, codecs)| Self(codecs))
+        record::Reader::new(record).map(|(_, tracks)| Self(tracks.codecs))
     }
 }
 

@@ -29,6 +29,38 @@ impl<'a> Bits<'a> {
         (self.at <= self.bytes.len() * 8).then_some(())
     }
 
+    /// Goes on to the next whole byte.
+    pub(crate) fn align(&mut self) {
+        self.at = self.at.next_multiple_of(8);
+    }
+
+    /// How many bits have been read.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes to a place.
+    pub(crate) fn seek(&mut self, at: usize) -> Option<()> {
+        self.at = at;
+        (at <= self.bytes.len() * 8).then_some(())
+    }
+
+    /// Reads bytes, wherever they begin.
+    pub(crate) fn bytes(&mut self, len: usize) -> Option<Vec<u8>> {
+        let (from, shift) = (self.at / 8, self.at % 8);
+        self.skip(len.checked_mul(8)?)?;
+        let bytes = self.bytes.get(from..)?;
+        if shift == 0 {
+            return Some(bytes.get(..len)?.to_vec());
+        }
+        let pairs = bytes.windows(2).take(len);
+        let joined = pairs.filter_map(|pair| match pair {
+            [a, b] => Some(a << shift | b >> (8 - shift)),
+            _ => None,
+        });
+        Some(joined.collect::<Vec<_>>()).filter(|joined| joined.len() == len)
+    }
+
     /// Exp-Golomb (H.264, section 9.1).
     pub(crate) fn ue(&mut self) -> Option<u32> {
         let mut zeros = 0;
@@ -81,6 +113,12 @@ impl BitWriter {
             }
             self.used += 1;
         }
+        self
+    }
+
+    /// Fills the byte that is under way with zeros.
+    pub(crate) fn align(mut self) -> Self {
+        self.used = self.used.next_multiple_of(8);
         self
     }
 

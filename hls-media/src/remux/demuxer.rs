@@ -3,8 +3,9 @@
 use super::{
     error::RemuxError,
     fragmented::Fragmented,
-    input::{Input, Unit},
+    input::{Input, Unit, Wants},
     packed::Packed,
+    report::LeftOut,
     sample::{Sink, TrackInfo},
     sound::Extension,
     transport::Transport,
@@ -16,6 +17,7 @@ use crate::container::{SNIFF, Sniffed, sniff};
 pub(crate) struct Demuxer {
     container: Container,
     extension: Extension,
+    wants: Wants,
     offset: u64,
     /// The unit that is next.
     next: usize,
@@ -33,7 +35,8 @@ enum Container {
 impl Demuxer {
     pub(crate) fn new(input: &Input) -> Self {
         let extension = input.codecs.as_deref().map(Extension::of).unwrap_or_default();
-        Self { container: Container::Head(Vec::new()), extension, offset: 0, next: 0, timeline: None }
+        let (container, wants) = (Container::Head(Vec::new()), input.wants());
+        Self { container, extension, wants, offset: 0, next: 0, timeline: None }
     }
 
     pub(crate) fn tracks(&self) -> &[TrackInfo] {
@@ -42,6 +45,15 @@ impl Demuxer {
             Container::Transport(transport) => transport.tracks(),
             Container::Fragmented(fragmented) => fragmented.tracks(),
             Container::Packed(packed) => packed.tracks(),
+        }
+    }
+
+    /// Streams that are no tracks.
+    pub(crate) fn left_out(&self) -> &[LeftOut] {
+        match &self.container {
+            Container::Transport(transport) => transport.left_out(),
+            Container::Fragmented(fragmented) => fragmented.left_out(),
+            Container::Head(_) | Container::Packed(_) => &[],
         }
     }
 
@@ -135,8 +147,8 @@ impl Demuxer {
     fn begin<S: Sink>(&mut self, head: &[u8], sink: &mut S) -> Result<(), RemuxError> {
         // No more than that is looked at, so that a longer chunk is not told differently.
         self.container = match sniff(head.get(..SNIFF).unwrap_or(head))? {
-            Sniffed::MpegTs => Container::Transport(Box::new(Transport::new(self.extension))),
-            Sniffed::Fmp4 => Container::Fragmented(Box::default()),
+            Sniffed::MpegTs => Container::Transport(Box::new(Transport::new(self.extension, self.wants))),
+            Sniffed::Fmp4 => Container::Fragmented(Box::new(Fragmented::new(self.wants))),
             Sniffed::PackedAudio => Container::Packed(Box::new(Packed::new(self.extension))),
             Sniffed::WebVtt => return Err(RemuxError::Subtitles),
         };

@@ -10,8 +10,8 @@ use super::{
     moov::{Front, ftyp},
     plan::Plan,
     program::Codec,
-    record::{Event, Heard, Reader},
-    report::Report,
+    record::{Event, Heard, Reader, Tracks},
+    report::{LeftOut, Report},
     sample::{Sample, Sink as _, TrackInfo},
     text::TextTrack,
 };
@@ -35,6 +35,7 @@ pub struct Film {
     infos: Vec<TrackInfo>,
     codecs: Vec<Codec>,
     timeline: Option<u64>,
+    left_out: Vec<LeftOut>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl Film {
     pub fn new(input: Input) -> Self {
         let (recorder, clock) = (Recorder::new(&input), MpegClock::default());
         let (tracks, infos, codecs) = (Vec::new(), Vec::new(), Vec::new());
-        Self { input, recorder, clock, tracks, infos, codecs, timeline: None }
+        Self { input, recorder, clock, tracks, infos, codecs, timeline: None, left_out: Vec::new() }
     }
 
     /// Takes the record of a unit, which lies in the output from `at` on with `len` bytes, the record included. Units come
@@ -57,23 +58,20 @@ impl Film {
     ///
     /// # Errors
     ///
-    /// Where it is no record, or that of another unit, or its tracks are others than those of the units before.
+    /// Where it is no record, or that of another unit, or a track of it has another codec than in the units before.
     pub fn unit(&mut self, number: usize, at: u64, len: u64, record: &[u8]) -> Result<(), RemuxError> {
         let differs = RemuxError::Differs { input: 0 };
-        let (mut reader, tracks, codecs) = Reader::new(record).ok_or_else(|| differs.clone())?;
+        let (mut reader, tracks) = Reader::new(record).ok_or_else(|| differs.clone())?;
         let timeline = self.input.units.get(number).map_or(0, |unit| unit.timeline);
         if self.timeline.replace(timeline).is_some_and(|before| before != timeline) {
             self.clock.reset();
             self.tracks.iter_mut().for_each(|track| track.clock.reset());
         }
-        if self.infos.is_empty() {
-            let bare = |info: &TrackInfo| TrackInfo { entries: Vec::new(), ..info.clone() };
-            self.infos = tracks.iter().map(bare).collect();
-            self.tracks.resize_with(tracks.len(), Track::default);
-            self.codecs.clone_from(&codecs);
-        }
-        if self.codecs != codecs {
-            return Err(differs);
+        let places = self.places(&tracks, at)?;
+        for one in &tracks.beside.left_out {
+            if !self.left_out.contains(one) {
+                self.left_out.push(one.clone());
+            }
         }
         self.recorder.place(at);
         let mut data = 0_u64;
@@ -81,7 +79,7 @@ impl Film {
             let (track, sample, heard) = match event {
                 Event::Sample { track, sample, heard } => (track, sample, heard),
                 Event::Damaged { track, bytes } => {
-                    self.recorder.skipped(track, 0, bytes);
+                    self.recorder.skipped(places.get(track).copied().unwrap_or(0), 0, bytes);
                     continue;
                 }
                 Event::RoundEnd => {
@@ -90,14 +88,40 @@ impl Film {
                 }
             };
             data += u64::from(sample.size);
-            let entries = tracks.get(track).map(|info| &info.entries);
+            let entries = tracks.infos.get(track).map(|info| &info.entries);
             let entry = entries.and_then(|entries| entries.get(usize::from(sample.entry)));
             let entry = entry.cloned().ok_or_else(|| differs.clone())?;
             let unit = u32::try_from(number).unwrap_or(u32::MAX);
-            self.sample(track, entry, Sample { unit, ..sample }, heard)?;
+            let place = places.get(track).copied().ok_or_else(|| differs.clone())?;
+            self.sample(place, entry, Sample { unit, ..sample }, heard)?;
         }
         self.recorder.end_round();
         if data + record.len() as u64 != len { Err(differs) } else { Ok(()) }
+    }
+
+    /// The tracks that those of a unit go on with: of the same codec and language, or at least of the same codec; new ones else.
+    fn places(&mut self, tracks: &Tracks, at: u64) -> Result<Vec<usize>, RemuxError> {
+        let mut places: Vec<usize> = Vec::new();
+        for (info, codec) in tracks.infos.iter().zip(&tracks.codecs) {
+            let free = (0..self.infos.len()).filter(|track| !places.contains(track)).collect::<Vec<_>>();
+            let same = |track: &&usize| self.codecs.get(**track) == Some(codec);
+            let speaks =
+                |track: &&usize| self.infos.get(**track).is_some_and(|known| known.language == info.language);
+            if let Some(track) = free.iter().filter(same).find(speaks).or_else(|| free.iter().find(same)) {
+                places.push(*track);
+                continue;
+            }
+            let mut other = free.iter().filter_map(|track| self.codecs.get(*track));
+            if let Some(other) = other.find(|other| other.is_video() == codec.is_video()) {
+                let (from, to) = (other.name().to_owned(), codec.name().to_owned());
+                return Err(RemuxError::Changes { offset: at, what: "codec", from, to });
+            }
+            places.push(self.infos.len());
+            self.infos.push(TrackInfo { entries: Vec::new(), ..info.clone() });
+            self.tracks.push(Track::default());
+            self.codecs.push(*codec);
+        }
+        Ok(places)
     }
 
     fn sample(
@@ -142,7 +166,7 @@ impl Film {
     ///
     /// As [`Remuxer::new`](super::Remuxer::new).
     pub fn finish(self, texts: &[TextTrack]) -> Result<FilmFront, RemuxError> {
-        let indexed = self.recorder.finish(self.input, &self.infos)?;
+        let indexed = self.recorder.finish(self.input, &self.infos, self.left_out)?;
         Ok(FilmFront { plan: Plan::new(vec![indexed], texts)? })
     }
 }

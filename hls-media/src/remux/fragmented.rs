@@ -1,8 +1,11 @@
 //! Fragmented MP4: samples of fragments, one after another.
 
 use super::{
+    clock::scaled,
     error::RemuxError,
-    init::{self, Defaults, InitTrack, Words, find, named},
+    init::{self, Defaults, Init, InitTrack, Words, find, named},
+    input::Wants,
+    report::LeftOut,
     sample::{LARGEST_SAMPLE, Sample, Sink, TrackInfo},
 };
 use crate::{MediaError, fmp4::children};
@@ -12,12 +15,16 @@ const LARGEST_BOX: u64 = 8 << 20;
 /// More samples in a fragment than any real one has.
 const MOST_SAMPLES: usize = 250_000;
 const MOST_TRACKS: usize = 32;
+/// A coarser time scale than this would round the times of what is spliced in.
+const COARSE: u32 = 10_000;
 /// Times beyond that, in ticks, are no times.
 const LATEST: u64 = 1 << 60;
 
 /// Takes fragmented MP4 apart.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fragmented {
+    wants: Wants,
+    left_out: Vec<LeftOut>,
     unit: u32,
     offset: u64,
     begin: u64,
@@ -45,10 +52,20 @@ struct Binding {
     defaults: Defaults,
     /// The number of each of its sample entries.
     entries: Vec<u8>,
-    /// What an edit list makes different from the first section's.
+    /// What an edit list makes different from the first section's, in ticks of this one.
     shift: i64,
-    /// When the next sample is decoded.
+    /// When the next sample is decoded, in ticks of this section.
     dts: i64,
+    /// Ticks in a second of this section, and of the track.
+    scale: (u32, u32),
+}
+
+impl Binding {
+    /// Brings ticks of the section onto the time scale of the track.
+    fn scaled(&self, ticks: i64) -> i64 {
+        let (from, to) = self.scale;
+        if from == to { ticks } else { scaled(ticks, i64::from(to), i64::from(from)) }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +81,15 @@ struct Located {
 }
 
 impl Fragmented {
+    pub(crate) fn new(wants: Wants) -> Self {
+        Self { wants, ..Self::default() }
+    }
+
+    /// Tracks that are no tracks of the output.
+    pub(crate) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
     pub(crate) fn tracks(&self) -> &[TrackInfo] {
         &self.tracks
     }
@@ -149,7 +175,9 @@ impl Fragmented {
         let Some(body) = self.body.take() else { return Ok(()) };
         match &self.name {
             b"moov" => {
-                let tracks = init::tracks(&body)?;
+                let Init { tracks, left_out } = init::read(&body, self.wants)?;
+                self.left_out.extend(left_out);
+                self.left_out.dedup();
                 self.bind(tracks)
             }
             _ => self.fragment(&body),
@@ -167,31 +195,32 @@ impl Fragmented {
             let track = match place {
                 Some((track, _)) => track,
                 None if self.tracks.len() < MOST_TRACKS => {
-                    self.tracks.push(TrackInfo { entries: Vec::new(), ..info.clone() });
+                    let times = if info.timescale < COARSE { COARSE.div_ceil(info.timescale) } else { 1 };
+                    let timescale = info.timescale.saturating_mul(times);
+                    let ticks = |ticks: i64| ticks.saturating_mul(i64::from(times));
+                    let (shift, opens_at) = (ticks(info.shift), info.opens_at.map(ticks));
+                    let bare = TrackInfo { entries: Vec::new(), timescale, shift, opens_at, ..info.clone() };
+                    self.tracks.push(bare);
                     self.tracks.len() - 1
                 }
                 None => return Err(RemuxError::TooMany { what: "tracks" }),
             };
             let Some(known) = self.tracks.get_mut(track) else { continue };
-            if known.timescale != info.timescale {
-                let (from, to) = (known.timescale.to_string(), info.timescale.to_string());
-                return Err(RemuxError::Changes { offset, what: "time scale", from, to });
-            }
-            let format = |entry: Option<&Vec<u8>>| {
-                entry.and_then(|entry| entry.get(4..8)).unwrap_or(&[]).escape_ascii().to_string()
-            };
             let mut entries = Vec::new();
             for entry in info.entries {
                 let (from, to) = (format(known.entries.first()), format(Some(&entry)));
-                if !known.entries.is_empty() && from != to {
+                if !known.entries.is_empty() && family(&from) != family(&to) {
+                    let [from, to] = [from, to].map(|format| format.escape_ascii().to_string());
                     return Err(RemuxError::Changes { offset, what: "codec", from, to });
                 }
                 entries.push(known.entry(entry)?);
             }
+            let scale = (info.timescale, known.timescale);
+            let back = |ticks: i64| scaled(ticks, i64::from(scale.0), i64::from(scale.1));
             let earlier = self.init.iter().find(|binding| binding.track == track);
-            let (shift, dts) =
-                (info.shift.saturating_sub(known.shift), earlier.map_or(0, |earlier| earlier.dts));
-            bindings.push(Binding { id, track, defaults, entries, shift, dts });
+            let dts = earlier.map_or(0, |earlier| back(earlier.scaled(earlier.dts)));
+            let shift = info.shift.saturating_sub(back(known.shift));
+            bindings.push(Binding { id, track, defaults, entries, shift, dts, scale });
         }
         self.init = bindings;
         Ok(())
@@ -282,11 +311,14 @@ impl Fragmented {
                 if size as usize > LARGEST_SAMPLE {
                     return Err(RemuxError::TooLarge { offset, what: "sample" });
                 }
+                let dts = binding.scaled(binding.dts);
+                let shown = binding.scaled(binding.dts.saturating_add(i64::from(ahead)));
+                let ends = binding.scaled(binding.dts.saturating_add(i64::from(duration)));
                 self.samples.push(Located {
                     at,
-                    dts: binding.dts,
-                    offset: ahead,
-                    duration,
+                    dts,
+                    offset: i32::try_from(shown.saturating_sub(dts)).map_err(|_| bad())?,
+                    duration: u32::try_from(ends.saturating_sub(dts)).map_err(|_| bad())?,
                     size,
                     track: u8::try_from(binding.track).unwrap_or(u8::MAX),
                     entry,
@@ -337,6 +369,21 @@ impl Fragmented {
             self.done = 0;
         }
         Ok(())
+    }
+}
+
+/// The format of a sample entry.
+fn format(entry: Option<&Vec<u8>>) -> [u8; 4] {
+    entry.and_then(|entry| entry.get(4..)?.first_chunk().copied()).unwrap_or_default()
+}
+
+/// Formats that differ in where parameter sets may stand, and not in the codec (ISO/IEC 14496-15), are one.
+fn family(format: &[u8; 4]) -> [u8; 4] {
+    match format {
+        b"avc2" | b"avc3" | b"avc4" => *b"avc1",
+        b"hev1" | b"hvc2" | b"hev2" => *b"hvc1",
+        b"dvhe" => *b"dvh1",
+        other => *other,
     }
 }
 

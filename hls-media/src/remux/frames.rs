@@ -1,10 +1,13 @@
 //! Audio as an elementary stream: frames to samples, wherever packets end.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, ops::Range, time::Duration};
 
 use super::{
     clock::{MpegClock, SampleClock, scaled},
+    dts,
     error::RemuxError,
+    latm::{self, Latm},
+    opus,
     pictures::Stamp,
     sample::{Sample, Sink, TrackInfo},
     sound::{Extension, Sound, Syncframe},
@@ -15,17 +18,29 @@ use crate::{
 };
 
 /// Bytes that tell what begins at a frame boundary.
-const HEADER: usize = 10;
+const HEADER: usize = dts::HEADER;
+/// The longest header of packed audio.
+const LONGEST: usize = 10;
 /// A longer tag has pictures in it, and is not looked at.
 const LONGEST_TAG: u64 = 64 << 10;
 /// Blocks of 256 samples in a sample of E-AC-3.
 const BLOCKS: u32 = 6;
 
+/// How sounds follow one another.
+#[derive(Debug, Clone)]
+enum Framing {
+    /// As in packed audio. `None`: of which codec is not known yet.
+    Packed(Option<Container>),
+    Latm(Box<Latm>),
+    /// With the channel configuration code.
+    Opus(u8),
+    Dts,
+}
+
 /// Makes a sample of each frame.
 #[derive(Debug, Clone)]
 pub(crate) struct Frames {
-    /// `None`: not known yet.
-    container: Option<Container>,
+    framing: Framing,
     extension: Extension,
     buffer: Vec<u8>,
     /// How much of `buffer` is done with, and how many bytes went before it.
@@ -44,6 +59,14 @@ pub(crate) struct Frames {
     lost: u64,
 }
 
+/// What begins at a place.
+enum Begin {
+    Frame(usize),
+    Tag(u64),
+    Short,
+    Nothing,
+}
+
 /// What is next in the buffer.
 enum Next {
     Frame(usize),
@@ -56,13 +79,28 @@ enum Next {
 impl Frames {
     /// Frames of a transport stream.
     pub(crate) fn new(container: Container, extension: Extension) -> Self {
-        Self { container: Some(container), ..Self::packed(extension) }.without_tags()
+        Self { framing: Framing::Packed(Some(container)), ..Self::packed(extension) }.without_tags()
+    }
+
+    /// AAC in LATM.
+    pub(crate) fn latm() -> Self {
+        Self { framing: Framing::Latm(Box::default()), ..Self::packed(Extension::Unknown) }.without_tags()
+    }
+
+    /// Opus with this channel configuration code.
+    pub(crate) fn opus(code: u8) -> Self {
+        Self { framing: Framing::Opus(code), ..Self::packed(Extension::Unknown) }.without_tags()
+    }
+
+    /// DTS.
+    pub(crate) fn dts() -> Self {
+        Self { framing: Framing::Dts, ..Self::packed(Extension::Unknown) }.without_tags()
     }
 
     /// Frames with tags between them, of a codec that they tell themselves.
     pub(crate) fn packed(extension: Extension) -> Self {
         Self {
-            container: None,
+            framing: Framing::Packed(None),
             extension,
             buffer: Vec::new(),
             at: 0,
@@ -183,14 +221,11 @@ impl Frames {
         if head.len() < HEADER && !at_end {
             return Next::Wait;
         }
-        let len = match frame(head.get(..HEADER).unwrap_or(head)) {
-            Frame::Tag { len } => return Next::Tag(len),
-            Frame::Header { container, len: Some(len), .. }
-                if self.container.is_none_or(|known| known == container) =>
-            {
-                len as usize
-            }
-            _ => return Next::Nothing,
+        let len = match self.begin(head, at_end) {
+            Begin::Frame(len) => len,
+            Begin::Tag(len) => return Next::Tag(len),
+            Begin::Short => return Next::Wait,
+            Begin::Nothing => return Next::Nothing,
         };
         if head.len() < len {
             return if at_end { Next::Nothing } else { Next::Wait };
@@ -198,17 +233,63 @@ impl Frames {
         // After a loss two bytes alone prove nothing: the next frame has to begin where this one ends.
         if !self.in_step {
             let behind = self.head(len);
-            match frame(behind.get(..HEADER).unwrap_or(behind)) {
-                _ if behind.len() < HEADER && !at_end => return Next::Wait,
-                _ if behind.is_empty() => {}
-                Frame::Header { .. } | Frame::Tag { .. } => {}
-                Frame::Short | Frame::None => return Next::Nothing,
+            if behind.len() < HEADER && !at_end {
+                return Next::Wait;
             }
+            if !behind.is_empty() && matches!(self.begin(behind, at_end), Begin::Short | Begin::Nothing) {
+                return Next::Nothing;
+            }
+        }
+        if matches!(self.framing, Framing::Dts) {
+            return self.with_extensions(len, at_end);
         }
         if head.starts_with(&[0x0b, 0x77]) && head.get(5).is_some_and(|byte| byte >> 3 > 10) {
             return self.access_unit(at_end);
         }
         Next::Frame(len)
+    }
+
+    /// What is at the begin of some bytes.
+    fn begin(&self, head: &[u8], at_end: bool) -> Begin {
+        match &self.framing {
+            Framing::Packed(known) => match frame(head.get(..LONGEST).unwrap_or(head)) {
+                Frame::Tag { len } => Begin::Tag(len),
+                Frame::Header { container, len: Some(len), .. }
+                    if known.is_none_or(|known| known == container) =>
+                {
+                    Begin::Frame(len as usize)
+                }
+                _ => Begin::Nothing,
+            },
+            Framing::Latm(_) => latm::frame_len(head).map_or(Begin::Nothing, Begin::Frame),
+            Framing::Opus(_) => match opus::header(head, at_end) {
+                opus::Begin::Packet(header) => Begin::Frame(header.len + header.packet),
+                opus::Begin::Short => Begin::Short,
+                opus::Begin::None => Begin::Nothing,
+            },
+            Framing::Dts => match (dts::Core::read(head), dts::extension(head)) {
+                (Some(core), _) => Begin::Frame(core.len),
+                // Behind a core frame, or before the first one of them.
+                (None, Some(len)) => Begin::Frame(len),
+                (None, None) => Begin::Nothing,
+            },
+        }
+    }
+
+    /// A core frame of DTS and what belongs to it.
+    fn with_extensions(&self, core: usize, at_end: bool) -> Next {
+        let mut len = core;
+        loop {
+            let behind = self.head(len);
+            if behind.len() < HEADER && !at_end {
+                return Next::Wait;
+            }
+            let Some(more) = dts::extension(behind) else { return Next::Frame(len) };
+            if behind.len() < more {
+                return if at_end { Next::Nothing } else { Next::Wait };
+            }
+            len += more;
+        }
     }
 
     /// All syncframes of E-AC-3 that sound at the same time, and as many after each other as make six blocks.
@@ -219,9 +300,12 @@ impl Frames {
             if head.len() < HEADER {
                 return if at_end && len > 0 { Next::Frame(len) } else { Next::Wait };
             }
-            match Syncframe::of(head)
-                .filter(|_| matches!(frame(head), Frame::Header { container: Container::Eac3, .. }))
-            {
+            match Syncframe::of(head).filter(|_| {
+                matches!(
+                    frame(head.get(..LONGEST).unwrap_or(head)),
+                    Frame::Header { container: Container::Eac3, .. }
+                )
+            }) {
                 Some(next) if next.leads && blocks >= BLOCKS => return Next::Frame(len),
                 Some(next) => {
                     blocks += if next.leads { next.blocks } else { 0 };
@@ -261,11 +345,28 @@ impl Frames {
         sink: &mut S,
     ) -> Result<(), RemuxError> {
         let bytes = self.buffer.get(self.at..self.at + len).unwrap_or(&[]);
-        let container = match frame(bytes.get(..HEADER).unwrap_or(bytes)) {
-            Frame::Header { container, .. } => *self.container.get_or_insert(container),
-            _ => return Ok(()),
+        let mut blocks = Vec::new();
+        let sound = match &mut self.framing {
+            Framing::Packed(known) => match frame(bytes.get(..LONGEST).unwrap_or(bytes)) {
+                Frame::Header { container, .. } => {
+                    let sound = Sound::of(*known.get_or_insert(container), bytes)?;
+                    sound.and_then(|sound| sound.with_layout_of(self.sound.as_ref().map(|(known, _)| known)))
+                }
+                _ => return Ok(()),
+            },
+            Framing::Latm(latm) => latm.take(bytes)?.map(|(multiplex, taken)| {
+                blocks = taken;
+                Sound::of_multiplex(multiplex)
+            }),
+            Framing::Opus(code) => match opus::header(bytes, true) {
+                opus::Begin::Packet(header) => {
+                    Sound::of_opus(bytes.get(header.len..).unwrap_or(&[]), header.len, *code)
+                }
+                _ => None,
+            },
+            Framing::Dts => Sound::of_dts(bytes),
         };
-        let Some(sound) = Sound::of(container, bytes)? else {
+        let Some(sound) = sound else {
             self.at += 1;
             self.lost += 1;
             return Ok(());
@@ -301,26 +402,50 @@ impl Frames {
         }
         self.at += len;
         self.in_step = true;
-        let (samples, header) = (sound.samples, sound.header);
+        let header = sound.header;
+        let one = (time.map(|(_, pts)| pts), sound.samples, rate, entry);
         self.sound = Some((sound, entry));
+        if blocks.is_empty() {
+            return self.give(one, self.at - len + header..self.at, None, track, info, sink);
+        }
+        for (number, block) in blocks.iter().enumerate() {
+            let one = if number == 0 { one } else { (None, one.1, one.2, one.3) };
+            self.give(one, 0..0, Some(block), track, info, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a sound out, which is a part of the buffer where it is not said to be something else.
+    fn give<S: Sink>(
+        &mut self,
+        (stamp, samples, rate, entry): (Option<i64>, u32, u32, u8),
+        part: Range<usize>,
+        other: Option<&Vec<u8>>,
+        track: usize,
+        info: &mut TrackInfo,
+        sink: &mut S,
+    ) -> Result<(), RemuxError> {
         let mut begin = self.clock.frame(samples);
         if begin.is_none() && self.tags.is_some() {
             info.floats = true;
             self.clock.stamp(0, rate);
             begin = self.clock.frame(samples);
         }
+        let payload = match other {
+            Some(other) => other,
+            None => self.buffer.get(part).unwrap_or(&[]),
+        };
         let Some(begin) = begin else {
-            sink.skipped(track, self.place.0, len as u64);
+            sink.skipped(track, self.place.0, payload.len() as u64);
             return Ok(());
         };
         let scale = |time| scaled(time, i64::from(info.timescale), i64::from(rate));
         let dts = scale(begin);
         let duration = u32::try_from(scale(begin + i64::from(samples)) - dts).unwrap_or(0);
-        let payload = self.buffer.get(self.at - len + header..self.at).unwrap_or(&[]);
         let (offset, unit) = self.place;
         let size = payload.len() as u32;
         sink.data(track, payload);
-        sink.heard(time.map(|(_, pts)| pts), samples, rate);
+        sink.heard(stamp, samples, rate);
         sink.sample(track, info, Sample { offset, unit, dts, pts: dts, duration, size, is_sync: true, entry })
     }
 }

@@ -7,7 +7,7 @@ use super::{
     demuxer::Demuxer,
     error::RemuxError,
     input::{Input, Takes, Unit},
-    report::{Irregularity, Noted, Notes},
+    report::{Irregularity, LeftOut, Noted, Notes},
     sample::{Sample, Sink, TrackInfo},
     table::Table,
 };
@@ -19,6 +19,7 @@ const ROUND_BYTES: u64 = 2 << 20;
 const NOTICED: i64 = FLICKS / 100;
 /// Media that goes back by more from one unit to the next, or ahead, has another clock that nobody told of.
 const BACK: i64 = FLICKS / 2;
+const SHORT_BACK: i64 = FLICKS / 10;
 const AHEAD: i64 = FLICKS * 10;
 
 /// Indexes one input: takes all its bytes, and keeps some bytes for each sample.
@@ -76,7 +77,8 @@ impl Index {
     /// Where the end is missing, or where there is nothing in it.
     pub fn finish(mut self) -> Result<Indexed, RemuxError> {
         self.demuxer.finish(&mut self.recorder)?;
-        self.recorder.finish(self.input, self.demuxer.tracks())
+        let left_out = self.demuxer.left_out().to_vec();
+        self.recorder.finish(self.input, self.demuxer.tracks(), left_out)
     }
 }
 
@@ -91,6 +93,7 @@ pub struct Indexed {
     pub(crate) notes: Notes,
     /// When each unit begins, in flicks of its epoch, and whether video says so.
     pub(crate) begins: Vec<Option<(i64, bool)>>,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 impl Indexed {
@@ -196,6 +199,9 @@ pub(crate) struct Recorder {
     begins: Vec<Option<(i64, bool)>>,
     /// The unit of the sample that is furthest.
     latest: u32,
+    /// The epoch that is under way and the time that it has come to; when each track began in the unit that it began last.
+    reaches: Option<(usize, i64)>,
+    unit_begins: Vec<i64>,
     /// For each unit, the time that is missing directly before it.
     gaps: Vec<Duration>,
     /// Where the next round is in the output, where all of them are there and end where they are said to.
@@ -230,7 +236,12 @@ impl Recorder {
         recorder
     }
 
-    pub(crate) fn finish(mut self, input: Input, infos: &[TrackInfo]) -> Result<Indexed, RemuxError> {
+    pub(crate) fn finish(
+        mut self,
+        input: Input,
+        infos: &[TrackInfo],
+        left_out: Vec<LeftOut>,
+    ) -> Result<Indexed, RemuxError> {
         self.end_round();
         let Self { epochs, tracks, rounds, chunks, notes, begins, .. } = self;
         let tracks =
@@ -239,7 +250,7 @@ impl Recorder {
         if tracks.iter().all(|track| track.recorded.spans.is_empty()) {
             return Err(RemuxError::Empty);
         }
-        Ok(Indexed { input, tracks, epochs, rounds, chunks, notes, begins })
+        Ok(Indexed { input, tracks, epochs, rounds, chunks, notes, begins, left_out })
     }
 
     /// What comes now is in the output already, from here on, in rounds that end where [`end_round`](Self::end_round) says.
@@ -254,14 +265,27 @@ impl Recorder {
         let is_first = sample.unit > self.latest;
         self.latest = self.latest.max(sample.unit);
         let last = self.tracks.get(track).and_then(|recorded| recorded.spans.last());
-        let Some(last) = last else { return found };
-        if !is_first || last.epoch != found {
-            return found.max(last.epoch);
+        if !is_first {
+            return last.map_or(found, |last| found.max(last.epoch));
         }
+        let dts = flicks(sample.dts, timescale);
+        let (before, begun) = match last.filter(|last| last.epoch == found) {
+            Some(last) => {
+                let expected = last.last_dts.saturating_add(i64::from(last.last_duration));
+                (Some(flicks(expected, timescale)), self.unit_begins.get(track).copied())
+            }
+            // The other tracks of the epoch tell where it is.
+            None => (self.reaches.filter(|(epoch, _)| *epoch == found).map(|(_, at)| at), None),
+        };
+        if let Some(slot) = self.unit_begins.get_mut(track) {
+            *slot = dts;
+        }
+        let Some(before) = before else { return last.map_or(found, |last| found.max(last.epoch)) };
         let missing = self.gaps.get(sample.unit as usize).copied().unwrap_or_default();
-        let expected = last.last_dts.saturating_add(i64::from(last.last_duration));
-        let ahead = flicks(sample.dts.saturating_sub(expected), timescale);
-        if (-BACK..=AHEAD.saturating_add(in_flicks(missing))).contains(&ahead) {
+        let ahead = dts.saturating_sub(before);
+        // Of a short unit, most of it is a jump.
+        let back = begun.map_or(BACK, |begun| (before.saturating_sub(begun) / 5 * 3).clamp(SHORT_BACK, BACK));
+        if (-back..=AHEAD.saturating_add(in_flicks(missing))).contains(&ahead) {
             return found;
         }
         let timeline = self.epochs.get(found).map_or(0, |epoch| epoch.timeline);
@@ -339,11 +363,17 @@ impl Sink for Recorder {
     fn sample(&mut self, track: usize, info: &TrackInfo, sample: Sample) -> Result<(), RemuxError> {
         if self.tracks.len() <= track {
             self.tracks.resize_with(track + 1, Recorded::default);
+            self.unit_begins.resize(track + 1, 0);
         }
         if !self.takes.takes(&info.handler) {
             return Ok(());
         }
         let epoch = self.epoch(track, info.timescale, &sample);
+        let at = flicks(sample.dts.saturating_add(i64::from(sample.duration)), info.timescale);
+        self.reaches = Some(match self.reaches {
+            Some((known, reached)) if known == epoch => (epoch, reached.max(at)),
+            _ => (epoch, at),
+        });
         let Some(recorded) = self.tracks.get_mut(track) else { return Ok(()) };
         let number = recorded.table.len();
         recorded.entry = Some(sample.entry);

@@ -1,6 +1,9 @@
 //! Initialization sections of fragmented MP4 (ISO/IEC 14496-12), as a muxer needs them.
 
-use super::{boxes::boxed, clock::scaled, error::RemuxError, sample::TrackInfo};
+use super::{
+    boxes::boxed, clock::scaled, error::RemuxError, input::Wants, program::Kind, report::LeftOut,
+    sample::TrackInfo,
+};
 use crate::{MediaError, fmp4::children};
 
 /// A track as an initialization section sets it up.
@@ -21,13 +24,25 @@ pub(crate) struct Defaults {
     pub(crate) flags: u32,
 }
 
+/// What an initialization section sets up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Init {
+    pub(crate) tracks: Vec<InitTrack>,
+    /// Tracks of which nothing can be taken.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
 /// Reads the body of a `moov` box.
-pub(crate) fn tracks(moov: &[u8]) -> Result<Vec<InitTrack>, RemuxError> {
+pub(crate) fn read(moov: &[u8], wants: Wants) -> Result<Init, RemuxError> {
     let movie_scale = find(moov, *b"mvhd")?.and_then(time_scale).unwrap_or(0);
-    let mut tracks = Vec::new();
+    let (mut tracks, mut left_out) = (Vec::new(), Vec::new());
     for child in children(moov) {
-        if let (b"trak", trak) = named(&child?) {
-            tracks.extend(track(trak, movie_scale)?);
+        let child = child?;
+        let (b"trak", trak) = named(&child) else { continue };
+        match track(trak, movie_scale, wants)? {
+            Some(track) => tracks.push(track),
+            // What is neither seen nor heard (metadata, hints) does not come along.
+            None => left_out.push(LeftOut { what: "data".to_owned(), pid: None, is_missed: false }),
         }
     }
     if let Some(mvex) = find(moov, *b"mvex")? {
@@ -45,10 +60,10 @@ pub(crate) fn tracks(moov: &[u8]) -> Result<Vec<InitTrack>, RemuxError> {
             }
         }
     }
-    Ok(tracks)
+    Ok(Init { tracks, left_out })
 }
 
-fn track(trak: &[u8], movie_scale: u32) -> Result<Option<InitTrack>, RemuxError> {
+fn track(trak: &[u8], movie_scale: u32, wants: Wants) -> Result<Option<InitTrack>, RemuxError> {
     let tkhd = required(trak, "tkhd")?;
     let mdia = required(trak, "mdia")?;
     let (mdhd, hdlr) = (required(mdia, "mdhd")?, required(mdia, "hdlr")?);
@@ -60,7 +75,6 @@ fn track(trak: &[u8], movie_scale: u32) -> Result<Option<InitTrack>, RemuxError>
     let Some(handler) = hdlr.get(8..12).and_then(|four| <[u8; 4]>::try_from(four).ok()) else {
         return Err(bad("hdlr is too short").into());
     };
-    // What is neither seen nor heard (metadata, hints) does not come along.
     if !matches!(&handler, b"vide" | b"soun" | b"subt" | b"text" | b"sbtl") {
         return Ok(None);
     }
@@ -74,7 +88,12 @@ fn track(trak: &[u8], movie_scale: u32) -> Result<Option<InitTrack>, RemuxError>
     let mut entries = Vec::new();
     for entry in children(stsd.get(8..).unwrap_or(&[])) {
         let (format, body) = entry?;
-        if matches!(&format, b"encv" | b"enca" | b"encs" | b"enct") {
+        let kind = match &handler {
+            b"vide" => Kind::Picture,
+            b"soun" => Kind::Sound,
+            _ => Kind::Subtitles,
+        };
+        if matches!(&format, b"encv" | b"enca" | b"encs" | b"enct") && wants.takes(kind) {
             let what = format!("sample entry {}", format.escape_ascii());
             return Err(RemuxError::Encrypted { what });
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::program::Kind;
+
 /// One input: the finished bytes of one track, all its units one behind the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Input {
@@ -17,6 +19,54 @@ pub struct Input {
     pub codecs: Option<String>,
     /// Which of its tracks are wanted.
     pub takes: Takes,
+    /// What may be left out where an MP4 can't hold it.
+    pub may_lack: MayLack,
+}
+
+/// What of an input may be missing in the output because an MP4 can't hold it. All else of that kind is an error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MayLack {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Subtitles, which nobody wants.
+    Subtitles,
+    /// Any track; the [report](super::Report) says which.
+    Tracks,
+}
+
+/// What of an input is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wants {
+    pub(crate) takes: Takes,
+    pub(crate) may_lack: MayLack,
+}
+
+impl Wants {
+    /// Whether something of this kind is taken.
+    pub(crate) fn takes(self, kind: Kind) -> bool {
+        match (kind, self.takes) {
+            (_, Takes::All) => true,
+            (Kind::Picture, takes) => takes == Takes::Pictures,
+            (Kind::Sound, takes) => takes == Takes::Sound,
+            (Kind::Subtitles, takes) => takes == Takes::Pictures,
+        }
+    }
+
+    /// Whether the output may not be without it.
+    pub(crate) fn needs(self, kind: Kind) -> bool {
+        let may_lack = match self.may_lack {
+            MayLack::Nothing => false,
+            MayLack::Subtitles => kind == Kind::Subtitles,
+            MayLack::Tracks => true,
+        };
+        self.takes(kind) && !may_lack
+    }
+
+    /// Whether it is missed where it is left out.
+    pub(crate) fn misses(self, kind: Kind) -> bool {
+        self.takes(kind) && !(kind == Kind::Subtitles && self.may_lack == MayLack::Subtitles)
+    }
 }
 
 /// Which tracks of an input become tracks of the output.
@@ -35,6 +85,12 @@ impl Unit {
     /// The offset of a unit of which it is not known where it begins before its bytes come: see
     /// [`Index::begin_unit`](super::Index::begin_unit).
     pub const SOMEWHERE: u64 = u64::MAX;
+}
+
+impl Input {
+    pub(crate) fn wants(&self) -> Wants {
+        Wants { takes: self.takes, may_lack: self.may_lack }
+    }
 }
 
 impl Takes {

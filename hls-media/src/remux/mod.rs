@@ -45,12 +45,15 @@
 //! but for audio that is within 2 ms of what the count of its samples says. Each timeline of the playlist is put behind
 //! the one before. Holes stay holes, and all that is odd is in the [`Report`].
 
+mod aac;
 mod alone;
 mod avc;
 mod bits;
 mod boxes;
 mod clock;
+mod clocks;
 mod demuxer;
+mod dts;
 mod error;
 mod film;
 mod fragmented;
@@ -60,8 +63,10 @@ mod index;
 mod init;
 mod input;
 mod language;
+mod latm;
 mod moov;
 mod nal;
+mod opus;
 mod order;
 mod packed;
 mod pictures;
@@ -81,8 +86,8 @@ pub use alone::{UNIT_END, UnitEnd, UnitRemuxer, UnitTracks, record_len};
 pub use error::RemuxError;
 pub use film::{Film, FilmFront, Written};
 pub use index::{Index, Indexed};
-pub use input::{Input, Takes, Unit};
+pub use input::{Input, MayLack, Takes, Unit};
 pub use remuxer::{Remuxer, Step};
-pub use report::{Finding, Irregularity, Report};
+pub use report::{Finding, Irregularity, LeftOut, Report};
 pub use text::{TextCue, TextTrack};
 pub use timeline::Timeline;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    clock::{flicks, scaled, ticks},
+    clock::{FLICKS, flicks, scaled, ticks},
+    clocks::Decided,
     error::RemuxError,
     index::{Chunk, Indexed, in_flicks},
     report::{Finding, Irregularity, Report},
@@ -420,6 +421,20 @@ fn report(inputs: &[Indexed], tracks: &[PlannedTrack], timeline: &Timeline) -> R
         let found = tracks.iter().position(|planned| planned.source == Source::Input { input, track });
         found.and_then(|found| u32::try_from(found + 1).ok())
     };
+    for one in &timeline.decided {
+        let (input, what) = match one {
+            Decided::Numbers { input } => (*input, Irregularity::Numbers),
+            Decided::Baseline { input, by } => {
+                (*input, Irregularity::Baseline { by_micros: scaled(*by, 1_000_000, FLICKS) })
+            }
+        };
+        report.findings.push(Finding { input, unit: 0, track: None, at: Duration::ZERO, what });
+    }
+    for one in inputs.iter().flat_map(|input| &input.left_out) {
+        if !report.left_out.contains(one) {
+            report.left_out.push(one.clone());
+        }
+    }
     let last = tracks.iter().map(PlannedTrack::end).max().unwrap_or(0);
     for (number, input) in inputs.iter().enumerate() {
         for noted in &input.notes.kept {

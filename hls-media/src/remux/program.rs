@@ -9,21 +9,37 @@ pub(crate) enum Codec {
     Avc,
     Hevc,
     Audio(Container),
+    /// AAC in LATM.
+    Latm,
+    /// With the channel configuration code of the descriptor.
+    Opus(u8),
+    Dts,
 }
 
 /// All that [`codec`] tells.
-const CODES: [Codec; 6] = [
+const CODES: [Codec; 17] = [
     Codec::Avc,
     Codec::Hevc,
     Codec::Audio(Container::Adts),
     Codec::Audio(Container::Mp3),
     Codec::Audio(Container::Ac3),
     Codec::Audio(Container::Eac3),
+    Codec::Latm,
+    Codec::Dts,
+    Codec::Opus(0),
+    Codec::Opus(1),
+    Codec::Opus(2),
+    Codec::Opus(3),
+    Codec::Opus(4),
+    Codec::Opus(5),
+    Codec::Opus(6),
+    Codec::Opus(7),
+    Codec::Opus(8),
 ];
 
 impl Codec {
     pub(crate) fn is_video(self) -> bool {
-        !matches!(self, Self::Audio(_))
+        matches!(self, Self::Avc | Self::Hevc)
     }
 
     /// A number for records.
@@ -43,16 +59,40 @@ impl Codec {
             Self::Audio(Container::Mp3) => "MPEG audio",
             Self::Audio(Container::Ac3) => "AC-3",
             Self::Audio(_) => "E-AC-3",
+            Self::Latm => "AAC in LATM",
+            Self::Opus(_) => "Opus",
+            Self::Dts => "DTS",
         }
     }
 }
 
 /// An elementary stream of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Elementary {
     pub(crate) pid: u16,
-    pub(crate) codec: Codec,
+    pub(crate) what: What,
     pub(crate) language: Option<[u8; 3]>,
+}
+
+/// What an elementary stream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Audio or video that an MP4 can hold.
+    Carried(Codec),
+    /// Audio, video or subtitles that are not put into an MP4 here.
+    Media(Kind, String),
+    /// Its packets tell whether it is audio or video (their `stream_id`).
+    Unknown(u8),
+    /// Data for machines.
+    Data,
+}
+
+/// Kinds of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Picture,
+    Sound,
+    Subtitles,
 }
 
 /// Puts sections together that are longer than a packet.
@@ -77,23 +117,35 @@ impl Sections {
     }
 }
 
-/// Reads the PID of the first program's map.
-pub(crate) fn map_pid(section: &[u8]) -> Option<u16> {
-    if section.first() != Some(&0) {
+/// Reads the PIDs of the maps of all programs, in order. `None`: it is no table of them, or damaged.
+pub(crate) fn map_pids(section: &[u8]) -> Option<Vec<u16>> {
+    if section.first() != Some(&0) || crc32(section) != 0 {
         return None;
     }
     let programs = section.get(8..section.len().checked_sub(4)?)?;
     // Number 0 is the network's.
-    let program = programs.chunks_exact(4).find(|program| program.get(..2) != Some(&[0, 0]))?;
-    Some(pid(program.get(2..4)?))
+    let of_programs = programs.chunks_exact(4).filter(|program| program.get(..2) != Some(&[0, 0]));
+    Some(of_programs.filter_map(|program| program.get(2..4)).map(pid).collect())
+}
+
+/// The checksum of sections (annex A); 0 over a section that is not damaged, as its own is at its end.
+pub(crate) fn crc32(section: &[u8]) -> u32 {
+    section.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
+            if crc & 0x8000_0000 == 0 { crc << 1 } else { crc << 1 ^ 0x04c1_1db7 }
+        })
+    })
 }
 
 fn pid(two: &[u8]) -> u16 {
     two.iter().fold(0, |pid, byte| pid << 8 | u16::from(*byte)) & 0x1fff
 }
 
-/// Reads the audio and video streams of a program map. `None`: it is none, or damaged.
+/// Reads the streams of a program map. `None`: it is none, or damaged.
 pub(crate) fn streams(section: &[u8]) -> Result<Option<Vec<Elementary>>, RemuxError> {
+    if crc32(section) != 0 {
+        return Ok(None);
+    }
     let body = section.len().checked_sub(4).and_then(|end| section.get(..end)).unwrap_or(&[]);
     let [2, _, _, _, _, _, _, _, _, _, a, b, ..] = *body else { return Ok(None) };
     let info = usize::from(a & 0x0f) << 8 | usize::from(b);
@@ -103,39 +155,108 @@ pub(crate) fn streams(section: &[u8]) -> Result<Option<Vec<Elementary>>, RemuxEr
         let len = usize::from(c & 0x0f) << 8 | usize::from(*d);
         let Some((descriptors, after)) = after.split_at_checked(len) else { return Ok(None) };
         rest = after;
-        if let Some(codec) = codec(*kind, descriptors)? {
-            streams.push(Elementary { pid: pid(&[*a, *b]), codec, language: language(descriptors) });
-        }
+        let what = what(*kind, descriptors)?;
+        streams.push(Elementary { pid: pid(&[*a, *b]), what, language: language(descriptors) });
     }
     Ok(rest.is_empty().then_some(streams))
 }
 
-/// Stream types: table 2-34, ATSC A/52 annex A, SCTE 57. What is neither audio nor video is `None`.
-fn codec(kind: u8, descriptors: &[u8]) -> Result<Option<Codec>, RemuxError> {
-    let registered = |name: &[u8]| find(descriptors, 5).is_some_and(|body| body.starts_with(name));
-    Ok(Some(match kind {
-        0x1b => Codec::Avc,
-        0x24 => Codec::Hevc,
-        0x0f => Codec::Audio(Container::Adts),
-        0x03 | 0x04 => Codec::Audio(Container::Mp3),
-        0x81 => Codec::Audio(Container::Ac3),
-        0x87 => Codec::Audio(Container::Eac3),
-        0x06 if find(descriptors, 0x6a).is_some() || registered(b"AC-3") => Codec::Audio(Container::Ac3),
-        0x06 if find(descriptors, 0x7a).is_some() || registered(b"EAC3") => Codec::Audio(Container::Eac3),
-        0x06 if registered(b"HEVC") => Codec::Hevc,
+/// Tells what a stream is by its type and descriptors: table 2-34, ETSI EN 300 468 annex D, ATSC A/52 annex A, SCTE 57.
+fn what(kind: u8, descriptors: &[u8]) -> Result<What, RemuxError> {
+    let carried = |codec| Ok(What::Carried(codec));
+    let media = |kind, what: &str| Ok(What::Media(kind, what.to_owned()));
+    let registered = registration(descriptors);
+    match kind {
+        0x1b => carried(Codec::Avc),
+        0x24 => carried(Codec::Hevc),
+        0x0f => carried(Codec::Audio(Container::Adts)),
+        0x11 => carried(Codec::Latm),
+        0x03 | 0x04 => carried(Codec::Audio(Container::Mp3)),
+        0x81 => carried(Codec::Audio(Container::Ac3)),
+        0x84 | 0x87 | 0xa1 => carried(Codec::Audio(Container::Eac3)),
         0xdb | 0xcf | 0xc1 | 0xc2 => {
-            return Err(RemuxError::Encrypted { what: format!("SAMPLE-AES, stream type 0x{kind:02x}") });
+            Err(RemuxError::Encrypted { what: format!("SAMPLE-AES, stream type 0x{kind:02x}") })
         }
-        0x01 | 0x02 => return Err(RemuxError::unsupported("MPEG-2 video")),
-        0x10 => return Err(RemuxError::unsupported("MPEG-4 part 2 video")),
-        0x11 => return Err(RemuxError::unsupported("AAC in LATM")),
-        0x33 => return Err(RemuxError::unsupported("VVC video")),
-        0x80 => return Err(RemuxError::unsupported("uncompressed audio")),
-        0x82 | 0x85 | 0x86 if registered(b"DTS") => return Err(RemuxError::unsupported("DTS audio")),
-        0x83 => return Err(RemuxError::unsupported("TrueHD audio")),
-        0xea => return Err(RemuxError::unsupported("VC-1 video")),
-        _ => return Ok(None),
-    }))
+        0x01 | 0x02 => media(Kind::Picture, "MPEG-2 video"),
+        0x10 => media(Kind::Picture, "MPEG-4 part 2 video"),
+        0x1c => media(Kind::Sound, "MPEG-4 audio without a framing"),
+        0x21 => media(Kind::Picture, "JPEG 2000 video"),
+        0x32 => media(Kind::Picture, "JPEG XS video"),
+        0x33 | 0x34 => media(Kind::Picture, "VVC video"),
+        0x35 => media(Kind::Picture, "EVC video"),
+        0x42 | 0xd2 | 0xd4 => media(Kind::Picture, "AVS video"),
+        0xd1 => media(Kind::Picture, "Dirac video"),
+        0xea => media(Kind::Picture, "VC-1 video"),
+        0x80 if registered == Some(*b"HDMV") => media(Kind::Sound, "uncompressed audio"),
+        0x83 => media(Kind::Sound, "TrueHD audio"),
+        0x86 if registered == Some(*b"CUEI") || registered.is_none() => Ok(What::Data),
+        0x82 if registered.is_none() || registered == Some(*b"GA94") => {
+            media(Kind::Subtitles, "SCTE-27 subtitles")
+        }
+        0x82 | 0x85 | 0x86 | 0x8a | 0xa2 => carried(Codec::Dts),
+        0x90 | 0x92 if registered == Some(*b"HDMV") => media(Kind::Subtitles, "Blu-ray subtitles"),
+        0x06 => private(kind, descriptors, registered),
+        // Layers that build on another stream, and all that is not for eyes and ears.
+        0x05 | 0x08..=0x0e | 0x12..=0x1a | 0x1d..=0x20 | 0x22 | 0x23 | 0x25..=0x31 | 0x7f => Ok(What::Data),
+        _ => match registered.as_ref().and_then(registered_codec) {
+            Some(what) => Ok(what),
+            None => Ok(What::Unknown(kind)),
+        },
+    }
+}
+
+/// Tells what a stream of packets for private use is.
+fn private(kind: u8, descriptors: &[u8], registered: Option<[u8; 4]>) -> Result<What, RemuxError> {
+    let has = |tag| find(descriptors, tag).is_some();
+    // Descriptors of DVB behind the number that says so (ETSI EN 300 468, section 6.4).
+    let extended = find(descriptors, 0x7f);
+    if let Some(what) = registered.as_ref().and_then(registered_codec) {
+        if what == What::Carried(Codec::Opus(0)) {
+            let code = extended.and_then(|body| body.strip_prefix(&[0x80])).and_then(|body| body.first());
+            return Ok(match code.copied() {
+                Some(code) if super::opus::channels(code).is_some() => What::Carried(Codec::Opus(code)),
+                None => What::Carried(Codec::Opus(2)),
+                Some(_) => What::Media(Kind::Sound, "Opus with a channel layout of its own".to_owned()),
+            });
+        }
+        return Ok(what);
+    }
+    Ok(match extended.and_then(<[u8]>::first) {
+        _ if has(0x6a) => What::Carried(Codec::Audio(Container::Ac3)),
+        _ if has(0x7a) => What::Carried(Codec::Audio(Container::Eac3)),
+        _ if has(0x7b) => What::Carried(Codec::Dts),
+        _ if has(0x7c) => What::Carried(Codec::Latm),
+        Some(0x15) => What::Media(Kind::Sound, "AC-4 audio".to_owned()),
+        Some(0x0e) => What::Carried(Codec::Dts),
+        _ if has(0x59) => What::Media(Kind::Subtitles, "DVB subtitles".to_owned()),
+        _ if has(0x56) || has(0x46) => What::Media(Kind::Subtitles, "teletext".to_owned()),
+        _ if has(0x45) || has(0x26) => What::Data,
+        _ => What::Unknown(kind),
+    })
+}
+
+fn registration(descriptors: &[u8]) -> Option<[u8; 4]> {
+    find(descriptors, 5)?.first_chunk().copied()
+}
+
+/// What a format identifier of the SMPTE registry says.
+fn registered_codec(name: &[u8; 4]) -> Option<What> {
+    let media = |kind, what: &str| What::Media(kind, what.to_owned());
+    Some(match name {
+        b"AC-3" => What::Carried(Codec::Audio(Container::Ac3)),
+        b"EAC3" => What::Carried(Codec::Audio(Container::Eac3)),
+        b"DTS1" | b"DTS2" | b"DTS3" => What::Carried(Codec::Dts),
+        b"Opus" => What::Carried(Codec::Opus(0)),
+        b"HEVC" => What::Carried(Codec::Hevc),
+        b"BSSD" => media(Kind::Sound, "SMPTE 302M audio"),
+        b"AC-4" => media(Kind::Sound, "AC-4 audio"),
+        b"AV01" => media(Kind::Picture, "AV1 video in MPEG-TS"),
+        b"VP09" => media(Kind::Picture, "VP9 video in MPEG-TS"),
+        b"VC-1" => media(Kind::Picture, "VC-1 video"),
+        b"drac" => media(Kind::Picture, "Dirac video"),
+        b"KLVA" | b"ID3 " | b"VANC" | b"CUEI" => What::Data,
+        _ => return None,
+    })
 }
 
 fn find(descriptors: &[u8], tag: u8) -> Option<&[u8]> {
@@ -165,29 +286,48 @@ mod tests {
             section.extend([*kind, (pid >> 8) as u8 | 0xe0, *pid as u8, 0xf0, descriptors.len() as u8]);
             section.extend_from_slice(descriptors);
         }
-        section.extend([0; 4]);
+        section[2] = section.len() as u8 + 1;
+        section.extend(crc32(&section).to_be_bytes());
         section
     }
 
-    fn check(kind: u8, descriptors: &[u8], expect: Result<Option<Codec>, &str>) {
+    fn check(kind: u8, descriptors: &[u8], expect: Result<What, &str>) {
         let found = streams(&map(&[(kind, 0x101, descriptors)]));
-        let found = found.map(|streams| streams.expect("a map").first().map(|stream| stream.codec));
-        assert_eq!(found.map_err(|error| error.code()), expect, "{kind:x}");
+        let found = found.map(|streams| streams.expect("a map")[0].what.clone());
+        assert_eq!(found.map_err(|error| error.code()), expect, "{kind:x} {descriptors:x?}");
     }
 
     #[test]
-    fn codecs() {
-        check(0x1b, b"", Ok(Some(Codec::Avc)));
-        check(0x0f, b"", Ok(Some(Codec::Audio(Container::Adts))));
-        check(0x06, b"", Ok(None));
-        check(0x06, &[0x59, 1, 0, 0x7a, 1, 0], Ok(Some(Codec::Audio(Container::Eac3))));
-        check(0x06, b"\x05\x04AC-3", Ok(Some(Codec::Audio(Container::Ac3))));
-        check(0x15, b"", Ok(None));
-        check(0x86, b"", Ok(None));
+    fn what_streams_are() {
+        let audio = |container| Ok(What::Carried(Codec::Audio(container)));
+        let media = |kind, what: &str| Ok(What::Media(kind, what.to_owned()));
+        check(0x1b, b"", Ok(What::Carried(Codec::Avc)));
+        check(0x0f, b"", audio(Container::Adts));
+        check(0x11, b"", Ok(What::Carried(Codec::Latm)));
+        check(0x06, b"", Ok(What::Unknown(6)));
+        check(0x06, &[0x59, 1, 0, 0x7a, 1, 0], audio(Container::Eac3));
+        check(0x06, b"\x05\x04AC-3", audio(Container::Ac3));
+        check(0x06, b"\x05\x04Opus\x7f\x02\x80\x06", Ok(What::Carried(Codec::Opus(6))));
+        check(
+            0x06,
+            b"\x05\x04Opus\x7f\x02\x80\xff",
+            media(Kind::Sound, "Opus with a channel layout of its own"),
+        );
+        check(0x06, b"\x05\x04BSSD", media(Kind::Sound, "SMPTE 302M audio"));
+        check(0x06, &[0x59, 1, 0], media(Kind::Subtitles, "DVB subtitles"));
+        check(0x06, &[0x56, 1, 0], media(Kind::Subtitles, "teletext"));
+        check(0x06, b"\x05\x04KLVA", Ok(What::Data));
+        check(0x15, b"", Ok(What::Data));
+        check(0x86, b"", Ok(What::Data));
+        check(0x86, b"\x05\x04CUEI", Ok(What::Data));
+        check(0x86, b"\x05\x04HDMV", Ok(What::Carried(Codec::Dts)));
+        check(0x82, b"\x05\x04DTS2", Ok(What::Carried(Codec::Dts)));
         check(0xdb, b"", Err("remux.encrypted"));
-        check(0x02, b"", Err("remux.unsupported"));
-        check(0x11, b"", Err("remux.unsupported"));
-        check(0x06, &[0x7a, 9, 0], Ok(None));
+        check(0x02, b"", media(Kind::Picture, "MPEG-2 video"));
+        check(0x83, b"", media(Kind::Sound, "TrueHD audio"));
+        check(0xf3, b"", Ok(What::Unknown(0xf3)));
+        check(0xf3, b"\x05\x04VC-1", media(Kind::Picture, "VC-1 video"));
+        check(0x06, &[0x7a, 9, 0], Ok(What::Unknown(6)));
     }
 
     #[test]
@@ -197,15 +337,19 @@ mod tests {
         let expect = [(0x101, Some(*b"deu")), (0x1ffe, None)];
         assert_eq!(found.iter().map(|s| (s.pid, s.language)).collect::<Vec<_>>(), expect);
         assert_eq!(streams(&section[..20]), Ok(None));
-        assert_eq!(
-            map_pid(&[0, 0xb0, 17, 0, 1, 0xc1, 0, 0, 0, 0, 0xe0, 0x10, 0, 1, 0xf0, 0, 1, 2, 3, 4]),
-            Some(0x1000)
-        );
+        for at in 0..section.len() {
+            let mut other = section.clone();
+            other[at] ^= 4;
+            assert_eq!(streams(&other), Ok(None), "byte {at} is damaged");
+        }
+        let mut table = vec![0, 0xb0, 21, 0, 1, 0xc1, 0, 0, 0, 0, 0xe0, 0x10, 0, 1, 0xf0, 0, 0, 2, 0xe1, 0];
+        table.extend(crc32(&table).to_be_bytes());
+        assert_eq!(map_pids(&table), Some(vec![0x1000, 0x100]));
+        table[17] = 3;
+        assert_eq!(map_pids(&table), None);
         let mut sections = Sections::default();
-        let mut long = section.clone();
-        long[2] = (section.len() - 3) as u8;
-        assert_eq!(sections.push(false, &long), None);
-        assert_eq!(sections.push(true, &[&[2, 9, 9][..], &long[..9]].concat()), None);
-        assert_eq!(sections.push(false, &[&long[9..], &[0xff; 9]].concat()), Some(&long[..]));
+        assert_eq!(sections.push(false, &section), None);
+        assert_eq!(sections.push(true, &[&[2, 9, 9][..], &section[..9]].concat()), None);
+        assert_eq!(sections.push(false, &[&section[9..], &[0xff; 9]].concat()), Some(&section[..]));
     }
 }

@@ -6,15 +6,20 @@
 use super::{
     error::RemuxError,
     program::Codec,
+    report::LeftOut,
     sample::{Sample, TrackInfo},
     table::{put, take, unzigzag, zigzag},
 };
 
 /// The length of the record as four bytes, and what tells its version.
 pub(crate) const END: usize = 12;
-const VERSION: &[u8; 8] = b"hlsunit1";
+const VERSION: &[u8; 8] = b"hlsunit2";
+/// Without the tables of the stream, and what was left out.
+const FIRST_VERSION: &[u8; 8] = b"hlsunit1";
 /// More tracks than a transport stream may have here.
 const MOST_TRACKS: u64 = 64;
+/// In the place of a track: bytes that belong to none of its samples.
+const DAMAGED: u64 = MOST_TRACKS;
 
 /// What a sound says of itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +39,7 @@ pub(crate) enum Event {
         sample: Sample,
         heard: Heard,
     },
-    /// Bytes between the sounds of a track that are none.
+    /// Bytes between the samples of a track that belong to none.
     Damaged {
         track: usize,
         bytes: u64,
@@ -85,9 +90,9 @@ impl Writer {
         }
     }
 
-    /// Only sounds that are no sync samples would be written so, and there are none.
     pub(crate) fn damaged(&mut self, track: usize, bytes: u64) {
-        put(&mut self.bytes, ((track as u64) << 3) + 1);
+        put(&mut self.bytes, (DAMAGED << 3) + 1);
+        put(&mut self.bytes, track as u64);
         put(&mut self.bytes, bytes);
     }
 
@@ -95,8 +100,18 @@ impl Writer {
         self.bytes.push(0);
     }
 
-    pub(crate) fn finish(self, tracks: &[TrackInfo], codecs: &[Codec]) -> Vec<u8> {
+    pub(crate) fn finish(self, tracks: &[TrackInfo], codecs: &[Codec], beside: &Beside) -> Vec<u8> {
         let mut record = Vec::new();
+        put(&mut record, beside.program.as_ref().map_or(0, |(pid, _)| u64::from(*pid)));
+        let map = beside.program.as_ref().map_or(&[][..], |(_, map)| map);
+        put(&mut record, map.len() as u64);
+        record.extend_from_slice(map);
+        put(&mut record, beside.left_out.len() as u64);
+        for LeftOut { what, pid, is_missed } in &beside.left_out {
+            put(&mut record, u64::from(pid.map_or(0, |pid| pid + 1)) << 1 | u64::from(*is_missed));
+            put(&mut record, what.len() as u64);
+            record.extend_from_slice(what.as_bytes());
+        }
         put(&mut record, tracks.len() as u64);
         for (track, codec) in tracks.iter().zip(codecs) {
             record.push(codec.code());
@@ -120,7 +135,23 @@ impl Writer {
 /// How long the record is that ends so, its end included.
 pub(crate) fn len(end: &[u8]) -> Option<u64> {
     let (len, version) = end.split_first_chunk::<4>()?;
-    (version == VERSION).then(|| u64::from(u32::from_be_bytes(*len)))
+    (version == VERSION || version == FIRST_VERSION).then(|| u64::from(u32::from_be_bytes(*len)))
+}
+
+/// What a record says beside its tracks and samples.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Beside {
+    /// The PID of the program map, and the map as it came.
+    pub(crate) program: Option<(u16, Vec<u8>)>,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// The tracks of a record.
+#[derive(Debug, Default)]
+pub(crate) struct Tracks {
+    pub(crate) infos: Vec<TrackInfo>,
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) beside: Beside,
 }
 
 /// Reads a record.
@@ -133,13 +164,16 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads the tracks; `None`: it is no record.
-    pub(crate) fn new(record: &'a [u8]) -> Option<(Self, Vec<TrackInfo>, Vec<Codec>)> {
+    pub(crate) fn new(record: &'a [u8]) -> Option<(Self, Tracks)> {
         let (bytes, end) = record.split_at_checked(record.len().checked_sub(END)?)?;
         if len(end) != Some(record.len() as u64) {
             return None;
         }
         let mut reader = Self { bytes, at: 0, lasts: Vec::new() };
-        let (mut tracks, mut codecs) = (Vec::new(), Vec::new());
+        let mut all = Tracks::default();
+        if end.ends_with(VERSION) {
+            all.beside = reader.beside()?;
+        }
         for _ in 0..reader.number().filter(|count| *count <= MOST_TRACKS)? {
             let codec = Codec::of_code(*reader.some(1)?.first()?)?;
             let is_video = codec.is_video();
@@ -152,10 +186,25 @@ impl<'a> Reader<'a> {
                 info.entries.push(reader.some(len)?.to_vec());
             }
             reader.lasts.push((is_video, Last::default()));
-            tracks.push(info);
-            codecs.push(codec);
+            all.infos.push(info);
+            all.codecs.push(codec);
         }
-        Some((reader, tracks, codecs))
+        Some((reader, all))
+    }
+
+    fn beside(&mut self) -> Option<Beside> {
+        let pid = u16::try_from(self.number()?).ok()?;
+        let len = usize::try_from(self.number()?).ok()?;
+        let map = self.some(len)?.to_vec();
+        let mut left_out = Vec::new();
+        for _ in 0..self.number().filter(|count| *count <= MOST_TRACKS)? {
+            let head = self.number()?;
+            let len = usize::try_from(self.number()?).ok()?;
+            let what = String::from_utf8(self.some(len)?.to_vec()).ok()?;
+            let pid = (head >> 1).checked_sub(1).and_then(|pid| u16::try_from(pid).ok());
+            left_out.push(LeftOut { what, pid, is_missed: head & 1 != 0 });
+        }
+        Some(Beside { program: (!map.is_empty()).then_some((pid, map)), left_out })
     }
 
     /// The next event; `None` at the end.
@@ -172,8 +221,13 @@ impl<'a> Reader<'a> {
 
     fn event(&mut self) -> Option<Event> {
         let Some(head) = self.number()?.checked_sub(1) else { return Some(Event::RoundEnd) };
+        if head >> 3 == DAMAGED {
+            let track = usize::try_from(self.number()?).ok()?;
+            return Some(Event::Damaged { track, bytes: self.number()? });
+        }
         let track = usize::try_from(head >> 3).ok()?;
         let (is_video, mut last) = *self.lasts.get(track)?;
+        // As the first version had it: all sounds are sync samples.
         if !is_video && head & 4 == 0 {
             return Some(Event::Damaged { track, bytes: self.number()? });
         }
@@ -231,7 +285,7 @@ mod tests {
             let sample = Sample { offset: 0, unit: 0, dts, pts, duration: 0, size, is_sync, entry };
             Event::Sample { track, sample, heard }
         });
-        let damaged = (1..3_usize, any::<u64>()).prop_map(|(track, bytes)| Event::Damaged { track, bytes });
+        let damaged = (0..3_usize, any::<u64>()).prop_map(|(track, bytes)| Event::Damaged { track, bytes });
         prop_oneof![8 => sample, 1 => damaged, 1 => Just(Event::RoundEnd)]
     }
 
@@ -253,10 +307,12 @@ mod tests {
                     Event::RoundEnd => writer.end_round(),
                 }
             }
-            let record = writer.finish(&infos, &codecs);
+            let left_out = vec![LeftOut { what: "teletext".to_owned(), pid: Some(7), is_missed: true }];
+            let beside = Beside { program: Some((0x1000, vec![2, 3, 4])), left_out };
+            let record = writer.finish(&infos, &codecs, &beside);
             prop_assert_eq!(len(&record[record.len() - END..]), Some(record.len() as u64));
-            let (mut reader, tracks, of) = Reader::new(&record).unwrap();
-            prop_assert_eq!((tracks, of), (infos, codecs));
+            let (mut reader, tracks) = Reader::new(&record).unwrap();
+            prop_assert_eq!((tracks.infos, tracks.codecs, tracks.beside), (infos, codecs, beside));
             let mut read = Vec::new();
             while let Some(event) = reader.next().unwrap() {
                 read.push(event);

@@ -13,6 +13,20 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many more there are than were kept.
     pub more: u64,
+    /// Streams of the inputs that are no tracks of the output.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A stream of an input that is no track of the output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// What it is, such as `teletext`, or `data` for what is not for eyes and ears.
+    pub what: String,
+    /// Its number in a transport stream.
+    pub pid: Option<u16>,
+    /// It is audio, video or subtitles that somebody may miss.
+    pub is_missed: bool,
 }
 
 /// Something odd.
@@ -63,6 +77,13 @@ pub enum Irregularity {
         /// How much.
         by: Duration,
     },
+    /// The discontinuity numbers of an input contradict its timestamps, which were followed.
+    Numbers,
+    /// The timestamps of an input are so far off those of the others that its place in the playlist was followed.
+    Baseline {
+        /// How much later its timestamps are, in microseconds.
+        by_micros: i64,
+    },
     /// Bytes that no sample could be made of, such as a frame whose other half is missing.
     Skipped {
         /// How many.
@@ -84,6 +105,13 @@ impl fmt::Display for Irregularity {
             }
             Self::Apart { at_begin: true, by } => write!(f, "begins {:.3} s late", by.as_secs_f64()),
             Self::Apart { at_begin: false, by } => write!(f, "ends {:.3} s early", by.as_secs_f64()),
+            Self::Numbers => f.write_str(
+                "its discontinuity numbers contradict its timestamps, and the timestamps are right",
+            ),
+            Self::Baseline { by_micros } => {
+                let by = seconds(*by_micros);
+                write!(f, "its timestamps are {by:.3} s off those of the others, and the playlist is right")
+            }
             Self::Skipped { bytes } => write!(f, "{bytes} bytes that are no part of a picture or sound"),
         }
     }

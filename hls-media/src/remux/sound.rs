@@ -1,6 +1,14 @@
 //! Audio codecs: what a frame header says, and the sample entries made of it.
 
-use super::{bits::BitWriter, boxes::boxed, error::RemuxError};
+use super::{
+    aac::{self, Layout},
+    bits::BitWriter,
+    boxes::boxed,
+    dts,
+    error::RemuxError,
+    latm::Multiplex,
+    opus,
+};
 use crate::Container;
 
 /// What all frames of a configuration have in common.
@@ -17,10 +25,35 @@ pub(crate) struct Sound {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
-    Aac { object: u32, rate_code: u32, channels: u32 },
-    Mpeg { is_first: bool, channels: u16 },
-    Ac3 { bits: [u8; 3], channels: u16 },
-    Eac3 { substreams: Vec<Substream> },
+    Aac {
+        object: u32,
+        rate_code: u32,
+        channels: u32,
+        layout: Option<Layout>,
+    },
+    /// AAC with an AudioSpecificConfig of its own.
+    Configured {
+        config: Vec<u8>,
+        channels: u16,
+    },
+    Opus {
+        code: u8,
+    },
+    Dts {
+        core: dts::Core,
+        has_extension: bool,
+    },
+    Mpeg {
+        is_first: bool,
+        channels: u16,
+    },
+    Ac3 {
+        bits: [u8; 3],
+        channels: u16,
+    },
+    Eac3 {
+        substreams: Vec<Substream>,
+    },
 }
 
 /// An independent substream of E-AC-3 and how many others hang on it.
@@ -34,9 +67,6 @@ struct Substream {
     dependent: u32,
 }
 
-const ADTS_RATES: [u32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
-const AAC_CHANNELS: [u16; 8] = [0, 1, 2, 3, 4, 5, 6, 8];
 const DOLBY_RATES: [u32; 3] = [48_000, 44_100, 32_000];
 const DOLBY_CHANNELS: [u16; 8] = [2, 1, 2, 3, 3, 4, 4, 5];
 
@@ -77,8 +107,43 @@ impl Sound {
         }
     }
 
-    /// Whether both can share a sample entry; the bit rate, which is only told for information, may differ.
+    /// What an AAC frame is whose header leaves the channels to a program config element that only earlier frames have.
+    pub(crate) fn with_layout_of(self, known: Option<&Self>) -> Option<Self> {
+        let Kind::Aac { channels: 0, layout: None, .. } = self.kind else { return Some(self) };
+        known
+            .filter(|known| known.rate == self.rate && matches!(known.kind, Kind::Aac { channels: 0, .. }))
+            .cloned()
+    }
+
+    pub(crate) fn of_multiplex(multiplex: &Multiplex) -> Self {
+        let aac::Config { rate, samples, channels, .. } = multiplex.config;
+        let kind = Kind::Configured { config: multiplex.bytes.clone(), channels };
+        Self { rate, samples, header: 0, kind }
+    }
+
+    /// Reads a packet behind its control header.
+    pub(crate) fn of_opus(packet: &[u8], header: usize, code: u8) -> Option<Self> {
+        let samples = opus::samples(packet)?;
+        Some(Self { rate: 48_000, samples, header, kind: Kind::Opus { code } })
+    }
+
+    /// Reads a core frame and what stands behind it.
+    pub(crate) fn of_dts(unit: &[u8]) -> Option<Self> {
+        let core = dts::Core::read(unit)?;
+        let kind = Kind::Dts { core, has_extension: unit.len() > core.len };
+        Some(Self { rate: core.rate, samples: core.samples, header: 0, kind })
+    }
+
+    /// Whether both can share a sample entry; the bit rate, which is only told for information, may differ, and so may how
+    /// long a packet of Opus lasts.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Opus { code }, Kind::Opus { code: other }) => return code == other,
+            (Kind::Dts { core, has_extension }, Kind::Dts { core: other, has_extension: has_other }) => {
+                return has_extension == has_other && core.is_like(other);
+            }
+            _ => {}
+        }
         let (Kind::Eac3 { substreams: ours }, Kind::Eac3 { substreams: theirs }) = (&self.kind, &other.kind)
         else {
             return self == other;
@@ -92,14 +157,22 @@ impl Sound {
     /// Makes the sample entry.
     pub(crate) fn entry(&self, extension: Extension) -> Vec<u8> {
         match &self.kind {
-            Kind::Aac { object, rate_code, channels } => {
-                let shown = if extension == Extension::Ps {
-                    2
-                } else {
-                    *AAC_CHANNELS.get(*channels as usize).unwrap_or(&2)
-                };
-                let config = aac_config(*object, *rate_code, *channels, extension);
+            Kind::Aac { object, rate_code, channels, layout } => {
+                let own = layout.as_ref().map_or_else(|| aac::channels(*channels), |layout| layout.channels);
+                let shown = if extension == Extension::Ps { 2 } else { own };
+                let config = aac_config((*object, *rate_code, *channels, layout.as_ref()), extension);
                 self.audio_entry(*b"mp4a", shown, &descriptors(0x40, Some(&config)))
+            }
+            Kind::Configured { config, channels } => {
+                self.audio_entry(*b"mp4a", *channels, &descriptors(0x40, Some(config)))
+            }
+            Kind::Opus { code } => {
+                let channels = u16::from(opus::channels(*code).unwrap_or(2));
+                self.audio_entry(*b"Opus", channels, &opus::specific(*code))
+            }
+            Kind::Dts { core, has_extension } => {
+                let format = if *has_extension { *b"dtsh" } else { *b"dtsc" };
+                self.audio_entry(format, core.channels, &core.specific(*has_extension))
             }
             Kind::Mpeg { is_first, channels } => {
                 self.audio_entry(*b"mp4a", *channels, &descriptors(if *is_first { 0x6b } else { 0x69 }, None))
@@ -127,24 +200,26 @@ impl Sound {
 fn aac(frame: &[u8]) -> Result<Option<Sound>, RemuxError> {
     let &[_, b, c, d, _, _, g, ..] = frame else { return Ok(None) };
     let rate_code = u32::from(c >> 2 & 0xf);
-    let Some(&rate) = ADTS_RATES.get(rate_code as usize) else { return Ok(None) };
+    let Some(&rate) = aac::RATES.get(rate_code as usize) else { return Ok(None) };
     let channels = u32::from(c & 1) << 2 | u32::from(d >> 6);
-    if channels == 0 {
-        return Err(RemuxError::unsupported("AAC with a channel layout of its own"));
-    }
     if g & 3 != 0 {
         return Err(RemuxError::unsupported("AAC with several blocks in a frame"));
     }
-    let kind = Kind::Aac { object: u32::from(c >> 6) + 1, rate_code, channels };
-    Ok(Some(Sound { rate, samples: 1024, header: if b & 1 == 0 { 9 } else { 7 }, kind }))
+    let header = if b & 1 == 0 { 9 } else { 7 };
+    let layout = frame.get(header..).filter(|_| channels == 0).and_then(Layout::in_block);
+    let kind = Kind::Aac { object: u32::from(c >> 6) + 1, rate_code, channels, layout };
+    Ok(Some(Sound { rate, samples: 1024, header, kind }))
 }
 
 /// Makes the AudioSpecificConfig (ISO/IEC 14496-3, section 1.6.2.1).
-fn aac_config(object: u32, rate_code: u32, channels: u32, extension: Extension) -> Vec<u8> {
-    let config = BitWriter::default().put(object, 5).put(rate_code, 4).put(channels, 4).put(0, 3);
+fn aac_config(
+    (object, rate_code, channels, layout): (u32, u32, u32, Option<&Layout>),
+    extension: Extension,
+) -> Vec<u8> {
+    let config = aac::config(object, rate_code, channels, layout);
     // Where the rate can be doubled. The extension stands behind, so that what does not know it plays the rest.
     let doubled =
-        ADTS_RATES.iter().position(|rate| ADTS_RATES.get(rate_code as usize).map(|r| r * 2) == Some(*rate));
+        aac::RATES.iter().position(|rate| aac::RATES.get(rate_code as usize).map(|r| r * 2) == Some(*rate));
     match (extension, doubled) {
         (Extension::Unknown, _) | (_, None) => config,
         (Extension::Sbr, Some(doubled)) => config.put(0x2b7, 11).put(5, 5).put(1, 1).put(doubled as u32, 4),
@@ -157,7 +232,12 @@ fn aac_config(object: u32, rate_code: u32, channels: u32, extension: Extension) 
 
 /// Makes the `esds` box (ISO/IEC 14496-1, section 7.2.6).
 fn descriptors(object: u8, config: Option<&[u8]>) -> Vec<u8> {
-    let tagged = |tag: u8, body: &[u8]| [&[tag, body.len() as u8][..], body].concat();
+    // A length has seven bits a byte.
+    let tagged = |tag: u8, body: &[u8]| {
+        let (high, low) = ((body.len() >> 7 & 0x7f) as u8, (body.len() & 0x7f) as u8);
+        let len = if high > 0 { vec![0x80 | high, low] } else { vec![low] };
+        [&[tag][..], &len, body].concat()
+    };
     let config = config.map(|config| tagged(5, config)).unwrap_or_default();
     // Audio; sizes and rates are not known.
     let decoder = [&[object, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &config].concat();
@@ -305,7 +385,6 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         let check = |frame: &[u8]| Sound::of(Container::Adts, frame).expect_err("refused").code();
-        assert_eq!(check(&[0xff, 0xf1, 0x50, 0x00, 0x02, 0x1f, 0xfc]), "remux.unsupported");
         assert_eq!(check(&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfd]), "remux.unsupported");
     }
 

@@ -3,98 +3,109 @@
 use std::time::Duration;
 
 use super::{
-    clock::{FLICKS, MPEG, flicks, scaled, unwrapped, whole_wraps},
-    index::{Indexed, IndexedTrack, Span, in_flicks},
+    clock::{FLICKS, MPEG, flicks, scaled, ticks, unwrapped},
+    clocks::{Decided, Shared, shared},
+    index::{Indexed, IndexedTrack, Span},
 };
+
+/// A timestamp may lie so far outside of what has its clock.
+const AROUND: i64 = FLICKS * 60;
 
 /// Says when in the output something is that was timed by a clock of the inputs.
 ///
-/// The first picture or sound is at 0. Each timeline begins where the last track of the one before ends: nothing
-/// overlaps, and tracks that share a clock keep their distance.
+/// The first picture or sound is at 0. What has another clock begins where the first of its tracks can go on without an overlap
+/// in any; tracks that share a clock keep their distance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
     /// What to add to the presentation times of each epoch of each input, in flicks.
     shifts: Vec<Vec<i64>>,
-    /// The first timestamp of each timeline number, in flicks, and what to add to it.
-    clocks: Vec<(u64, i64, i64)>,
+    /// Of each clock the number of the timeline, the first and the last timestamp, in flicks, and what to add to them.
+    clocks: Vec<Clock>,
+    pub(crate) decided: Vec<Decided>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Clock {
+    number: u64,
+    first: i64,
+    last: i64,
+    shift: i64,
 }
 
 impl Timeline {
     /// Puts the clocks of inputs that belong together onto one timeline.
     pub fn new(inputs: &[Indexed]) -> Self {
-        let mut shifts = inputs.iter().map(|input| vec![0; input.epochs.len()]).collect::<Vec<_>>();
-        let mut numbers = inputs.iter().flat_map(|i| i.epochs.iter().map(|e| e.timeline)).collect::<Vec<_>>();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let (mut clocks, mut ends) = (Vec::new(), vec![0_i64; inputs.len()]);
-        for (turn, number) in numbers.into_iter().enumerate() {
-            let announced = inputs.iter().map(|input| {
-                let found = input.epochs.iter().position(|e| e.timeline == number && !e.is_implied)?;
-                Some((found, first(input, found)?))
-            });
-            let announced = announced.collect::<Vec<_>>();
-            let position = ends.iter().copied().max().unwrap_or(0);
-            // What has no clock of its own comes last, when it is known where the others begin.
-            let floats =
-                |n: usize| inputs.get(n).is_some_and(|input| input.tracks.iter().any(|t| t.info.floats));
-            let wraps =
-                |n: usize| inputs.get(n).is_some_and(|input| input.tracks.iter().any(|t| t.info.wraps));
-            let clocked = || announced.iter().enumerate().filter(|(n, _)| !floats(*n));
-            let reference = clocked().find_map(|(_, found)| found.map(|(_, first)| first));
-            let mut bases = vec![0_i64; inputs.len()];
-            if let Some(reference) = reference {
-                for (n, found) in clocked() {
-                    if let (Some((_, first)), true, Some(base)) = (found, wraps(n), bases.get_mut(n)) {
-                        *base = whole_wraps(*first, reference);
-                    }
-                }
+        let (shared, decided) = shared(inputs);
+        let shifts = inputs.iter().map(|input| vec![0; input.epochs.len()]).collect();
+        let mut timeline = Self { shifts, clocks: Vec::new(), decided };
+        let mut ends: Vec<Vec<Option<i64>>> =
+            inputs.iter().map(|input| vec![None; input.tracks.len()]).collect();
+        for (turn, one) in shared.iter().enumerate() {
+            timeline.place(inputs, one, turn == 0, &mut ends);
+        }
+        timeline.clocks.sort_by_key(|clock| clock.number);
+        timeline
+    }
+
+    /// Places what shares a clock behind all that was placed.
+    fn place(&mut self, inputs: &[Indexed], one: &Shared, is_first: bool, ends: &mut [Vec<Option<i64>>]) {
+        let floats = |input: usize| inputs.get(input).is_some_and(|i| i.tracks.iter().any(|t| t.info.floats));
+        let clocked = || one.0.iter().filter(|(stretch, _)| !floats(stretch.input) || one.0.len() == 1);
+        let earliest =
+            clocked().map(|(stretch, base)| stretch.first.saturating_add(*base)).min().unwrap_or(0);
+        // How far each track has to be moved to go on where it has ended.
+        let moves = clocked().flat_map(|(stretch, base)| {
+            let ends = ends.get(stretch.input);
+            stretch.tracks.iter().filter_map(move |(track, first, _)| {
+                Some(ends?.get(*track).copied().flatten()?.saturating_sub(first.saturating_add(*base)))
+            })
+        });
+        let behind = || ends.iter().flatten().flatten().max().copied().unwrap_or(0).saturating_sub(earliest);
+        let shift = if is_first { earliest.saturating_neg() } else { moves.max().unwrap_or_else(behind) };
+        let gap = one.0.iter().map(|(stretch, _)| stretch.gap).max().unwrap_or(0);
+        let shift = if is_first { shift } else { shift.saturating_add(gap) };
+        let begin = earliest.saturating_add(shift);
+        for (stretch, base) in &one.0 {
+            let input = stretch.input;
+            let own = match floats(input) && one.0.len() > 1 {
+                true => begin.saturating_sub(stretch.first),
+                false => shift.saturating_add(*base),
+            };
+            for (epoch, wraps) in &stretch.epochs {
+                let slot = self.shifts.get_mut(input).and_then(|shifts| shifts.get_mut(*epoch));
+                slot.into_iter().for_each(|slot| *slot = own.saturating_add(*wraps));
             }
-            let firsts =
-                clocked().filter_map(|(n, found)| Some(found.as_ref()?.1.saturating_add(*bases.get(n)?)));
-            let earliest = firsts.min();
-            // Time that is missing before this timeline, by the playlist.
-            let gap = inputs
-                .iter()
-                .zip(&announced)
-                .filter_map(|(input, found)| Some(in_flicks(input.epochs.get(found.as_ref()?.0)?.gap)));
-            let position = if turn == 0 { 0 } else { position.saturating_add(gap.max().unwrap_or(0)) };
-            let shared = position.saturating_sub(earliest.unwrap_or(0));
-            clocks.push((number, earliest.unwrap_or(0), shared));
-            for (n, (input, found)) in inputs.iter().zip(&announced).enumerate() {
-                let (Some(shifts), Some(end)) = (shifts.get_mut(n), ends.get_mut(n)) else { continue };
-                if let Some((epoch, first)) = found {
-                    let base = bases.get(n).copied().unwrap_or(0);
-                    let shift =
-                        if floats(n) { position.saturating_sub(*first) } else { shared.saturating_add(base) };
-                    if let Some(slot) = shifts.get_mut(*epoch) {
-                        *slot = shift;
-                    }
-                    *end = (*end).max(last(input, *epoch).saturating_add(shift));
-                }
-                // Jumps that nobody told of are each input's own.
-                for (epoch, jump) in
-                    input.epochs.iter().enumerate().filter(|(_, e)| e.timeline == number && e.is_implied)
-                {
-                    let Some(first) = first(input, epoch) else { continue };
-                    let shift = end.saturating_add(in_flicks(jump.gap)).saturating_sub(first);
-                    if let Some(slot) = shifts.get_mut(epoch) {
-                        *slot = shift;
-                    }
-                    *end = (*end).max(last(input, epoch).saturating_add(shift));
-                }
+            for (track, _, last) in &stretch.tracks {
+                let Some(end) = ends.get_mut(input).and_then(|ends| ends.get_mut(*track)) else { continue };
+                let last = last.saturating_add(own);
+                *end = Some(end.map_or(last, |end| end.max(last)));
             }
         }
-        Self { shifts, clocks }
+        let Some((stretch, base)) = one.0.first() else { return };
+        let last = stretch.tracks.iter().map(|(_, _, last)| *last).max().unwrap_or(stretch.first);
+        let input = inputs.get(stretch.input);
+        for (epoch, _) in &stretch.epochs {
+            let Some(epoch) = input.and_then(|input| input.epochs.get(*epoch)) else { continue };
+            let shift = shift.saturating_add(*base);
+            self.clocks.push(Clock { number: epoch.timeline, first: stretch.first, last, shift });
+        }
     }
 
     /// Returns when in the output a timestamp of 90 kHz and 33 bits is, in microseconds, by the clock of a timeline (the
-    /// discontinuity sequence number), or of the one before it where no input has that. It is negative before the begin.
+    /// discontinuity sequence number), or of the one before it where no input has that; by another clock, where only that one
+    /// has such timestamps. It is negative before the begin.
     pub fn micros(&self, timeline: u64, timestamp: u64) -> i64 {
-        let known = self.clocks.iter().rev().find(|(number, ..)| *number <= timeline);
-        let Some((_, first, shift)) = known.or(self.clocks.first()) else { return 0 };
-        let reference = super::clock::ticks(*first, MPEG);
-        let ticks = unwrapped((timestamp & 0x1_ffff_ffff) as i64, reference);
-        scaled(flicks(ticks, MPEG).saturating_add(*shift), 1_000_000, FLICKS)
+        let at = |clock: &Clock| {
+            let ticks = unwrapped((timestamp & 0x1_ffff_ffff) as i64, ticks(clock.first, MPEG));
+            flicks(ticks, MPEG)
+        };
+        let fits = |clock: &&Clock| {
+            (clock.first.saturating_sub(AROUND)..=clock.last.saturating_add(AROUND)).contains(&at(clock))
+        };
+        let told = self.clocks.iter().rev().find(|clock| clock.number <= timeline).or(self.clocks.first());
+        let Some(told) = told else { return 0 };
+        let clock = Some(told).filter(fits).or_else(|| self.clocks.iter().find(fits)).unwrap_or(told);
+        scaled(at(clock).saturating_add(clock.shift), 1_000_000, FLICKS)
     }
 
     pub(crate) fn shift(&self, input: usize, epoch: usize) -> i64 {
@@ -114,25 +125,4 @@ pub(crate) fn opening(track: &IndexedTrack, span: &Span) -> i64 {
     let opens_at = track.info.opens_at.map_or(i64::MIN, |at| at.saturating_sub(track.info.shift));
     // Only the very begin can be left out by an edit list.
     if span.first == 0 { span.min_pts.max(opens_at).min(span.end) } else { span.min_pts }
-}
-
-fn spans(input: &Indexed, epoch: usize) -> impl Iterator<Item = (&IndexedTrack, &Span)> {
-    input.tracks.iter().flat_map(move |track| {
-        track.recorded.spans.iter().filter(move |span| span.epoch == epoch).map(move |span| (track, span))
-    })
-}
-
-/// When the first track of an input begins in an epoch, in flicks.
-fn first(input: &Indexed, epoch: usize) -> Option<i64> {
-    let begins = spans(input, epoch).map(|(track, span)| {
-        flicks(opening(track, span).saturating_add(track.info.shift), track.info.timescale)
-    });
-    begins.min()
-}
-
-/// When the last one ends.
-fn last(input: &Indexed, epoch: usize) -> i64 {
-    let ends = spans(input, epoch)
-        .map(|(track, span)| flicks(span.end.saturating_add(track.info.shift), track.info.timescale));
-    ends.max().unwrap_or(i64::MIN / 2)
 }

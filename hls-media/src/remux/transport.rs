@@ -6,12 +6,14 @@ use super::{
     clock::MpegClock,
     error::RemuxError,
     frames::Frames,
+    input::Wants,
     pictures::{Pictures, Stamp},
-    program::{self, Codec, Elementary, Sections},
+    program::{self, Codec, Elementary, Kind, Sections, What},
+    report::LeftOut,
     sample::{Sink, TrackInfo},
     sound::Extension,
 };
-use crate::{MediaError, ts::PACKET};
+use crate::{Container, ts::PACKET};
 
 const SYNC: u8 = 0x47;
 const PIDS: usize = 0x2000;
@@ -19,20 +21,31 @@ const PIDS: usize = 0x2000;
 const MOST_TRACKS: usize = 32;
 /// A header of a packet of an elementary stream, at its longest.
 const LONGEST_HEADER: usize = 9 + 255;
+/// Synchronisation holds where three packets follow one another.
+const IN_STEP: usize = 2 * PACKET + 1;
 
 /// Takes a transport stream apart.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
+    /// The begin of a packet, or bytes that synchronisation is looked for in.
     packet: Vec<u8>,
+    is_lost: bool,
+    /// A unit begins behind so many bytes of these.
+    border: Option<usize>,
     offset: u64,
     unit: u32,
     extension: Extension,
+    wants: Wants,
     /// What to do with each PID.
     routes: Vec<Route>,
-    map_pid: Option<u16>,
     association: Sections,
-    map: Sections,
+    /// The maps of all programs, and the PID of the one that was the first to come.
+    maps: Vec<(u16, Sections)>,
+    program: Option<u16>,
     last_map: Vec<u8>,
+    /// Streams whose packets will tell what they are.
+    unknown: Vec<(Elementary, u8)>,
+    left_out: Vec<LeftOut>,
     streams: Vec<Stream>,
     codecs: Vec<Codec>,
     tracks: Vec<TrackInfo>,
@@ -46,8 +59,9 @@ pub(crate) struct Transport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     None,
-    Map,
+    Map(u8),
     Stream(u8),
+    Unknown(u8),
 }
 
 #[derive(Debug, Clone)]
@@ -79,17 +93,22 @@ enum Data {
 }
 
 impl Transport {
-    pub(crate) fn new(extension: Extension) -> Self {
+    pub(crate) fn new(extension: Extension, wants: Wants) -> Self {
         Self {
             packet: Vec::with_capacity(PACKET),
+            is_lost: false,
+            border: None,
             offset: 0,
             unit: 0,
             extension,
+            wants,
             routes: vec![Route::None; PIDS],
-            map_pid: None,
             association: Sections::default(),
-            map: Sections::default(),
+            maps: Vec::new(),
+            program: None,
             last_map: Vec::new(),
+            unknown: Vec::new(),
+            left_out: Vec::new(),
             streams: Vec::new(),
             codecs: Vec::new(),
             tracks: Vec::new(),
@@ -100,13 +119,26 @@ impl Transport {
     }
 
     /// One that finds out whether what it is given can be taken apart by itself.
-    pub(crate) fn alone(extension: Extension) -> Self {
-        Self { early: Some(HashSet::new()), ..Self::new(extension) }
+    pub(crate) fn alone(extension: Extension, wants: Wants) -> Self {
+        Self { early: Some(HashSet::new()), ..Self::new(extension, wants) }
+    }
+
+    /// The PID of the program map that holds, and the map.
+    pub(crate) fn program(&self) -> Option<(u16, Vec<u8>)> {
+        self.program.map(|pid| (pid, self.last_map.clone())).filter(|(_, map)| !map.is_empty())
+    }
+
+    /// Streams that are no tracks.
+    pub(crate) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// Ends what was given; `false`: there was more before it or behind it that belongs to its samples.
     pub(crate) fn finish_alone<S: Sink>(&mut self, sink: &mut S) -> Result<bool, RemuxError> {
-        let is_whole = !self.is_partial && self.streams.iter().all(Stream::is_at_end);
+        // A packet may go on in the next unit.
+        let is_whole = !self.is_partial
+            && self.packet.first() != Some(&SYNC)
+            && self.streams.iter().all(Stream::is_at_end);
         self.finish(sink)?;
         Ok(is_whole)
     }
@@ -123,11 +155,16 @@ impl Transport {
     /// Begins a unit with what is pushed next.
     pub(crate) fn begin_unit(&mut self, unit: u32) {
         self.unit = unit;
+        // The packet that is under way may go on in this unit, or have been cut off.
+        if !self.packet.is_empty() {
+            self.is_lost = true;
+            self.border = Some(self.packet.len());
+        }
     }
 
     pub(crate) fn push<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Result<(), RemuxError> {
         let mut input = input;
-        if !self.packet.is_empty() {
+        if !self.packet.is_empty() && !self.is_lost {
             let (part, rest) = input.split_at((PACKET - self.packet.len()).min(input.len()));
             self.packet.extend_from_slice(part);
             input = rest;
@@ -135,14 +172,68 @@ impl Transport {
             self.packet.clear();
             self.packet(&packet, sink)?;
         }
-        let mut packets = input.chunks_exact(PACKET);
-        for packet in &mut packets {
-            if let Some(packet) = packet.first_chunk() {
-                self.packet(packet, sink)?;
+        if !self.is_lost {
+            let rest = self.packets(input, sink)?;
+            self.packet.extend_from_slice(rest);
+            if !self.is_lost {
+                return Ok(());
             }
+        } else {
+            self.packet.extend_from_slice(input);
         }
-        self.packet.extend_from_slice(packets.remainder());
+        self.find(false, sink)
+    }
+
+    /// Takes packets up to where synchronisation is lost or the input ends; returns the rest.
+    fn packets<'a, S: Sink>(&mut self, input: &'a [u8], sink: &mut S) -> Result<&'a [u8], RemuxError> {
+        let mut rest = input;
+        while let Some((packet, after)) = rest.split_first_chunk::<PACKET>() {
+            if packet[0] != SYNC {
+                self.is_lost = true;
+                return Ok(rest);
+            }
+            self.packet(packet, sink)?;
+            rest = after;
+        }
+        self.is_lost = rest.first().is_some_and(|byte| *byte != SYNC);
+        Ok(rest)
+    }
+
+    /// Looks for the next packets in what is held, and takes them.
+    fn find<S: Sink>(&mut self, at_end: bool, sink: &mut S) -> Result<(), RemuxError> {
+        while self.is_lost && (self.packet.len() >= IN_STEP + self.border.unwrap_or(0) || at_end) {
+            let held = std::mem::take(&mut self.packet);
+            let border = self.border.take();
+            // The begin of a unit goes before what is left of the one before, but where that goes on.
+            let all = || (0..held.len()).find(|at| in_step(&held, *at, at_end));
+            let found = match border {
+                Some(_) if in_step(&held, 0, at_end) => Some(0),
+                Some(border) if in_step(&held, border, at_end) => Some(border),
+                _ => all(),
+            };
+            let lost = match found {
+                Some(at) => at,
+                None if at_end => held.len(),
+                None => held.len() - IN_STEP + 1,
+            };
+            self.skip(lost, sink);
+            let rest = held.get(lost..).unwrap_or(&[]);
+            if found.is_none() {
+                self.packet = rest.to_vec();
+                break;
+            }
+            self.is_lost = false;
+            self.packet = self.packets(rest, sink)?.to_vec();
+        }
         Ok(())
+    }
+
+    /// Passes bytes that belong to no packet.
+    fn skip<S: Sink>(&mut self, bytes: usize, sink: &mut S) {
+        if bytes > 0 && !self.tracks.is_empty() {
+            sink.damaged(0, self.offset, bytes as u64);
+        }
+        self.offset += bytes as u64;
     }
 
     /// Ends what shares a clock: what comes next has another one.
@@ -155,20 +246,17 @@ impl Transport {
     }
 
     pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
-        if !self.packet.is_empty() {
-            let bytes = self.offset + self.packet.len() as u64;
-            return Err(MediaError::TsTruncated { bytes }.into());
-        }
+        self.find(true, sink)?;
+        let left = std::mem::take(&mut self.packet).len();
+        self.skip(left, sink);
+        (self.is_lost, self.border) = (false, None);
         self.reset(sink)
     }
 
     fn packet<S: Sink>(&mut self, packet: &[u8; PACKET], sink: &mut S) -> Result<(), RemuxError> {
         let offset = self.offset;
         self.offset += PACKET as u64;
-        let [sync, b, c, d, body @ ..] = packet;
-        if *sync != SYNC {
-            return Err(MediaError::SyncLost { offset }.into());
-        }
+        let [_, b, c, d, body @ ..] = packet;
         let pid = u16::from(b & 0x1f) << 8 | u16::from(*c);
         let route = self.routes.get(usize::from(pid)).copied().unwrap_or(Route::None);
         if let Some(early) = self.early.as_mut().filter(|_| route == Route::None && d & 0x10 != 0) {
@@ -199,23 +287,54 @@ impl Transport {
                 self.is_partial |= !begins && stream.state == State::Idle && !payload.is_empty();
                 stream.payload(begins, payload, &mut self.clock, &mut self.tracks, sink)
             }
-            Route::Map => {
-                let map = match self.map.push(begins, payload) {
-                    Some(map) if map != self.last_map => map.to_vec(),
+            Route::Unknown(number) => {
+                if !begins {
+                    return Ok(());
+                }
+                let Some((elementary, kind)) = self.unknown.get(usize::from(number)).cloned() else {
+                    return Ok(());
+                };
+                self.is_partial |= self.early.as_ref().is_some_and(|early| early.contains(&pid));
+                let what = told_by_packet(kind, payload);
+                self.set_route(Some(pid), Route::None);
+                self.add(Elementary { what, ..elementary }, offset)?;
+                self.set_stream_routes();
+                if matches!(self.routes.get(usize::from(pid)), Some(Route::Stream(_))) {
+                    self.offset -= PACKET as u64;
+                    return self.packet(packet, sink);
+                }
+                Ok(())
+            }
+            Route::Map(number) => {
+                let Some((_, sections)) = self.maps.get_mut(usize::from(number)) else { return Ok(()) };
+                let map = match sections.push(begins, payload) {
+                    Some(map)
+                        if map != self.last_map && self.program.is_none_or(|program| program == pid) =>
+                    {
+                        map.to_vec()
+                    }
                     _ => return Ok(()),
                 };
                 if let Some(streams) = program::streams(&map)? {
-                    self.last_map = map;
+                    (self.last_map, self.program) = (map, Some(pid));
                     self.route(&streams, offset, sink)?;
                 }
                 Ok(())
             }
             Route::None => {
-                let found = self.association.push(begins, payload).and_then(program::map_pid);
-                if found.is_some() && found != self.map_pid {
-                    self.set_route(self.map_pid, Route::None);
-                    self.map_pid = found;
-                    self.set_route(found, Route::Map);
+                let Some(found) = self.association.push(begins, payload).and_then(program::map_pids) else {
+                    return Ok(());
+                };
+                if !found.iter().eq(self.maps.iter().map(|(pid, _)| pid)) {
+                    for pid in self.maps.iter().map(|(pid, _)| *pid).collect::<Vec<_>>() {
+                        self.set_route(Some(pid), Route::None);
+                    }
+                    // A number of a map has eight bits here, and no stream has more programs.
+                    self.maps = found.iter().take(255).map(|pid| (*pid, Sections::default())).collect();
+                    self.program = self.program.filter(|program| found.contains(program));
+                    for (number, pid) in (0..=254).zip(found) {
+                        self.set_route(Some(pid), Route::Map(number));
+                    }
                 }
                 Ok(())
             }
@@ -236,7 +355,8 @@ impl Transport {
         sink: &mut S,
     ) -> Result<(), RemuxError> {
         let stays = |stream: &Stream, codecs: &[Codec]| {
-            elementary.iter().any(|e| e.pid == stream.pid && codecs.get(stream.track) == Some(&e.codec))
+            let codec = codecs.get(stream.track).copied().map(What::Carried);
+            elementary.iter().any(|e| e.pid == stream.pid && Some(&e.what) == codec.as_ref())
         };
         for stream in &mut self.streams {
             if !stays(stream, &self.codecs) {
@@ -246,21 +366,60 @@ impl Transport {
                 *slot = Route::None;
             }
         }
+        for (known, _) in std::mem::take(&mut self.unknown) {
+            self.set_route(Some(known.pid), Route::None);
+        }
         let codecs = &self.codecs;
         self.streams.retain(|stream| stays(stream, codecs));
-        for Elementary { pid, codec, language } in elementary {
-            if self.streams.iter().any(|stream| stream.pid == *pid) || self.map_pid == Some(*pid) {
-                continue;
+        for one in elementary {
+            let is_map = self.maps.iter().any(|(pid, _)| *pid == one.pid);
+            if !is_map && !self.streams.iter().any(|stream| stream.pid == one.pid) {
+                self.is_partial |= matches!(one.what, What::Carried(_))
+                    && self.early.as_ref().is_some_and(|early| early.contains(&one.pid));
+                self.add(one.clone(), offset)?;
             }
-            let track = self.place(*codec, *language, offset)?;
-            self.is_partial |= self.early.as_ref().is_some_and(|early| early.contains(pid));
-            self.streams.push(Stream::new(*pid, track, *codec, self.extension));
         }
+        self.set_stream_routes();
+        Ok(())
+    }
+
+    fn set_stream_routes(&mut self) {
         for number in 0..self.streams.len() {
             let pid = self.streams.get(number).map(|stream| stream.pid);
             self.set_route(pid, Route::Stream(u8::try_from(number).unwrap_or(0)));
         }
+    }
+
+    /// Adds a stream of the program.
+    fn add(&mut self, elementary: Elementary, offset: u64) -> Result<(), RemuxError> {
+        let Elementary { pid, ref what, language } = elementary;
+        match what {
+            What::Carried(codec) => {
+                let track = self.place(*codec, language, offset)?;
+                self.streams.push(Stream::new(pid, track, *codec, self.extension));
+            }
+            What::Media(kind, what) => {
+                if self.wants.needs(*kind) {
+                    return Err(RemuxError::unsupported(what));
+                }
+                self.leave_out(pid, what, self.wants.misses(*kind));
+            }
+            What::Unknown(kind) => {
+                let number = u8::try_from(self.unknown.len()).unwrap_or(u8::MAX);
+                let kind = *kind;
+                self.unknown.push((elementary, kind));
+                self.set_route(Some(pid), Route::Unknown(number));
+            }
+            What::Data => self.leave_out(pid, "data", false),
+        }
         Ok(())
+    }
+
+    fn leave_out(&mut self, pid: u16, what: &str, is_missed: bool) {
+        let one = LeftOut { what: what.to_owned(), pid: Some(pid), is_missed };
+        if !self.left_out.contains(&one) && self.left_out.len() < MOST_TRACKS {
+            self.left_out.push(one);
+        }
     }
 
     /// Finds the track that a stream goes on with, or makes one.
@@ -288,12 +447,43 @@ impl Transport {
     }
 }
 
+/// Whether packets follow one another from a place on, as far as that can be seen.
+fn in_step(bytes: &[u8], at: usize, at_end: bool) -> bool {
+    let mut places = [at, at + PACKET, at + 2 * PACKET].into_iter();
+    places.all(|place| {
+        bytes
+            .get(place)
+            .map_or(at_end && place >= at + PACKET && bytes.len() >= at + PACKET, |byte| *byte == SYNC)
+    })
+}
+
+/// Tells by the begin of a packet what its elementary stream is (ISO/IEC 13818-1, table 2-22).
+fn told_by_packet(kind: u8, payload: &[u8]) -> What {
+    let unknown = |media| What::Media(media, format!("a stream of type 0x{kind:02x}"));
+    let body = payload.get(8).and_then(|len| payload.get(9 + usize::from(*len)..)).unwrap_or(&[]);
+    match payload {
+        [0, 0, 1, 0xe0..=0xef, ..] => unknown(Kind::Picture),
+        [0, 0, 1, 0xc0..=0xdf | 0xfd, ..] => unknown(Kind::Sound),
+        // Some multiplexers leave out what would tell.
+        [0, 0, 1, 0xbd, ..] => match body {
+            [0x0b, 0x77, _, _, _, f, ..] if f >> 3 > 10 => What::Carried(Codec::Audio(Container::Eac3)),
+            [0x0b, 0x77, ..] => What::Carried(Codec::Audio(Container::Ac3)),
+            [0x7f, 0xfe, 0x80, 0x01, ..] => What::Carried(Codec::Dts),
+            _ => What::Data,
+        },
+        _ => What::Data,
+    }
+}
+
 impl Stream {
     fn new(pid: u16, track: usize, codec: Codec, extension: Extension) -> Self {
         let data = match codec {
             Codec::Avc => Data::Pictures(Box::new(Pictures::avc())),
             Codec::Hevc => Data::Pictures(Box::new(Pictures::hevc())),
             Codec::Audio(container) => Data::Frames(Box::new(Frames::new(container, extension))),
+            Codec::Latm => Data::Frames(Box::new(Frames::latm())),
+            Codec::Opus(code) => Data::Frames(Box::new(Frames::opus(code))),
+            Codec::Dts => Data::Frames(Box::new(Frames::dts())),
         };
         let (header, state) = (Vec::new(), State::Idle);
         Self { pid, track, data, header, remaining: None, state, begin: (0, 0), last: None }

@@ -23,7 +23,7 @@ fn alone(input: &Input, bytes: &[u8]) -> Result<Vec<(usize, Vec<u8>, UnitTracks)
             continue;
         }
         let unit = &bytes[*begin..begins.get(number + 1).copied().unwrap_or(bytes.len())];
-        let mut remuxer = UnitRemuxer::new(input.takes, input.codecs.as_deref());
+        let mut remuxer = UnitRemuxer::new(input.takes, input.may_lack, input.codecs.as_deref());
         let mut out = Vec::new();
         for piece in unit.chunks(30_011) {
             out.extend(remuxer.push(piece)?);
@@ -187,7 +187,7 @@ fn what_is_not_whole_by_itself_is_found_out() {
     let (input, bytes) = input();
     let cut = input.units[1].offset as usize;
     let by_itself = |bytes: &[u8]| {
-        let mut remuxer = UnitRemuxer::new(input.takes, None);
+        let mut remuxer = UnitRemuxer::new(input.takes, input.may_lack, None);
         remuxer.push(bytes)?;
         remuxer.finish().map(drop)
     };
