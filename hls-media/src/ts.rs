@@ -3,7 +3,7 @@
 use crate::{MediaError, continuity::Continuity};
 
 pub(crate) const PACKET: usize = 188;
-const SYNC: u8 = 0x47;
+pub(crate) const SYNC: u8 = 0x47;
 
 /// Tells whether each packet in sight begins with the sync byte.
 pub(crate) fn is_packets(head: &[u8]) -> bool {

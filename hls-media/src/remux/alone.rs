@@ -25,7 +25,7 @@ const ROUND_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub struct UnitRemuxer {
     transport: Transport,
-    collector: Collector,
+    collector: Collector<Writer>,
 }
 
 /// The tracks that a unit has. Units of one output have to have the same.
@@ -46,14 +46,14 @@ pub struct UnitEnd {
 }
 
 #[derive(Debug)]
-struct Collector {
+pub(super) struct Collector<N> {
     takes: Takes,
     tracks: Vec<Track>,
     heard: Heard,
-    writer: Writer,
+    pub(super) notes: N,
     /// Bytes of the round that is under way.
     open: usize,
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     has_samples: bool,
     tables: u64,
     /// Something was no part of any sample.
@@ -78,17 +78,7 @@ impl UnitRemuxer {
     #[must_use]
     pub fn new(takes: Takes, may_lack: MayLack, codecs: Option<&str>) -> Self {
         let extension = codecs.map(Extension::of).unwrap_or_default();
-        let collector = Collector {
-            takes,
-            tracks: Vec::new(),
-            heard: Heard::default(),
-            writer: Writer::default(),
-            open: 0,
-            out: Vec::new(),
-            has_samples: false,
-            tables: 0,
-            has_skipped: false,
-        };
+        let collector = Collector::new(takes, Writer::default());
         Self { transport: Transport::alone(extension, Wants { takes, may_lack }), collector }
     }
 
@@ -116,7 +106,7 @@ impl UnitRemuxer {
         let (mut rest, tracks) = (self.collector.out, self.transport.codecs());
         let left_out = self.transport.left_out().to_vec();
         let beside = Beside { program: self.transport.program(), left_out };
-        rest.extend(self.collector.writer.finish(self.transport.tracks(), tracks, &beside));
+        rest.extend(self.collector.notes.finish(self.transport.tracks(), tracks, &beside));
         let tracks = UnitTracks(tracks.to_vec());
         Ok(UnitEnd { rest, tracks, tables: self.collector.tables, left_out: beside.left_out })
     }
@@ -130,8 +120,43 @@ impl UnitTracks {
     }
 }
 
-impl Collector {
+/// What is kept of samples whose data is collected.
+pub(super) trait Notes {
+    fn sample(&mut self, track: usize, is_video: bool, sample: &Sample, heard: Heard);
+    fn damaged(&mut self, track: usize, bytes: u64);
+    fn end_round(&mut self);
+}
+
+impl Notes for Writer {
+    fn sample(&mut self, track: usize, is_video: bool, sample: &Sample, heard: Heard) {
+        self.sample(track, is_video, sample, heard);
+    }
+
+    fn damaged(&mut self, track: usize, bytes: u64) {
+        self.damaged(track, bytes);
+    }
+
     fn end_round(&mut self) {
+        self.end_round();
+    }
+}
+
+impl<N: Notes> Collector<N> {
+    pub(super) fn new(takes: Takes, notes: N) -> Self {
+        Self {
+            takes,
+            tracks: Vec::new(),
+            heard: Heard::default(),
+            notes,
+            open: 0,
+            out: Vec::new(),
+            has_samples: false,
+            tables: 0,
+            has_skipped: false,
+        }
+    }
+
+    pub(super) fn end_round(&mut self) {
         if self.open == 0 {
             return;
         }
@@ -143,11 +168,11 @@ impl Collector {
             (track.whole, track.begun) = (0, None);
         }
         self.open = 0;
-        self.writer.end_round();
+        self.notes.end_round();
     }
 }
 
-impl Sink for Collector {
+impl<N: Notes> Sink for Collector<N> {
     fn data(&mut self, track: usize, bytes: &[u8]) {
         if self.tracks.len() <= track {
             self.tracks.resize_with(track + 1, Track::default);
@@ -178,7 +203,7 @@ impl Sink for Collector {
         self.tables += 4 + if sample.is_sync { 4 } else { 0 };
         self.tables += if offset != track.offset { 8 } else { 0 } + if step != track.step { 8 } else { 0 };
         (track.offset, track.step, track.last_dts) = (offset, step, sample.dts);
-        self.writer.sample(number, &info.handler == b"vide", &sample, self.heard);
+        self.notes.sample(number, &info.handler == b"vide", &sample, self.heard);
         track.whole = track.data.len();
         self.has_samples = true;
         self.open += sample.size as usize;
@@ -196,7 +221,7 @@ impl Sink for Collector {
     }
 
     fn damaged(&mut self, track: usize, _: u64, bytes: u64) {
-        self.writer.damaged(track, bytes);
+        self.notes.damaged(track, bytes);
     }
 }
 

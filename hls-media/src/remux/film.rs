@@ -12,6 +12,7 @@ use super::{
     program::Codec,
     record::{Event, Heard, Reader, Tracks},
     report::{LeftOut, Report},
+    run::RunRemuxer,
     sample::{Sample, Sink as _, TrackInfo},
     text::TextTrack,
 };
@@ -62,41 +63,77 @@ impl Film {
     pub fn unit(&mut self, number: usize, at: u64, len: u64, record: &[u8]) -> Result<(), RemuxError> {
         let differs = RemuxError::Differs { input: 0 };
         let (mut reader, tracks) = Reader::new(record).ok_or_else(|| differs.clone())?;
-        let timeline = self.input.units.get(number).map_or(0, |unit| unit.timeline);
-        if self.timeline.replace(timeline).is_some_and(|before| before != timeline) {
-            self.clock.reset();
-            self.tracks.iter_mut().for_each(|track| track.clock.reset());
+        let places = self.begin(&tracks, at)?;
+        let mut data = 0_u64;
+        while let Some(event) = reader.next()? {
+            data += self.event(&tracks, &places, event, Some(number))?;
         }
-        let places = self.places(&tracks, at)?;
+        self.recorder.end_round();
+        if data + record.len() as u64 != len { Err(differs) } else { Ok(()) }
+    }
+
+    /// Takes units that are no pieces, of which the first begins in the place of the unit that is next, and whose data lies in the
+    /// output from `at` on. Returns the rest of that data.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunRemuxer::push`](super::RunRemuxer::push), and where a track has another codec than in the units before.
+    pub fn run(&mut self, run: RunRemuxer, at: u64) -> Result<Vec<u8>, RemuxError> {
+        let (rest, run) = run.finish()?;
+        let (tracks, events): (Tracks, Vec<Event>) = run.into();
+        let places = self.begin(&tracks, at)?;
+        for event in events {
+            self.event(&tracks, &places, event, None)?;
+        }
+        self.recorder.end_round();
+        Ok(rest)
+    }
+
+    fn begin(&mut self, tracks: &Tracks, at: u64) -> Result<Vec<usize>, RemuxError> {
+        let places = self.places(tracks, at)?;
         for one in &tracks.beside.left_out {
             if !self.left_out.contains(one) {
                 self.left_out.push(one.clone());
             }
         }
         self.recorder.place(at);
-        let mut data = 0_u64;
-        while let Some(event) = reader.next()? {
-            let (track, sample, heard) = match event {
-                Event::Sample { track, sample, heard } => (track, sample, heard),
-                Event::Damaged { track, bytes } => {
-                    self.recorder.skipped(places.get(track).copied().unwrap_or(0), 0, bytes);
-                    continue;
-                }
-                Event::RoundEnd => {
-                    self.recorder.end_round();
-                    continue;
-                }
-            };
-            data += u64::from(sample.size);
-            let entries = tracks.infos.get(track).map(|info| &info.entries);
-            let entry = entries.and_then(|entries| entries.get(usize::from(sample.entry)));
-            let entry = entry.cloned().ok_or_else(|| differs.clone())?;
-            let unit = u32::try_from(number).unwrap_or(u32::MAX);
-            let place = places.get(track).copied().ok_or_else(|| differs.clone())?;
-            self.sample(place, entry, Sample { unit, ..sample }, heard)?;
+        Ok(places)
+    }
+
+    /// Takes an event of a unit, whose number the sample has where it is not said; returns how long the data of it is.
+    fn event(
+        &mut self,
+        tracks: &Tracks,
+        places: &[usize],
+        event: Event,
+        unit: Option<usize>,
+    ) -> Result<u64, RemuxError> {
+        let differs = || RemuxError::Differs { input: 0 };
+        let (track, mut sample, heard) = match event {
+            Event::Sample { track, sample, heard } => (track, sample, heard),
+            Event::Damaged { track, bytes } => {
+                self.recorder.skipped(places.get(track).copied().unwrap_or(0), 0, bytes);
+                return Ok(0);
+            }
+            Event::RoundEnd => {
+                self.recorder.end_round();
+                return Ok(0);
+            }
+        };
+        if let Some(number) = unit {
+            sample.unit = u32::try_from(number).unwrap_or(u32::MAX);
         }
-        self.recorder.end_round();
-        if data + record.len() as u64 != len { Err(differs) } else { Ok(()) }
+        let timeline = self.input.units.get(sample.unit as usize).map_or(0, |unit| unit.timeline);
+        if self.timeline.replace(timeline).is_some_and(|before| before != timeline) {
+            self.clock.reset();
+            self.tracks.iter_mut().for_each(|track| track.clock.reset());
+        }
+        let entries = tracks.infos.get(track).map(|info| &info.entries);
+        let entry = entries.and_then(|entries| entries.get(usize::from(sample.entry))).cloned();
+        let (entry, place) = entry.zip(places.get(track).copied()).ok_or_else(differs)?;
+        let len = u64::from(sample.size);
+        self.sample(place, entry, sample, heard)?;
+        Ok(len)
     }
 
     /// The tracks that those of a unit go on with: of the same codec and language, or at least of the same codec; new ones else.

@@ -46,6 +46,7 @@
 //! the one before. Holes stay holes, and all that is odd is in the [`Report`].
 
 mod aac;
+mod admission;
 mod alone;
 mod avc;
 mod bits;
@@ -75,6 +76,7 @@ mod program;
 mod record;
 mod remuxer;
 mod report;
+mod run;
 mod sample;
 mod sound;
 mod table;
@@ -82,6 +84,7 @@ mod text;
 mod timeline;
 mod transport;
 
+pub use admission::Admission;
 pub use alone::{UNIT_END, UnitEnd, UnitRemuxer, UnitTracks, record_len};
 pub use error::RemuxError;
 pub use film::{Film, FilmFront, Written};
@@ -89,5 +92,6 @@ pub use index::{Index, Indexed};
 pub use input::{Input, MayLack, Takes, Unit};
 pub use remuxer::{Remuxer, Step};
 pub use report::{Finding, Irregularity, LeftOut, Report};
+pub use run::RunRemuxer;
 pub use text::{TextCue, TextTrack};
 pub use timeline::Timeline;

@@ -10,6 +10,7 @@ use super::{
     order::{Order, Untimed},
     sample::{LARGEST_SAMPLE, Sample, Sink, TrackInfo},
 };
+use crate::fmp4::children;
 
 /// A packet of the elementary stream is looked through before its end when it has grown by this much.
 const LOOK_EVERY: usize = 256 << 10;
@@ -140,6 +141,19 @@ impl Pictures {
             waiting_bytes: 0,
             anchor: None,
             step: 0,
+        }
+    }
+
+    /// Takes the parameter sets of a sample entry.
+    pub(crate) fn prime(&mut self, entry: &[u8]) {
+        // A box header, and what all sample entries of pictures begin with.
+        let boxes = entry.get(8 + 78..).unwrap_or(&[]);
+        for (name, config) in children(boxes).map_while(Result::ok) {
+            match (&mut self.codec, &name) {
+                (Codec::Avc(avc), b"avcC") => avc.prime(config),
+                (Codec::Hevc(hevc), b"hvcC") => hevc.prime(config),
+                _ => {}
+            }
         }
     }
 

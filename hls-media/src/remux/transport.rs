@@ -9,13 +9,16 @@ use super::{
     input::Wants,
     pictures::{Pictures, Stamp},
     program::{self, Codec, Elementary, Kind, Sections, What},
+    record::Tracks,
     report::LeftOut,
     sample::{Sink, TrackInfo},
     sound::Extension,
 };
-use crate::{Container, ts::PACKET};
+use crate::{
+    Container,
+    ts::{PACKET, SYNC},
+};
 
-const SYNC: u8 = 0x47;
 const PIDS: usize = 0x2000;
 /// More tracks than any real program has.
 const MOST_TRACKS: usize = 32;
@@ -121,6 +124,30 @@ impl Transport {
     /// One that finds out whether what it is given can be taken apart by itself.
     pub(crate) fn alone(extension: Extension, wants: Wants) -> Self {
         Self { early: Some(HashSet::new()), ..Self::new(extension, wants) }
+    }
+
+    /// Begins behind a unit with these tracks: it may lack tables and parameter sets.
+    pub(crate) fn prime<S: Sink>(&mut self, before: &Tracks, sink: &mut S) -> Result<(), RemuxError> {
+        let Some((pid, map)) = &before.beside.program else { return Ok(()) };
+        self.maps = vec![(*pid, Sections::default())];
+        self.program = Some(*pid);
+        self.set_route(Some(*pid), Route::Map(0));
+        if let Some(streams) = program::streams(map)? {
+            self.last_map.clone_from(map);
+            self.route(&streams, 0, sink)?;
+        }
+        for stream in &mut self.streams {
+            let same = before
+                .codecs
+                .iter()
+                .zip(&before.infos)
+                .find(|(codec, _)| self.codecs.get(stream.track) == Some(codec));
+            let entry = same.and_then(|(_, info)| info.entries.last());
+            if let (Data::Pictures(pictures), Some(entry)) = (&mut stream.data, entry) {
+                pictures.prime(entry);
+            }
+        }
+        Ok(())
     }
 
     /// The PID of the program map that holds, and the map.
@@ -458,7 +485,7 @@ fn in_step(bytes: &[u8], at: usize, at_end: bool) -> bool {
 }
 
 /// Tells by the begin of a packet what its elementary stream is (ISO/IEC 13818-1, table 2-22).
-fn told_by_packet(kind: u8, payload: &[u8]) -> What {
+pub(crate) fn told_by_packet(kind: u8, payload: &[u8]) -> What {
     let unknown = |media| What::Media(media, format!("a stream of type 0x{kind:02x}"));
     let body = payload.get(8).and_then(|len| payload.get(9 + usize::from(*len)..)).unwrap_or(&[]);
     match payload {
