@@ -252,6 +252,9 @@ pub(crate) struct RareArgs {
     /// Finish without segments that can't be had: exit 4, and OUT.gaps.json says which; the same command again fills them
     #[arg(long)]
     pub(crate) allow_gaps: bool,
+    /// Finish an MP4 without the audio, video or subtitles that it can't hold: exit 4 says that something is missing
+    #[arg(long)]
+    pub(crate) allow_missing_tracks: bool,
     /// Write OUT.json beside the output: length and SHA-256 of the file and of every segment, for hls verify
     #[arg(long)]
     pub(crate) manifest: bool,

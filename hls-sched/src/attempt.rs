@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch};
+use hls_media::remux::Admission;
 use hls_media::{Configuration, Container};
-use hls_state::{Fingerprint, Mark};
+use hls_state::{Fingerprint, Hasher, Mark};
 use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
 
 use crate::assemble::{Assembler, Completion, Offer, Place};
@@ -23,7 +24,7 @@ use crate::kept::{Kept, request_for, waits_for_keys};
 use crate::keys::Keys;
 use crate::meter::Meters;
 use crate::pace::{Account, Pacer};
-use crate::piece::{Agreed, begin_of};
+use crate::piece::{Agreed, Judged, begin_of, refused};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
 use crate::planner::LARGEST_HEDGE;
@@ -57,7 +58,12 @@ pub(crate) struct Transport {
     pub(crate) pacer: Pacer,
     pub(crate) meters: Meters,
     pub(crate) buffers: Buffers,
+    /// Audio, video and subtitles that are in no output, although somebody may miss them.
+    pub(crate) missing: Missing,
 }
+
+/// What is in no output, in words.
+pub(crate) type Missing = Arc<Mutex<Vec<String>>>;
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -99,6 +105,10 @@ pub(crate) struct Done {
 pub(crate) struct Way {
     /// Over a connection of its own.
     pub(crate) fresh: bool,
+    /// What is handed on is the unit as it comes, also where pieces are made of others.
+    pub(crate) as_it_comes: bool,
+    /// No piece could be made of some units of the track.
+    pub(crate) may_be_unfit: bool,
     pub(crate) gauge: Arc<Gauge>,
 }
 
@@ -151,7 +161,7 @@ impl Shared {
         give_way: oneshot::Receiver<()>,
     ) -> Result<Done, Failed> {
         let ended = tokio::select! {
-            ended = self.fetch_unit(place, attempt, &mut begun, &way) => ended.map_err(Some),
+            ended = self.fetch_unit(place, attempt, &mut begun, way) => ended.map_err(Some),
             Ok(()) = give_way => Err(None),
         };
         ended.map_err(|error| {
@@ -172,8 +182,7 @@ impl Shared {
         let fetching = async {
             let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
             let (memory, report) = (Memory::default(), |retry| self.report(retry));
-            let (whole, bytes) = self.transport.unit(track, &unit, &memory, report, &mut None, &way).await?;
-            self.judge(place, track, &unit, &whole).await?;
+            let (whole, bytes) = self.whole((place, track, &unit), &memory, report, &mut None, way).await?;
             let begin = begin_of(place, track, &whole);
             begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
             let beside = Some((memory.chunks(), whole.hash));
@@ -186,10 +195,42 @@ impl Shared {
         ended.map_err(|error| Failed { error, begun: None })
     }
 
+    /// A unit that is whole and judged. One that no piece can be made of is handed on as it came.
+    async fn whole(
+        &self,
+        (place, track, unit): (Place, &Track, &Unit),
+        sink: &impl Sink,
+        report: impl Fn(Retry),
+        begun: &mut Option<Begun>,
+        way: Way,
+    ) -> Result<(Whole, u64), Error> {
+        let Some(checks) = self.checks.get(usize::from(place.track)) else {
+            return Err(internal("a track outside the plan"));
+        };
+        let (as_it_comes, may_be_unfit) = (checks.pieces.is_unfit(place.index), checks.pieces.has_unfit());
+        let mut way = Way { as_it_comes, may_be_unfit, ..way };
+        loop {
+            let (mut whole, bytes) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
+            checks.judge(track, unit, &whole)?;
+            let judged = checks.pieces.judge(place, &track.name(unit), whole.piece.as_ref())?;
+            self.judge(place, track, unit, &whole).await?;
+            if judged == Judged::Taken {
+                return Ok((whole, bytes));
+            }
+            sink.start_over();
+            if let Some(kept) = whole.as_it_came.take() {
+                let (mut hasher, len) = (Hasher::default(), kept.len() as u64);
+                hasher.update(&kept);
+                sink.take(kept.into()).await?;
+                sink.ready().await;
+                return Ok((Whole { hash: hasher.finish(), piece: None, ..whole }, len));
+            }
+            way.as_it_comes = true;
+        }
+    }
+
     async fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
         let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(()) };
-        checks.judge(track, unit, whole)?;
-        checks.pieces.judge(place, &track.name(unit), whole)?;
         // One picture of each segment lasts as long as anyone likes.
         if unit.is_init || track.media().i_frames_only {
             return Ok(());
@@ -241,14 +282,13 @@ impl Shared {
         place: Place,
         attempt: u64,
         begun: &mut Option<Begun>,
-        way: &Way,
+        way: Way,
     ) -> Result<Done, Error> {
         let started = Instant::now();
         let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
-        let (whole, bytes) = self.transport.unit(track, &unit, &slot, report, begun, way).await?;
-        self.judge(place, track, &unit, &whole).await?;
+        let (whole, bytes) = self.whole((place, track, &unit), &slot, report, begun, way).await?;
         let begin = begin_of(place, track, &whole);
         let completion = self.assemble(|assembler| {
             begin.into_iter().for_each(|begin| assembler.begins_at(place, begin));
@@ -363,7 +403,13 @@ impl Transport {
         unit: &Unit,
         report: impl Fn(Retry),
     ) -> Result<(Fingerprint, u64), Error> {
-        self.unit(track, unit, &Nowhere, report, &mut None, &Way::default())
+        let (whole, bytes) = self.unit(track, unit, &Nowhere, &report, &mut None, &Way::default()).await?;
+        if !matches!(whole.piece, Some(Err(_))) {
+            return Ok((whole.hash, bytes));
+        }
+        // It was kept as it came.
+        let way = Way { as_it_comes: true, ..Way::default() };
+        self.unit(track, unit, &Nowhere, &report, &mut None, &way)
             .await
             .map(|(whole, bytes)| (whole.hash, bytes))
     }
@@ -439,7 +485,8 @@ impl Transport {
             let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
             let decryptor = key.as_deref().zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
             let pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
-            let pipeline = pipeline.into_pieces(track.pieces.as_ref());
+            let pieces = track.pieces.as_ref().filter(|_| !way.as_it_comes);
+            let pipeline = pipeline.into_pieces(pieces, way.may_be_unfit).admitting(track.mp4);
             // An initialization section is looked at as a whole.
             let etag = answer.strong_etag.clone().filter(|_| !unit.is_init);
             Begun::new(pipeline, &unit.url, etag)
@@ -534,6 +581,9 @@ impl TrackChecks {
         if !unit.is_init {
             return Ok(());
         }
+        let name = track.name(unit);
+        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
+        Admission::new(track.mp4).init(&whole.copy).map_err(|error| at(refused(&name, &error)))?;
         let has_to_agree = self.is_one(track);
         let configuration = match Configuration::from_init(&whole.copy) {
             Ok(configuration) => configuration,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hls_fetch::{Fetch, RetryPolicy};
+use hls_media::remux::MayLack;
 use hls_parse::DateTime;
 use hls_state::Durability;
 use url::Url;
@@ -93,6 +94,7 @@ pub(crate) struct Config {
     pub(crate) manifest: bool,
     pub(crate) keep_free: Option<u64>,
     pub(crate) allow_gaps: bool,
+    pub(crate) allow_missing_tracks: bool,
     pub(crate) options: Vec<String>,
     pub(crate) remembered: Option<Vec<String>>,
     #[cfg(feature = "client")]
@@ -139,6 +141,15 @@ impl Config {
             audio_only: self.wants_sound_alone(),
             video_only: self.video_only,
             subtitles_only: self.name_says(product::is_text),
+        }
+    }
+
+    /// What an MP4 may be without, where it can't hold it.
+    pub(crate) fn may_lack(&self) -> MayLack {
+        match (self.allow_missing_tracks, &self.subtitles) {
+            (true, _) => MayLack::Tracks,
+            (false, Wanted::None) => MayLack::Subtitles,
+            (false, _) => MayLack::Nothing,
         }
     }
 

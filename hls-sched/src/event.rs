@@ -234,6 +234,9 @@ pub struct Finished {
     pub retries: u64,
     /// What is missing, in order; never anything unless [`allow_gaps`](crate::JobBuilder::allow_gaps) was said.
     pub gaps: Vec<Gap>,
+    /// Audio, video and subtitles that are in no output; never anything unless
+    /// [`allow_missing_tracks`](crate::JobBuilder::allow_missing_tracks) was said.
+    pub missing_tracks: Vec<String>,
     /// Since the start.
     pub elapsed: Duration,
     /// Why a recording of a live stream has ended; `None` of any other download.

@@ -49,6 +49,7 @@ impl JobBuilder {
             manifest: false,
             keep_free: None,
             allow_gaps: false,
+            allow_missing_tracks: false,
             options: Vec::new(),
             remembered: None,
             #[cfg(feature = "client")]
@@ -224,6 +225,14 @@ impl JobBuilder {
     /// again fills them where it can. Else the first such segment ends the job.
     pub fn allow_gaps(mut self, allow_gaps: bool) -> Self {
         self.0.allow_gaps = allow_gaps;
+        self
+    }
+
+    /// Leaves audio, video and subtitles out that an MP4 can't hold; without it, they are an error as soon as they are seen.
+    /// [`Finished::missing_tracks`](crate::Finished::missing_tracks) tells of them.
+    #[must_use]
+    pub fn allow_missing_tracks(mut self, allow: bool) -> Self {
+        self.0.allow_missing_tracks = allow;
         self
     }
 

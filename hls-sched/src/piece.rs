@@ -1,50 +1,126 @@
 //! Pieces of an MP4: whether what was made of a unit goes with the others, and where they begin.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
-use hls_media::remux::{FilmFront, UnitTracks};
-use hls_state::Fingerprint;
+use hls_media::remux::{FilmFront, RemuxError, UnitTracks};
 
 use crate::assemble::Place;
-use crate::doubt::{Arrival, Doubts};
 use crate::error::{Error, Kind};
-use crate::pipeline::Whole;
+use crate::pipeline::{Piece, Whole};
 use crate::plan::Track;
 
 /// The code of an error: units can't be put into the output one by one.
 pub(crate) const NOT_ALONE: &str = "remux.not_alone";
+/// Where no unit has become a piece and so many have not, none will.
+const MOST_UNFIT: usize = 2;
 
 /// What all pieces of a track have to agree on.
 #[derive(Debug, Default)]
-pub(crate) struct Agreed {
-    /// Their tracks.
-    pub(crate) tracks: OnceLock<UnitTracks>,
-    /// Units that no piece could be made of.
-    unfit: Doubts,
+pub(crate) struct Agreed(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Their tracks; `None`: there is no piece yet.
+    tracks: Option<UnitTracks>,
+    /// Units that no piece can be made of: they are kept as they come.
+    unfit: Vec<u64>,
+}
+
+/// What becomes of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// It is in the output as it was handed on.
+    Taken,
+    /// It has to be kept as it came, beside the pieces.
+    AsItCame,
 }
 
 impl Agreed {
-    /// Whether the piece that was made of a unit goes with the others. Where a unit is none by itself, it may not be all of
-    /// it; when the same comes again, it is.
-    pub(crate) fn judge(&self, place: Place, name: &str, whole: &Whole) -> Result<(), Error> {
-        let why = match &whole.piece {
-            None => return Ok(()),
-            Some(Ok(piece)) if *self.tracks.get_or_init(|| piece.tracks.clone()) == piece.tracks => {
-                return Ok(());
-            }
-            Some(Ok(_)) => "its tracks are others than those before".to_owned(),
-            Some(Err(error)) if self.unfit.note(place, Fingerprint(0)) == Arrival::First => {
-                return Err(Error::content("content.damaged", format!("{name}: {error}")));
-            }
-            Some(Err(error)) => error.to_string(),
-        };
-        Err(Error::new(Kind::Internal, NOT_ALONE, format!("{name}: {why}")).finally())
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// An earlier run has made pieces with these tracks.
+    pub(crate) fn known(&self, tracks: UnitTracks) {
+        self.state().tracks.get_or_insert(tracks);
+    }
+
+    /// Whether a unit is kept as it comes.
+    pub(crate) fn is_unfit(&self, index: u64) -> bool {
+        self.state().unfit.contains(&index)
+    }
+
+    /// Whether a unit of the track may have to be kept as it comes.
+    pub(crate) fn has_unfit(&self) -> bool {
+        !self.state().unfit.is_empty()
+    }
+
+    /// Whether the piece that was made of a unit goes with the others.
+    ///
+    /// # Errors
+    /// What the unit shows can't be in the output, or no unit can be put into it one by one.
+    pub(crate) fn judge(
+        &self,
+        place: Place,
+        name: &str,
+        piece: Option<&Result<Piece, RemuxError>>,
+    ) -> Result<Judged, Error> {
+        let mut state = self.state();
+        let error = match piece {
+            None => return Ok(Judged::Taken),
+            Some(Ok(piece)) => {
+                let joined = match &mut state.tracks {
+                    Some(tracks) => tracks.join(&piece.tracks),
+                    none => {
+                        *none = Some(piece.tracks.clone());
+                        Ok(())
+                    }
+                };
+                return joined.map(|()| Judged::Taken).map_err(|error| refused(name, &error));
+            }
+            Some(Err(error)) if is_refusal(error) => return Err(refused(name, error)),
+            Some(Err(error)) => error,
+        };
+        if !state.unfit.contains(&place.index) {
+            state.unfit.push(place.index);
+        }
+        if state.tracks.is_none() && (place.index == 0 || state.unfit.len() >= MOST_UNFIT) {
+            return Err(Error::new(Kind::Internal, NOT_ALONE, format!("{name}: {error}")).finally());
+        }
+        Ok(Judged::AsItCame)
+    }
+}
+
+/// Whether nothing that comes later can make it right.
+pub(crate) fn is_refusal(error: &RemuxError) -> bool {
+    matches!(
+        error,
+        RemuxError::Encrypted { .. } | RemuxError::Unsupported { .. } | RemuxError::Changes { .. }
+    )
+}
+
+/// What a unit shows that can't be in the output.
+pub(crate) fn refused(name: &str, error: &RemuxError) -> Error {
+    let message = format!("{name}: {error}");
+    let made = match error {
+        RemuxError::Encrypted { .. } => {
+            return Error::new(Kind::Playlist, "media.encrypted", message)
+                .why("the media are encrypted, and the playlist names no key for them")
+                .next("take another variant, or a link that says how they are encrypted")
+                .finally();
+        }
+        RemuxError::Changes { .. } => Error::new(Kind::Playlist, error.code(), message)
+            .why("players expect a track of an MP4 to keep its codec"),
+        _ => Error::new(Kind::Playlist, error.code(), message).why("no place for it in an MP4 is known here"),
+    };
+    made.next("a name in .ts keeps all that comes; --allow-missing-tracks leaves out what can't be kept")
+        .finally()
 }
 
 /// Where the pieces of a track begin, by the first of them.
 pub(crate) fn begin_of(place: Place, track: &Track, whole: &Whole) -> Option<u64> {
-    let (0, Some(Ok(piece))) = (place.index, &whole.piece) else { return None };
+    let pieces = track.pieces.as_ref().filter(|_| place.index == 0)?;
+    let Some(Ok(piece)) = &whole.piece else { return Some(pieces.room) };
     let first = (piece.tables, track.unit(0)?.duration.as_secs_f64());
     Some(FilmFront::room(track.duration().as_secs_f64(), Some(first)))
 }

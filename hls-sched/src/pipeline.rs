@@ -2,14 +2,17 @@
 
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, DecryptError, Iv};
-use hls_media::remux::{RemuxError, UnitRemuxer, UnitTracks};
+use hls_media::remux::{Admission, MayLack, RemuxError, Takes, UnitRemuxer, UnitTracks};
 use hls_media::{MediaError, Summary, Verifier};
 use hls_state::{Fingerprint, Hasher};
 
 use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
+use crate::piece::refused;
 use crate::plan::Pieces;
 
+/// A unit that may be no piece is kept up to this size.
+const LARGEST_KEPT: usize = 2 << 20;
 /// Initialisation sections are kept for comparison up to this size.
 pub(crate) const LARGEST_INIT: usize = 4 << 20;
 
@@ -24,6 +27,8 @@ pub(crate) struct Whole {
     pub(crate) copy: Vec<u8>,
     /// The piece that was made of it, or why none could be.
     pub(crate) piece: Option<Result<Piece, RemuxError>>,
+    /// All of it as it came, where no piece could be made of it and it was kept.
+    pub(crate) as_it_came: Option<Vec<u8>>,
 }
 
 /// What is known of a piece of an MP4.
@@ -45,6 +50,10 @@ pub(crate) struct Pipeline {
     buffers: Buffers,
     /// The output gets a piece of an MP4. An error is told at the end: first it has to be verified that all of it came.
     remuxer: Option<Result<Box<UnitRemuxer>, RemuxError>>,
+    /// The unit as it comes, in case that no piece can be made of it.
+    as_it_came: Option<Vec<u8>>,
+    /// Looks at the begin; `None`: all is seen.
+    admission: Option<Admission>,
 }
 
 impl Pipeline {
@@ -56,13 +65,21 @@ impl Pipeline {
     ) -> Self {
         let copy = keep_copy.then(Vec::new);
         let (verifier, hasher) = (Verifier::new(), Hasher::default());
-        Self { decryptor, verifier, hasher, copy, subject, buffers, remuxer: None }
+        let (as_it_came, admission) = (None, None);
+        Self { decryptor, verifier, hasher, copy, subject, buffers, remuxer: None, as_it_came, admission }
     }
 
     /// What is handed on is not what comes, but pieces.
-    pub(crate) fn into_pieces(mut self, pieces: Option<&Pieces>) -> Self {
-        let remuxer = |p: &Pieces| Ok(Box::new(UnitRemuxer::new(p.takes, p.codecs.as_deref())));
+    pub(crate) fn into_pieces(mut self, pieces: Option<&Pieces>, keeps: bool) -> Self {
+        let remuxer = |p: &Pieces| Ok(Box::new(UnitRemuxer::new(p.takes, p.may_lack, p.codecs.as_deref())));
         self.remuxer = pieces.map(remuxer);
+        self.as_it_came = (keeps && pieces.is_some()).then(Vec::new);
+        self
+    }
+
+    /// What the begin of the unit tells is an error at once. `mp4`: what an MP4 is made of it.
+    pub(crate) fn admitting(mut self, mp4: Option<(Takes, MayLack)>) -> Self {
+        self.admission = Some(Admission::new(mp4));
         self
     }
 
@@ -124,14 +141,28 @@ impl Pipeline {
                 Piece { tracks: end.tracks, tables: end.tables }
             }));
         }
-        Ok(Whole { rest, hash: self.hasher.finish(), summary, copy: self.copy.unwrap_or_default(), piece })
+        let (copy, hash) = (self.copy.unwrap_or_default(), self.hasher.finish());
+        let as_it_came = self.as_it_came.filter(|_| matches!(piece, Some(Err(_))));
+        Ok(Whole { rest, hash, summary, copy, piece, as_it_came })
     }
 
     fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
         if plain.is_empty() {
             return Ok(None);
         }
+        if let Some(admission) = &mut self.admission {
+            admission.push(&plain).map_err(|error| refused(&self.subject, &error))?;
+            if admission.is_done() {
+                self.admission = None;
+            }
+        }
         self.verifier.push(&plain).map_err(|e| self.not_media(&e))?;
+        if self.as_it_came.as_ref().is_some_and(|kept| kept.len() + plain.len() > LARGEST_KEPT) {
+            self.as_it_came = None;
+        }
+        if let Some(kept) = &mut self.as_it_came {
+            kept.extend_from_slice(&plain);
+        }
         let plain = match &mut self.remuxer {
             None => plain,
             Some(remuxer) => match remuxer.as_mut().map(|remuxer| remuxer.push(&plain)) {

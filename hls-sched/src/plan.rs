@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hls_fetch::ByteRange;
-use hls_media::remux::Takes;
+use hls_media::remux::{MayLack, Takes};
 use hls_parse::{Encryption, Media, Segment};
 use hls_state::Hasher;
 use url::Url;
@@ -32,12 +32,16 @@ pub(crate) struct Track {
     pub(crate) bandwidth: Option<u64>,
     /// What the output holds of a unit is not its bytes.
     pub(crate) pieces: Option<Pieces>,
+    /// What an MP4 takes that is made of it, and what it may be without; `None`: none is made.
+    pub(crate) mp4: Option<(Takes, MayLack)>,
 }
 
 /// How units become pieces of an MP4, each by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pieces {
     pub(crate) takes: Takes,
+    /// What it may be without, where an MP4 can't hold it.
+    pub(crate) may_lack: MayLack,
     /// The `CODECS` of the playlist.
     pub(crate) codecs: Option<String>,
     /// Where the first of them begins, in bytes.
@@ -140,7 +144,17 @@ impl Track {
             units.push(n);
         }
         let media = RwLock::new(Arc::new(media));
-        Ok(Self { label, media, units, inits, growing: None, is_partial: false, bandwidth, pieces: None })
+        Ok(Self {
+            label,
+            media,
+            units,
+            inits,
+            growing: None,
+            is_partial: false,
+            bandwidth,
+            pieces: None,
+            mp4: None,
+        })
     }
 
     /// A track of a stream that grows, without any unit yet.
@@ -151,7 +165,17 @@ impl Track {
         refuse_unreadable(&media)?;
         let (units, inits, growing) = (Vec::new(), Vec::new(), Some(RwLock::default()));
         let media = RwLock::new(Arc::new(media));
-        Ok(Self { label, media, units, inits, growing, is_partial: false, bandwidth, pieces: None })
+        Ok(Self {
+            label,
+            media,
+            units,
+            inits,
+            growing,
+            is_partial: false,
+            bandwidth,
+            pieces: None,
+            mp4: None,
+        })
     }
 
     /// The first segment of each timeline alone, and the last one where another timeline follows, with the sections they

@@ -11,17 +11,18 @@ mod source;
 mod units;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use hls_media::Container;
-use hls_media::remux::{Finding, Index, RemuxError, Takes};
+use hls_media::remux::{Finding, Index, LeftOut, RemuxError, Takes};
 use hls_state::{Layout, Making, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::attempt::Missing;
 use crate::config::Format;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Joining};
@@ -101,13 +102,8 @@ pub(crate) fn outputs_of(format: Format, path: &Path, selection: &Selection) -> 
     };
     let is_text = |chosen: &Chosen| chosen.role == Role::Subtitles && chosen.container == Container::WebVtt;
     if is_mp4 {
-        // Where nothing has to be changed, nothing is: the bytes stay those of the server.
-        let is_one = |one: &Chosen| {
-            one.container == Container::Fmp4 && !one.track.has_several_inits() && !is_partly_taken(one)
-        };
-        let is_plain = selection.films.iter().all(|film| film.tracks.len() == 1) && chosen.iter().all(is_one);
         let is_text = chosen.iter().all(is_text);
-        return if is_plain || is_text { Outputs::Joined } else { Outputs::Made(Made::Mp4) };
+        return if is_text { Outputs::Joined } else { Outputs::Made(Made::Mp4) };
     }
     if format != Format::Auto || chosen.is_empty() {
         return Outputs::Joined;
@@ -117,6 +113,15 @@ pub(crate) fn outputs_of(format: Format, path: &Path, selection: &Selection) -> 
         None if chosen.len() > 1 && chosen.iter().any(is_text) => Outputs::Beside,
         None => Outputs::Joined,
     }
+}
+
+/// Whether an older release would have joined a film that is made into an MP4 now: one track of fragmented MP4 with one
+/// initialization section.
+pub(crate) fn was_joined(selection: &Selection) -> bool {
+    let is_one = |one: &Chosen| {
+        one.container == Container::Fmp4 && !one.track.has_several_inits() && !is_partly_taken(one)
+    };
+    selection.films.iter().all(|film| film.tracks.len() == 1) && selection.chosen.iter().all(is_one)
 }
 
 /// Whether something that may be in the segments is not wanted.
@@ -143,6 +148,7 @@ pub(crate) struct Step {
     pub(crate) manifest: Option<Manifest>,
     /// Has indexed the tracks while they grew.
     pub(crate) ahead: Option<Ahead>,
+    pub(crate) missing: Missing,
 }
 
 /// What the manifest needs to know.
@@ -367,8 +373,25 @@ impl Told<'_> {
         tell_findings(self.events, label, findings, more);
     }
 
+    /// Says which streams are no tracks of the output, and notes those that somebody may miss.
+    fn left_out(&self, missing: &Missing, left_out: &[LeftOut]) {
+        tell_left_out(self.events, missing, left_out);
+    }
+
     fn warn(&self, kind: &'static str, message: String) {
         let _ = self.events.send(Event::Warning { kind, message });
+    }
+}
+
+/// Says which streams are no tracks of an output, and notes those that somebody may miss.
+fn tell_left_out(events: &mpsc::UnboundedSender<Event>, missing: &Missing, left_out: &[LeftOut]) {
+    let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+    for LeftOut { what, .. } in left_out.iter().filter(|one| one.is_missed) {
+        if !missing.contains(what) {
+            missing.push(what.clone());
+            let message = format!("{what} is not in the output: no place for it in an MP4 is known here");
+            let _ = events.send(Event::Warning { kind: "tracks", message });
+        }
     }
 }
 

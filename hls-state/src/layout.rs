@@ -48,6 +48,18 @@ impl Layout {
         format!("{TRACK}{number}.{extension}")
     }
 
+    /// Whether a file in the folder of a job is called as its tracks are.
+    #[must_use]
+    pub fn is_track_name(name: &std::ffi::OsStr) -> bool {
+        name.to_str().is_some_and(is_track)
+    }
+
+    /// Whether an earlier run has left a log.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        self.log().exists() || self.gapped_log().exists()
+    }
+
     /// What is made of tracks; empty where nothing is.
     #[must_use]
     pub fn made(&self) -> &[PathBuf] {

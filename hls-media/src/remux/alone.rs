@@ -113,6 +113,27 @@ impl UnitRemuxer {
 }
 
 impl UnitTracks {
+    /// Takes the tracks of another unit of the same output too.
+    ///
+    /// # Errors
+    ///
+    /// [`RemuxError::Changes`]: a track goes on with another codec.
+    pub fn join(&mut self, other: &Self) -> Result<(), RemuxError> {
+        let mut free = self.0.clone();
+        for codec in &other.0 {
+            if let Some(at) = free.iter().position(|known| known == codec) {
+                free.remove(at);
+                continue;
+            }
+            if let Some(known) = free.iter().find(|known| known.is_video() == codec.is_video()) {
+                let (from, to) = (known.name().to_owned(), codec.name().to_owned());
+                return Err(RemuxError::Changes { offset: 0, what: "codec", from, to });
+            }
+            self.0.push(*codec);
+        }
+        Ok(())
+    }
+
     /// Reads them from the record of a unit; `None`: it is none.
     #[must_use]
     pub fn of_record(record: &[u8]) -> Option<Self> {

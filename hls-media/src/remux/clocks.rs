@@ -38,7 +38,7 @@ pub(super) struct Shared(pub(super) Vec<(Stretch, i64)>);
 
 /// Something about clocks that had to be decided against what a stream says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decided {
+pub(crate) enum Decided {
     /// The discontinuity numbers of an input contradict its timestamps.
     Numbers { input: usize },
     /// The timestamps of an input are so far off those of the others that the playlist was followed, in flicks.

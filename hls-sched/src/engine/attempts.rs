@@ -56,7 +56,7 @@ impl Engine {
             return;
         }
         let gauge = Arc::new(Gauge::default());
-        let way = Way { fresh, gauge: Arc::clone(&gauge) };
+        let way = Way { fresh, gauge: Arc::clone(&gauge), ..Way::default() };
         let (give_way, told) = oneshot::channel();
         let abort = if hedge {
             self.running.spawn(async move {

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::also::Also;
+use crate::attempt::Missing;
 use crate::kept::Kept;
 use crate::live::{Following, Window};
 use crate::piece::NOT_ALONE;
@@ -34,6 +35,7 @@ pub(crate) async fn run(
         pacer: Pacer::new(config.rate),
         meters: Meters::default(),
         buffers: Buffers::default(),
+        missing: Missing::default(),
     });
     let reader = config.also.lock().unwrap_or_else(PoisonError::into_inner).take();
     let also = reader.map(|reader| Also::start(reader, events.clone())).transpose();
@@ -98,6 +100,10 @@ async fn parts(
         }
     }
     result?;
+    if let Some(whole) = &mut whole {
+        whole.missing_tracks =
+            std::mem::take(&mut *transport.missing.lock().unwrap_or_else(PoisonError::into_inner));
+    }
     whole.ok_or_else(|| Error::new(Kind::Internal, "internal", "nothing was done"))
 }
 
@@ -196,6 +202,14 @@ impl Part {
         let (mut tracks, mut sources): (Vec<_>, Vec<_>) =
             chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));
+        for (n, (track, about)) in tracks.iter_mut().zip(&abouts).enumerate() {
+            let is_made = |product: &product::Product| {
+                product.made == product::Made::Mp4 && product.tracks.contains(&n)
+            };
+            let is_text = texts.get(n).copied().unwrap_or(false);
+            let is_mp4 = ends.pieces.is_some() || ends.products.iter().any(is_made) && !is_text;
+            track.mp4 = is_mp4.then_some((about.takes, about.may_lack));
+        }
         let how = (is_live, self.whole_tracks);
         let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how).await?;
         for message in &recovered.warnings {
@@ -258,6 +272,7 @@ impl Part {
             resumed_segments,
             retries: transport.meters.retries(),
             gaps: Vec::new(),
+            missing_tracks: Vec::new(),
             elapsed: started.elapsed(),
             stopped_by: None,
         };
@@ -277,6 +292,7 @@ impl Part {
             manifest: manifest(),
             events: events.clone(),
             refused: Arc::clone(&refused),
+            missing: Arc::clone(&transport.missing),
         });
         let grows_at = outputs.first().and_then(|_| ends.layout()).map(|layout| layout.part(0));
         let step = making.filter(|_| !recovered.made).map(|making| product::Step {
@@ -291,6 +307,7 @@ impl Part {
             is_quiet: false,
             manifest: manifest(),
             ahead: None,
+            missing: Arc::clone(&transport.missing),
         });
         let about = (config.manifest && !outputs.is_empty() && is_joined).then(|| About {
             outputs: outputs.clone(),
@@ -374,7 +391,7 @@ impl Part {
         }
         if let Some(about) = film {
             let known = film::tracks_of(&about.output, &about.placed);
-            checks.iter().zip(known).for_each(|(checks, known)| drop(checks.pieces.tracks.set(known)));
+            checks.iter().zip(known).for_each(|(checks, known)| checks.pieces.known(known));
             store = Box::new(Watched::new(store, Filmed::new(about)));
         }
         let mut step = step;

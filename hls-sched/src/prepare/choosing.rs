@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hls_media::Container;
-use hls_media::remux::Takes;
+use hls_media::remux::{MayLack, Takes};
 use hls_parse::{Media, Multivariant, Parsed, Playlist, Rendition};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -51,6 +51,8 @@ pub(crate) struct About {
     pub(crate) is_default: bool,
     pub(crate) codecs: Option<String>,
     pub(crate) takes: Takes,
+    /// What an MP4 may be without, where it can't hold it.
+    pub(crate) may_lack: MayLack,
     /// By the playlist there is no sound in its segments.
     pub(crate) has_no_sound: bool,
 }
@@ -193,6 +195,7 @@ pub(crate) async fn choose(
     for (part, media) in needed.parts.into_iter().zip(loaded) {
         chosen.push(part.chosen(config, &playlist, &choices, media, goes_on)?);
     }
+    chosen.iter_mut().for_each(|chosen| chosen.about.may_lack = config.may_lack());
     if chosen.iter().any(|chosen| chosen.track.is_growing()) {
         leave_clocks_out(&mut chosen, &mut films);
     }
@@ -228,7 +231,7 @@ fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Err
         track,
         source,
         container,
-        about: About { is_default: true, takes, ..About::default() },
+        about: About { is_default: true, takes, may_lack: config.may_lack(), ..About::default() },
         role: if is_text { Role::Subtitles } else { Role::Main },
         has_pictures: takes != Takes::Sound && !is_text,
         height: None,
@@ -368,6 +371,7 @@ fn side<'m>(
             is_default,
             codecs: variant.codecs.clone(),
             takes: Takes::All,
+            may_lack: MayLack::default(),
             has_no_sound: false,
         },
         bandwidth: None,

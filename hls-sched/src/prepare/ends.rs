@@ -92,6 +92,13 @@ pub(crate) fn outputs(
         }
     };
     let kind = product::outputs_of(config.format, &path, selection);
+    // What an older release has begun is finished as it was begun.
+    let kind = match kind {
+        Outputs::Made(Made::Mp4) if product::was_joined(selection) && was_begun_joined(&path, selection) => {
+            Outputs::Joined
+        }
+        kind => kind,
+    };
     if !matches!(kind, Outputs::Made(_)) {
         check_parts(config, main)?;
         if config.format != Format::Join {
@@ -122,6 +129,20 @@ pub(crate) fn outputs(
     Ok(Ends { outputs, products, tracks, pieces: None })
 }
 
+/// Whether an earlier run has begun to join what is made of tracks now.
+fn was_begun_joined(path: &Path, selection: &Selection) -> bool {
+    let Some(layout) = Layout::new(unmade(path, selection)) else { return false };
+    let is_there =
+        |n: usize| layout.part(n).exists() || layout.outputs().get(n).is_some_and(|path| path.exists());
+    layout.has_log() && !has_tracks(&layout) && (0..layout.outputs().len()).any(is_there)
+}
+
+/// Whether something in the folder of a job is a track.
+fn has_tracks(layout: &Layout) -> bool {
+    let mut entries = std::fs::read_dir(layout.folder()).into_iter().flatten().flatten();
+    entries.any(|entry| Layout::is_track_name(&entry.file_name()))
+}
+
 /// Whether an earlier run has something of the tracks.
 fn has_begun(layout: &Layout) -> bool {
     let track =
@@ -146,6 +167,7 @@ fn pieces(kind: Outputs, selection: &Selection) -> Option<Pieces> {
         one.container == Container::MpegTs && track.init_places().is_empty() && !media.i_frames_only;
     (fits && is_plain).then(|| Pieces {
         takes: one.about.takes,
+        may_lack: one.about.may_lack,
         codecs: one.about.codecs.clone(),
         room: FilmFront::room(track.duration().as_secs_f64(), None),
     })

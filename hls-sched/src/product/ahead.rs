@@ -73,6 +73,7 @@ pub(super) fn input(about: &About, units: Vec<Unit>) -> Input {
         is_default: about.is_default,
         codecs: about.codecs.clone(),
         takes: about.takes,
+        may_lack: about.may_lack,
     }
 }
 

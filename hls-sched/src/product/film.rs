@@ -6,13 +6,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hls_media::remux::{Film, FilmFront, RemuxError, UNIT_END, UnitTracks, Written, record_len};
+use hls_media::remux::{Film, RemuxError, RunRemuxer, UNIT_END, UnitTracks, Written, record_len};
 use hls_state::{Error, Layout, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::ahead::input;
-use super::{Manifest, tell_findings, units};
+use super::{Manifest, tell_findings, tell_left_out, units};
+use crate::attempt::Missing;
 use crate::event::Event;
 use crate::manifest::{FileEntry, Sha};
 use crate::manifested::write_of_files;
@@ -27,6 +28,9 @@ const PIECE: usize = 64 << 10;
 /// time and memory from those that come.
 const FIRST_FRAME: u64 = 4 << 20;
 const MOST_FRAMED: usize = 128;
+
+/// Writes behind all units.
+type Behind<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 'a;
 
 /// Where an error is put that no store could have.
 pub(crate) type Refused = Arc<Mutex<Option<crate::Error>>>;
@@ -47,6 +51,7 @@ pub(crate) struct About {
     pub(crate) manifest: Option<Manifest>,
     pub(crate) events: mpsc::UnboundedSender<Event>,
     pub(crate) refused: Refused,
+    pub(crate) missing: Missing,
 }
 
 impl Filmed {
@@ -58,7 +63,7 @@ impl Filmed {
     fn frame_so_far(&mut self, store: &mut dyn ResumeStore) {
         let (path, room) = (self.about.part(), self.about.room());
         self.framed = self.about.end();
-        if let Ok(film) = self.about.film(&path)
+        if let Ok((film, _)) = self.about.film(&path, None)
             && let Ok(front) = film.finish(&[])
         {
             let write = |at, bytes: &[u8]| store.write_around(0, at, &[IoSlice::new(bytes)]);
@@ -77,10 +82,13 @@ impl Filmed {
     /// Writes what belongs around the pieces.
     fn frame(&self, store: &mut dyn ResumeStore) -> Result<(), Error> {
         let path = self.about.part();
-        let front = self.about.front(&path)?;
+        let room = self.about.room();
+        let mut behind = |at, bytes: &[u8]| store.write_around(0, at, &[IoSlice::new(bytes)]);
+        let (film, end) = self.about.film(&path, Some(&mut behind))?;
+        let front = film.finish(&[]).map_err(|error| self.about.refuse(&path, &error))?;
         let report = front.report();
         tell_findings(&self.about.events, |_| String::new(), &report.findings, report.more);
-        let (room, end) = (self.about.room(), self.about.end());
+        tell_left_out(&self.about.events, &self.about.missing, &report.left_out);
         let write = |at, bytes: &[u8]| store.write_around(0, at, &[IoSlice::new(bytes)]);
         let Written { fits, unused } = front.write(room, end, false, write)?;
         wipe(&path, unused, store)?;
@@ -136,24 +144,53 @@ impl About {
         self.placed.last().map_or(0, |last| last.offset + last.len)
     }
 
-    /// What is written in front.
-    fn front(&self, path: &Path) -> Result<FilmFront, Error> {
-        self.film(path)?.finish(&[]).map_err(|error| self.refuse(path, &error))
-    }
-
-    /// All pieces on one timeline.
-    fn film(&self, path: &Path) -> Result<Film, Error> {
+    /// All units on one timeline, and where what is written of them ends. Those that are no pieces lie between them as they came; what
+    /// an MP4 holds of them goes `behind` all, or they are left out.
+    fn film(&self, path: &Path, mut behind: Option<&mut Behind<'_>>) -> Result<(Film, u64), Error> {
         let missing = || Error::from_io("can't read", path, std::io::ErrorKind::NotFound.into());
         let track = self.tracks.0.first().ok_or_else(missing)?;
-        let mut film = Film::new(input(&self.says, units::units(track, &self.placed, true)));
-        let mut records = Records::open(path)?;
-        for (number, placed) in self.placed.iter().enumerate().filter(|(_, placed)| !placed.is_gap()) {
-            let record = records.of(placed)?;
-            if let Err(error) = film.unit(number, placed.offset, placed.len, &record) {
-                return Err(self.refuse(path, &error));
+        let input = input(&self.says, units::units(track, &self.placed, true));
+        let mut film = Film::new(input.clone());
+        let mut file = Records::open(path)?;
+        let refused = |error| self.refuse(path, &error);
+        let (mut end, mut before) = (self.end(), None::<Vec<u8>>);
+        let mut units = self.placed.iter().enumerate().filter(|(_, placed)| !placed.is_gap()).peekable();
+        while let Some((number, placed)) = units.next() {
+            let record = file.of(placed)?;
+            if !record.is_empty() {
+                film.unit(number, placed.offset, placed.len, &record).map_err(refused)?;
+                before = Some(record);
+                continue;
             }
+            let Some(behind) = &mut behind else { continue };
+            let mut run = RunRemuxer::new(&input, before.as_deref()).map_err(refused)?;
+            let (begin, mut unit) = (end, (number, placed));
+            let timeline = |number: usize| input.units.get(number).map(|unit| unit.timeline);
+            let mut clock = timeline(number);
+            loop {
+                let (number, placed) = unit;
+                let has_other_clock = std::mem::replace(&mut clock, timeline(number)) != timeline(number);
+                run.begin_unit(number, has_other_clock).map_err(refused)?;
+                let mut at = placed.offset;
+                while at < placed.offset + placed.len {
+                    let bytes = file.read(at, (placed.offset + placed.len - at).min(PIECE as u64))?;
+                    at += bytes.len() as u64;
+                    let made = run.push(&bytes).map_err(refused)?;
+                    behind(end, &made)?;
+                    end += made.len() as u64;
+                }
+                // A run ends where something is missing, and with the next piece.
+                let next = units.peek().copied().filter(|(next, _)| *next == number + 1);
+                match next {
+                    Some((_, placed)) if file.of(placed)?.is_empty() => unit = units.next().unwrap_or(unit),
+                    _ => break,
+                }
+            }
+            let rest = film.run(run, begin).map_err(refused)?;
+            behind(end, &rest)?;
+            end += rest.len() as u64;
         }
-        Ok(film)
+        Ok((film, end))
     }
 
     fn refuse(&self, path: &Path, error: &RemuxError) -> Error {
@@ -191,9 +228,10 @@ impl About {
 /// The tracks in the pieces that an earlier run has placed.
 pub(crate) fn tracks_of(output: &Path, placed: &[Placed]) -> Option<UnitTracks> {
     let path = Layout::new(vec![output.to_owned()])?.part(0);
-    let first = placed.iter().find(|placed| !placed.is_gap())?;
-    let record = Records::open(&path).and_then(|mut records| records.of(first)).ok()?;
-    UnitTracks::of_record(&record)
+    let mut records = Records::open(&path).ok()?;
+    // Units that were kept as they came have none.
+    let mut pieces = placed.iter().filter(|placed| !placed.is_gap());
+    pieces.find_map(|placed| UnitTracks::of_record(&records.of(placed).ok()?))
 }
 
 /// The records behind the data of pieces.

@@ -48,6 +48,7 @@ pub(super) fn make(
         step.refused(numbers.get(input).copied().unwrap_or_default(), &error)
     };
     let mut remuxer = Remuxer::new(inputs, &subtitles).map_err(refused)?;
+    told.left_out(&step.missing, &remuxer.report().left_out);
     told.findings(step, &numbers, &remuxer.report().findings, remuxer.report().more);
     std::thread::scope(|scope| {
         let mut readings =
