@@ -113,7 +113,16 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     to.option("--until", until.as_ref());
     to.flag("--wait", *wait);
     to.option("--split", split.as_ref());
-    let RareArgs { format, base, restart: _, allow_gaps, allow_missing_tracks, manifest, remember, durability } = rare;
+    let RareArgs {
+        format,
+        base,
+        restart: _,
+        allow_gaps,
+        allow_missing_tracks,
+        manifest,
+        remember,
+        durability,
+    } = rare;
     let format = match format {
         FormatArg::Auto => None,
         FormatArg::Join => Some("join"),

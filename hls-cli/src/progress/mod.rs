@@ -138,8 +138,10 @@ impl Teller {
         }
         let rate = human::duration(done.elapsed);
         let (n, bytes, gaps) = (done.segments, human::bytes(done.bytes), done.gaps.len());
-        let (word, whole) =
-            (if gaps == 0 && done.missing_tracks.is_empty() { "complete" } else { "incomplete" }, n.saturating_sub(gaps as u64));
+        let (word, whole) = (
+            if gaps == 0 && done.missing_tracks.is_empty() { "complete" } else { "incomplete" },
+            n.saturating_sub(gaps as u64),
+        );
         self.line(&format!(
             "{word}: {whole}/{n} segments verified, {bytes} in {rate}, {} retried, {gaps} gap{}",
             done.retries,

@@ -64,6 +64,8 @@ pub struct Captions {
     /// Style sheets and regions, each once.
     blocks: Vec<String>,
     unreadable: u64,
+    film: Option<i64>,
+    aligned: u64,
 }
 
 impl Captions {
@@ -71,6 +73,19 @@ impl Captions {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Says how long the film is. Segments without `X-TIMESTAMP-MAP` whose cues fit into it when its begin is their zero are meant so
+    /// by their makers; by the letter (RFC 8216bis, 3.5) their zero is that of the film's clock, which hardly ever begins there.
+    #[must_use]
+    pub fn of_film(self, lasts: Duration) -> Self {
+        Self { film: i64::try_from(lasts.as_micros()).ok(), ..self }
+    }
+
+    /// How many segments were placed by the begin of the film, and not by its clock.
+    #[must_use]
+    pub fn aligned(&self) -> u64 {
+        self.aligned
     }
 
     /// Adds a segment, with the initialization section before it where there is one.
@@ -92,10 +107,17 @@ impl Captions {
         let segment = Segment::read(segment)?;
         let near = i64::try_from(near.as_micros()).unwrap_or(i64::MAX / 4);
         // Without a map, 0 is 0 of the clock.
-        let zero = place(segment.timestamp).saturating_sub(segment.local);
+        let mut zero = place(segment.timestamp).saturating_sub(segment.local);
+        // The clocks of subtitles may be a second off.
+        let fits = |film: i64| segment.cues.iter().all(|cue| cue.begin <= film.saturating_add(1_000_000));
+        let is_aligned = !segment.has_map && zero != 0 && self.film.is_some_and(fits);
+        if is_aligned {
+            (zero, self.aligned) = (0, self.aligned + u64::from(!segment.cues.is_empty()));
+        }
         for mut cue in segment.cues {
             let lasts = cue.end.saturating_sub(cue.begin);
-            let begin = around(zero.saturating_add(cue.begin), near);
+            let begin = zero.saturating_add(cue.begin);
+            let begin = if is_aligned { begin } else { around(begin, near) };
             let end = begin.saturating_add(lasts);
             let (Ok(end), begin) = (u64::try_from(end), u64::try_from(begin).unwrap_or(0)) else { continue };
             if end == 0 {
@@ -166,6 +188,25 @@ mod tests {
         let found: Vec<_> =
             captions.cues().iter().map(|c| (c.begin / 1000, c.end / 1000, c.text.as_str())).collect();
         assert_eq!(found, expect, "{segments:?}");
+    }
+
+    #[test]
+    fn without_a_map_the_film_begins_at_zero() {
+        let check = |text: &str, first: i64, expect: &[u64], aligned: u64| {
+            let mut captions = Captions::new().of_film(Duration::from_secs(8));
+            let place = |timestamp: u64| (timestamp as i64 - first) * 100 / 9;
+            captions.push(text.as_bytes(), Duration::ZERO, place).expect("it is WebVTT");
+            let found = captions.cues().iter().map(|cue| cue.begin / 1000).collect::<Vec<_>>();
+            assert_eq!((&found[..], captions.aligned()), (expect, aligned), "{text}");
+        };
+        let cues = "00:01.000 --> 00:02.000\na\n\n00:05.000 --> 00:06.000\nb\n";
+        check(&format!("WEBVTT\n\n{cues}"), 126_000, &[1000, 5000], 1);
+        check(&format!("WEBVTT\n\n{cues}"), 36_000 * 90_000, &[1000, 5000], 1);
+        check(&format!("WEBVTT\n\n{cues}"), 0, &[1000, 5000], 0);
+        // Their own clock is that of the film.
+        check("WEBVTT\n\n10:00:01.000 --> 10:00:02.000\na\n", 36_000 * 90_000, &[1000], 0);
+        let map = "X-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000";
+        check(&format!("WEBVTT\n{map}\n\n{cues}"), 810_000, &[2000, 6000], 0);
     }
 
     #[test]

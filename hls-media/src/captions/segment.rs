@@ -8,6 +8,7 @@ pub(super) struct Segment {
     /// `X-TIMESTAMP-MAP` (RFC 8216bis, 3.5): this timestamp of 90 kHz is this time of cues, in microseconds.
     pub(super) timestamp: u64,
     pub(super) local: i64,
+    pub(super) has_map: bool,
     pub(super) cues: Vec<LocalCue>,
     pub(super) blocks: Vec<String>,
     pub(super) unreadable: u64,
@@ -61,6 +62,7 @@ impl Segment {
     fn header(&mut self, line: &str) -> Result<(), CaptionsError> {
         // An initialization section has a header of its own, and the segment behind it may have another one.
         let Some(map) = line.strip_prefix("X-TIMESTAMP-MAP=") else { return Ok(()) };
+        self.has_map = true;
         for part in map.split(',') {
             if let Some(local) = part.trim().strip_prefix("LOCAL:") {
                 self.local =

@@ -145,7 +145,7 @@ impl Frames {
     ) -> Result<(), RemuxError> {
         self.work(true, track, info, sink)?;
         let left = self.buffer.len() as u64;
-        if self.in_step && left + self.lost > 0 {
+        if (self.in_step || self.sound.is_none()) && left + self.lost > 0 {
             sink.skipped(track, self.place.0, left + self.lost);
         }
         self.before += left;
@@ -216,11 +216,12 @@ impl Frames {
         self.buffer.get(self.at.saturating_add(ahead)..).unwrap_or(&[])
     }
 
-    fn next(&self, at_end: bool) -> Next {
-        let head = self.head(0);
-        if head.len() < HEADER && !at_end {
+    fn next(&mut self, at_end: bool) -> Next {
+        if self.head(0).len() < HEADER && !at_end {
             return Next::Wait;
         }
+        self.tell_aac(at_end);
+        let head = self.head(0);
         let len = match self.begin(head, at_end) {
             Begin::Frame(len) => len,
             Begin::Tag(len) => return Next::Tag(len),
@@ -247,6 +248,28 @@ impl Frames {
             return self.access_unit(at_end);
         }
         Next::Frame(len)
+    }
+
+    /// Stream types of AAC are mixed up by multiplexers: the first frames tell whether it is ADTS or LATM.
+    fn tell_aac(&mut self, at_end: bool) {
+        if self.sound.is_some() || self.tags.is_some() {
+            return;
+        }
+        let other = match self.framing {
+            Framing::Packed(Some(Container::Adts)) => Framing::Latm(Box::default()),
+            Framing::Latm(_) => Framing::Packed(Some(Container::Adts)),
+            _ => return,
+        };
+        let own = std::mem::replace(&mut self.framing, other);
+        let begins = |this: &Self, at| match this.begin(this.head(at), at_end) {
+            Begin::Frame(len) => Some(len),
+            _ => None,
+        };
+        // Two frames, one behind the other.
+        let is_other = begins(self, 0).is_some_and(|len| begins(self, len).is_some());
+        if !is_other {
+            self.framing = own;
+        }
     }
 
     /// What is at the begin of some bytes.
@@ -350,7 +373,7 @@ impl Frames {
             Framing::Packed(known) => match frame(bytes.get(..LONGEST).unwrap_or(bytes)) {
                 Frame::Header { container, .. } => {
                     let sound = Sound::of(*known.get_or_insert(container), bytes)?;
-                    sound.and_then(|sound| sound.with_layout_of(self.sound.as_ref().map(|(known, _)| known)))
+                    sound.map(|sound| sound.with_layout_of(self.sound.as_ref().map(|(known, _)| known)))
                 }
                 _ => return Ok(()),
             },

@@ -6,9 +6,10 @@ use super::{
     clock::{FLICKS, flicks},
     demuxer::Demuxer,
     error::RemuxError,
-    input::{Input, Takes, Unit},
+    input::{Input, MayLack, Takes, Unit},
     report::{Irregularity, LeftOut, Noted, Notes},
     sample::{Sample, Sink, TrackInfo},
+    sound::is_bare,
     table::Table,
 };
 
@@ -243,7 +244,32 @@ impl Recorder {
         left_out: Vec<LeftOut>,
     ) -> Result<Indexed, RemuxError> {
         self.end_round();
-        let Self { epochs, tracks, rounds, chunks, notes, begins, .. } = self;
+        let Self { takes, epochs, tracks, rounds, chunks, notes, begins, .. } = self;
+        let mut left_out = left_out;
+        let mut infos = infos.to_vec();
+        for (number, info) in infos.iter_mut().enumerate().filter(|(_, info)| takes.takes(&info.handler)) {
+            let full = info.entries.iter().rev().find(|entry| !is_bare(entry)).cloned();
+            let is_skipped = |noted: &Noted| {
+                noted.track == number && matches!(noted.what, Irregularity::Skipped { bytes } if bytes > 0)
+            };
+            let what = match (full, info.entries.is_empty()) {
+                (Some(full), _) => {
+                    info.entries
+                        .iter_mut()
+                        .filter(|entry| is_bare(entry))
+                        .for_each(|entry| entry.clone_from(&full));
+                    continue;
+                }
+                // Bytes have come, and none of them are of a frame.
+                (None, true) if notes.kept.iter().any(is_skipped) => "a track in which no frame can be found",
+                (None, true) => continue,
+                (None, false) => "AAC that does not say which channels it has",
+            };
+            if input.may_lack != MayLack::Tracks || !info.entries.is_empty() {
+                return Err(RemuxError::unsupported(what));
+            }
+            left_out.push(LeftOut { what: what.to_owned(), pid: None, is_missed: true });
+        }
         let tracks =
             infos.iter().cloned().zip(tracks).map(|(info, recorded)| IndexedTrack { info, recorded });
         let tracks = tracks.collect::<Vec<_>>();
@@ -265,10 +291,13 @@ impl Recorder {
         let is_first = sample.unit > self.latest;
         self.latest = self.latest.max(sample.unit);
         let last = self.tracks.get(track).and_then(|recorded| recorded.spans.last());
+        let dts = flicks(sample.dts, timescale);
         if !is_first {
+            if let (None, Some(slot)) = (last, self.unit_begins.get_mut(track)) {
+                *slot = dts;
+            }
             return last.map_or(found, |last| found.max(last.epoch));
         }
-        let dts = flicks(sample.dts, timescale);
         let (before, begun) = match last.filter(|last| last.epoch == found) {
             Some(last) => {
                 let expected = last.last_dts.saturating_add(i64::from(last.last_duration));

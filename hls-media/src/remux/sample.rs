@@ -1,6 +1,6 @@
 //! What demuxers find: tracks and samples, and whoever takes them.
 
-use super::error::RemuxError;
+use super::{error::RemuxError, sound::is_bare};
 
 /// The largest sample that is believed, in bytes.
 pub(crate) const LARGEST_SAMPLE: usize = 16 << 20;
@@ -59,7 +59,13 @@ impl TrackInfo {
 
     /// Returns the number of a sample entry, which is added where it is new.
     pub(crate) fn entry(&mut self, entry: Vec<u8>) -> Result<u8, RemuxError> {
-        let number = match self.entries.iter().position(|known| *known == entry) {
+        let known = match is_bare(&entry) {
+            true => {
+                self.entries.iter().rposition(|known| known.get(4..8) == entry.get(4..8) && !is_bare(known))
+            }
+            false => None,
+        };
+        let number = match known.or_else(|| self.entries.iter().position(|known| *known == entry)) {
             Some(number) => number,
             None if self.entries.len() < MOST_ENTRIES => {
                 self.entries.push(entry);

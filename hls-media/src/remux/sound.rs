@@ -107,12 +107,12 @@ impl Sound {
         }
     }
 
-    /// What an AAC frame is whose header leaves the channels to a program config element that only earlier frames have.
-    pub(crate) fn with_layout_of(self, known: Option<&Self>) -> Option<Self> {
-        let Kind::Aac { channels: 0, layout: None, .. } = self.kind else { return Some(self) };
-        known
-            .filter(|known| known.rate == self.rate && matches!(known.kind, Kind::Aac { channels: 0, .. }))
-            .cloned()
+    /// What an AAC frame is whose header leaves the channels to a program config element that maybe only earlier frames have.
+    pub(crate) fn with_layout_of(self, known: Option<&Self>) -> Self {
+        let Kind::Aac { channels: 0, layout: None, .. } = self.kind else { return self };
+        let is_same =
+            |known: &&Self| known.rate == self.rate && matches!(known.kind, Kind::Aac { channels: 0, .. });
+        known.filter(is_same).cloned().unwrap_or(self)
     }
 
     pub(crate) fn of_multiplex(multiplex: &Multiplex) -> Self {
@@ -195,6 +195,14 @@ impl Sound {
         body.extend_from_slice(config);
         boxed(&format, &body)
     }
+}
+
+/// Whether a sample entry of AAC leaves the channels to a program config element that it does not have: those are said by another
+/// frame of the track.
+pub(crate) fn is_bare(entry: &[u8]) -> bool {
+    // The AudioSpecificConfig has two bytes then, and the channel configuration is in the second one.
+    let is_config = |some: &[u8]| matches!(some, [5, 2, _, channels, 6, 1, 2] if channels >> 3 & 0xf == 0);
+    entry.get(4..8) == Some(b"mp4a") && entry.windows(7).any(is_config)
 }
 
 fn aac(frame: &[u8]) -> Result<Option<Sound>, RemuxError> {

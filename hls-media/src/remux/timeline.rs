@@ -22,6 +22,7 @@ pub struct Timeline {
     /// Of each clock the number of the timeline, the first and the last timestamp, in flicks, and what to add to them.
     clocks: Vec<Clock>,
     pub(crate) decided: Vec<Decided>,
+    end: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +38,14 @@ impl Timeline {
     pub fn new(inputs: &[Indexed]) -> Self {
         let (shared, decided) = shared(inputs);
         let shifts = inputs.iter().map(|input| vec![0; input.epochs.len()]).collect();
-        let mut timeline = Self { shifts, clocks: Vec::new(), decided };
+        let mut timeline = Self { shifts, clocks: Vec::new(), decided, end: 0 };
         let mut ends: Vec<Vec<Option<i64>>> =
             inputs.iter().map(|input| vec![None; input.tracks.len()]).collect();
         for (turn, one) in shared.iter().enumerate() {
             timeline.place(inputs, one, turn == 0, &mut ends);
         }
         timeline.clocks.sort_by_key(|clock| clock.number);
+        timeline.end = ends.iter().flatten().flatten().max().copied().unwrap_or(0);
         timeline
     }
 
@@ -106,6 +108,11 @@ impl Timeline {
         let Some(told) = told else { return 0 };
         let clock = Some(told).filter(fits).or_else(|| self.clocks.iter().find(fits)).unwrap_or(told);
         scaled(at(clock).saturating_add(clock.shift), 1_000_000, FLICKS)
+    }
+
+    /// Returns how long all of it is.
+    pub fn lasts(&self) -> Duration {
+        duration(self.end.max(0)).unwrap_or_default()
     }
 
     pub(crate) fn shift(&self, input: usize, epoch: usize) -> i64 {

@@ -42,6 +42,9 @@ pub(super) fn merged(
     told: &mut Told<'_>,
 ) -> Result<Captions, Error> {
     let mut captions = Captions::new();
+    if let Some(timeline) = timeline {
+        captions = captions.of_film(timeline.lasts());
+    }
     let (Some(path), Some(track)) = (step.making.tracks().get(number), step.tracks.0.get(number)) else {
         return Ok(captions);
     };
@@ -95,6 +98,13 @@ pub(super) fn merged(
     }
     // What stands behind the last unit, if anything, is found here.
     while !source.next()?.is_empty() {}
+    if captions.aligned() > 0 {
+        let label = step.label(number);
+        let message = format!(
+            "{label}: nothing says when its cues are (X-TIMESTAMP-MAP): they count from the begin of the film"
+        );
+        told.warn("subtitles", message);
+    }
     if captions.unreadable() > 0 {
         let label = step.label(number);
         let message = format!(
