@@ -166,7 +166,7 @@ impl Error {
         let kind = match error.kind() {
             Cause::Full => Kind::Full,
             Cause::InUse { .. } => Kind::InUse,
-            Cause::Exists | Cause::Appeared => Kind::Exists,
+            Cause::Exists | Cause::Appeared | Cause::Taken => Kind::Exists,
             Cause::Newer { .. } => Kind::Newer,
             Cause::Io | Cause::Descriptors => Kind::Local,
             _ => Kind::Internal,
@@ -185,6 +185,7 @@ impl Error {
             Cause::Exists => {
                 Some("--force replaces it, --skip-existing keeps it, -o gives another name".to_owned())
             }
+            Cause::Taken => Some("--restart takes it and writes over it, -o gives another name".to_owned()),
             Cause::Appeared => part.map(|part| {
                 format!(
                     "the complete bytes are in {part}: move the other file away and run the same command again, \

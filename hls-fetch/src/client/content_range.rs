@@ -24,11 +24,16 @@ impl ContentRange {
         (start < end && total.is_none_or(|t| end <= t)).then_some(Self { start, end, total })
     }
 
+    /// Whether the representation ends before the range that was asked for does (RFC 9110 section 14.1.2).
+    pub(super) fn ends_before(&self, asked: &ByteRange) -> bool {
+        self.total == Some(self.end) && asked.end.is_some_and(|end| self.end < end)
+    }
+
     /// Whether this answers `asked`: the same first byte, and the same last one (or the end of the representation).
     pub(super) fn answers(&self, asked: &ByteRange) -> bool {
         self.start == asked.start
             && match asked.end {
-                Some(end) => self.end == end,
+                Some(end) => self.end == end || self.ends_before(asked),
                 None => self.total.is_none_or(|t| t == self.end),
             }
     }
@@ -47,6 +52,9 @@ mod tests {
             ("bytes 10-18/100", true, false),
             ("bytes 9-19/100", true, false),
             ("bytes 10-19/15", false, false),
+            ("bytes 10-17/18", true, true),
+            ("bytes 10-17/19", true, false),
+            ("bytes 10-20/21", true, false),
             ("bytes */100", false, false),
             ("bytes 19-10/100", false, false),
             ("items 10-19/100", false, false),

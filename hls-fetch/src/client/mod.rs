@@ -4,9 +4,11 @@ mod answer;
 mod body;
 mod builder;
 mod classify;
+mod coding;
 mod content_range;
 mod guard;
 mod gzip;
+mod inflate;
 mod lane;
 mod patience;
 mod pool;
@@ -122,7 +124,8 @@ impl Client {
                 drain(answer).await;
                 return Err(error);
             }
-            return answer::accept(&request, &hop.url, (answer, seat), self.shared.settings.stall_timeout);
+            let stall = self.shared.settings.stall_timeout;
+            return answer::accept(&request, &hop.url, (answer, seat), stall).await;
         }
     }
 
