@@ -7,8 +7,8 @@ use crate::{Error, Kind, Origin};
 
 /// Header fields and the hosts that may see them.
 ///
-/// User-Agent, Referer, Origin, Accept, Accept-Language and Sec-* go with every request. Cookie, Authorization and every
-/// other name go to the origin of the input alone; [`HeaderRules::add_for_host`] widens. What was dropped on the way to
+/// User-Agent, Referer, Origin, Accept, Accept-Language and Sec-* go with every request; of Referer, hosts other than that of
+/// the input and its own get the origin only, as from a browser. Cookie, Authorization and every other name go to the origin of the input alone; [`HeaderRules::add_for_host`] widens. What was dropped on the way to
 /// another origin is not restored by a hop back.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderRules {
@@ -63,6 +63,11 @@ impl HeaderRules {
         self.input = Origin::of(url);
     }
 
+    /// The origin of the input.
+    pub(crate) fn input(&self) -> Option<&Origin> {
+        self.input.as_ref()
+    }
+
     /// The fields for a request to `url`, and the names of those held back from it.
     ///
     /// `strayed`: the chain of redirects has been at another origin already.
@@ -71,6 +76,9 @@ impl HeaderRules {
         let mut fields = self.everywhere.clone();
         let at_home = !strayed && self.input.is_some() && Origin::of(url) == self.input;
         let mut held_back = Vec::new();
+        if self.is_foreign(url) {
+            self.shorten_referer(&mut fields, url);
+        }
         if at_home {
             fields.extend(self.bound.clone());
         }
@@ -83,6 +91,30 @@ impl HeaderRules {
                 self.bound.keys().filter(|n| !fields.contains_key(*n)).map(ToString::to_string).collect();
         }
         (fields, held_back)
+    }
+
+    /// Leaves of `Referer` what a browser tells a stranger: the origin, and nothing in clear of a page that was encrypted
+    /// (`strict-origin-when-cross-origin`).
+    fn shorten_referer(&self, fields: &mut HeaderMap, url: &Url) {
+        let Some(value) = fields.get(header::REFERER) else { return };
+        let page = value.to_str().ok().and_then(|text| text.parse::<Url>().ok());
+        let Some((page, origin)) = page.and_then(|page| Origin::of(&page).map(|origin| (page, origin))) else {
+            // No URL that could be shortened. A query of something else is no better in the wrong hands.
+            if value.as_bytes().contains(&b'?') {
+                fields.remove(header::REFERER);
+            }
+            return;
+        };
+        let to = Origin::of(url);
+        if to.as_ref() == Some(&origin) {
+            return;
+        }
+        if origin.is_secure() && to.is_some_and(|to| !to.is_secure()) {
+            fields.remove(header::REFERER);
+            return;
+        }
+        let short = HeaderValue::from_str(&format!("{}/", page.origin().ascii_serialization()));
+        let _ = short.map(|short| fields.insert(header::REFERER, short));
     }
 
     /// Whether the origin of `url` is another one than that of the input.
@@ -170,6 +202,30 @@ mod tests {
             assert_eq!(fields.get("cookie").map(|c| c == "a=1; b=2"), cookie.then_some(true), "{url}");
             assert_eq!(held_back.len(), held, "{url}");
             assert!(["user-agent", "referer", "sec-fetch-mode"].iter().all(|n| fields.contains_key(*n)));
+        }
+    }
+
+    #[test]
+    fn strangers_see_the_origin_of_a_page() {
+        let page = "https://site.example:8443/watch?t=secret#x";
+        for (referer, url, expect) in [
+            (page, "https://a.example/y", Some(page)),
+            (page, "https://site.example:8443/z", Some(page)),
+            (page, "https://b.example/y", Some("https://site.example:8443/")),
+            (page, "https://a.example:444/y", Some("https://site.example:8443/")),
+            (page, "https://site.example/y", Some("https://site.example:8443/")),
+            (page, "http://b.example/y", None),
+            ("http://site.example/p?t=s", "http://b.example/y", Some("http://site.example/")),
+            ("http://u:p@site.example/p", "https://b.example/y", Some("http://site.example/")),
+            ("https://site.example/", "https://b.example/y", Some("https://site.example/")),
+            ("word", "https://b.example/y", Some("word")),
+            ("word?t=s", "https://b.example/y", None),
+        ] {
+            let mut rules = HeaderRules::default();
+            rules.set_input(&"https://a.example/x".parse().unwrap());
+            rules.add("Referer", referer).unwrap();
+            let (fields, _) = rules.for_url(&url.parse().unwrap(), false);
+            assert_eq!(fields.get("referer").map(|r| r.to_str().unwrap()), expect, "{referer} {url}");
         }
     }
 

@@ -136,6 +136,9 @@ impl Error {
                     Some("if this playlist may reach into your own network, add --allow-private")
                 }
                 Cause::Downgrade => Some("if plain http is good enough here, add --allow-http"),
+                Cause::TlsUnshared { .. } => Some(
+                    "no option changes that: the server needs newer software, or a proxy (-x) that speaks both",
+                ),
                 Cause::Tls => Some("--ca FILE trusts a certificate, -k accepts any"),
                 _ => None,
             }

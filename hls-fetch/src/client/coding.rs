@@ -17,6 +17,8 @@ const REGISTERED: [&str; 12] = [
 ];
 /// Bytes that tell a coding.
 const TELLING: usize = 3;
+/// And those that tell deflate without a frame, which has a table of codes in front.
+const TELLING_RAW: usize = 512;
 
 /// What the head of an answer says of its coding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ impl Coding {
             // A part of the code is of no use: whether this is one is for whoever knows what it should be.
             Self::Deflate if !is_whole => response.oddity = Some(Oddity::Coding("deflate".to_owned())),
             Self::Deflate => {
-                let first = peek(&mut response, TELLING).await?;
+                let first = peek(&mut response, TELLING_RAW).await?;
                 if is_zlib(&first) || is_raw(&first) {
                     let has_frame = is_zlib(&first);
                     return Ok(coded(response, |body, url| {

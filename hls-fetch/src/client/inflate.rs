@@ -11,6 +11,8 @@ use crate::{Body, BoxBody, Error, Kind};
 
 /// Text that is made in one step, at most.
 const STEP: usize = 64 << 10;
+/// So many letters are no code by chance.
+const TEXT: usize = 7;
 
 /// Whether these are the first bytes of zlib (RFC 1950 section 2.2).
 pub(super) fn is_zlib(first: &[u8]) -> bool {
@@ -20,6 +22,11 @@ pub(super) fn is_zlib(first: &[u8]) -> bool {
 
 /// Whether these can be the first bytes of deflate without a frame: what is not is found out within some bytes.
 pub(super) fn is_raw(first: &[u8]) -> bool {
+    // Text reads as codes for a while.
+    let is_text = |b: &u8| b.is_ascii_graphic() || b.is_ascii_whitespace();
+    if first.len() >= TEXT && first.iter().take(TEXT).all(is_text) {
+        return false;
+    }
     let (mut inner, mut text) = (Decompress::new(false), Vec::with_capacity(STEP));
     let undone = inner.decompress_vec(first, &mut text, FlushDecompress::None);
     match undone {

@@ -9,6 +9,7 @@ mod content_range;
 mod guard;
 mod gzip;
 mod inflate;
+mod jar;
 mod lane;
 mod patience;
 mod pool;
@@ -17,11 +18,10 @@ mod resolve;
 mod slice;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
-use reqwest::cookie::{CookieStore as _, Jar};
 use url::Url;
 
 pub use builder::{ClientBuilder, HttpVersion};
@@ -29,6 +29,7 @@ pub use resolve::{Resolve, ResolveFuture};
 
 use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after};
 use builder::Settings;
+use jar::Jar;
 use lane::Seat;
 use pool::{Pool, Pools};
 use redirect::Hop;
@@ -48,7 +49,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
-    jar: Jar,
+    jar: Mutex<Jar>,
     /// Origins that have answered: a connection to one of these may be a kept one.
     known: Mutex<HashSet<Origin>>,
     pools: Pools,
@@ -80,7 +81,9 @@ impl Client {
     /// The fields of one hop, and the names of those held back from it.
     fn fields(&self, request: &Request, url: &Url, strayed: bool) -> (HeaderMap, Vec<String>) {
         let (mut fields, held_back) = self.rules.for_url(url, strayed);
-        if let Some(cookies) = self.shared.jar.cookies(url) {
+        let parent = request.parent.as_ref().and_then(Origin::of);
+        let input = self.rules.input().or(parent.as_ref());
+        if let Some(cookies) = self.shared.jar().cookies(url, input) {
             crate::headers::join_cookie(&mut fields, &cookies);
         }
         // Any coding would make lengths and ranges mean something else.
@@ -110,7 +113,7 @@ impl Client {
             let (answer, seat) = self.answer(&pool, &hop.url, &fields, request.fresh).await?;
             let mut set = answer.headers().get_all(header::SET_COOKIE).iter().peekable();
             if set.peek().is_some() {
-                self.shared.jar.set_cookies(&mut set, &hop.url);
+                self.shared.jar().set(set, &hop.url);
             }
             if answer.status().is_redirection() && answer.status() != http::StatusCode::NOT_MODIFIED {
                 let target = answer.headers().get(header::LOCATION).map(|v| v.as_bytes());
@@ -175,6 +178,10 @@ impl Client {
 }
 
 impl Shared {
+    fn jar(&self) -> MutexGuard<'_, Jar> {
+        self.jar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn knows(&self, url: &Url) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Origin::of(url).is_some_and(|origin| known.contains(&origin))

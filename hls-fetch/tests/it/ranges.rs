@@ -1,6 +1,6 @@
 //! Parts: exactly the part that was asked for, or an error.
 
-use hls_fetch::{ByteRange, Class, Fetch as _, Kind, Request};
+use hls_fetch::{ByteRange, Class, Fetch as _, Kind, Oddity, Request};
 use hls_testkit::{Origin, Reply, Resource, Step};
 
 use crate::support::{TestResult, client, failure, noise, request, send};
@@ -56,7 +56,7 @@ async fn ignored_and_cut_out() -> TestResult {
 async fn ignored_where_the_whole_does_not_cover_the_part() {
     let origin = origin();
     for (start, length, reply, code) in [
-        (9_990, 50, Reply::ignore_range(), "http.range_mismatch"),
+        (10_000, 50, Reply::ignore_range(), "http.range_mismatch"),
         (9_990, 50, Reply::ignore_range().chunked(), "http.truncated"),
         (65 << 20, 50, Reply::ignore_range(), "http.range_ignored"),
         (100, 50, Reply::ignore_range().steps([Step::Bytes(120), Step::Close]), "http.truncated"),
@@ -65,6 +65,53 @@ async fn ignored_where_the_whole_does_not_cover_the_part() {
         let error = send(&client(), part(&origin, start, length)).await.expect_err("not all of the part");
         assert_eq!(error.code(), code, "{start} {length}");
     }
+}
+
+#[tokio::test]
+async fn a_resource_that_ends_before_its_last_range_does() -> TestResult {
+    let origin = origin();
+    for (start, length, oddity) in [
+        (9_990, 50, Some(Oddity::PastEnd { end: 10_000 })),
+        (0, 20_000, Some(Oddity::PastEnd { end: 10_000 })),
+        (9_990, 10, None),
+    ] {
+        for reply in [Reply::resource(), Reply::ignore_range()] {
+            origin.script(PATH, [reply]);
+            let answer = client().fetch(part(&origin, start, length)).await?;
+            assert_eq!((answer.status, &answer.oddity, answer.total), (206, &oddity, Some(10_000)));
+            assert_eq!(answer.bytes(20_000).await?, noise(10_000)[start as usize..]);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_of_it_as_a_part_of_itself() -> TestResult {
+    let origin = origin();
+    for (range, length, is_right) in [
+        ("bytes 0-9/10", "content-length: 10\r\n", true),
+        ("bytes 0-9/10", "", true),
+        ("bytes 0-8/10", "content-length: 9\r\n", false),
+        ("bytes 1-9/10", "content-length: 9\r\n", false),
+        ("bytes 0-9/*", "content-length: 10\r\n", false),
+        ("bytes 0-9/10", "content-length: 9\r\n", false),
+    ] {
+        let head = format!("HTTP/1.1 206 Partial Content\r\nconnection: close\r\ncontent-range: {range}\r\n{length}\r\n");
+        origin.script(PATH, [Reply::raw([head.as_bytes(), b"0123456789"].concat())]);
+        match client().fetch(request(&origin.url(PATH))).await {
+            Ok(answer) => {
+                assert!(is_right, "{range} {length}");
+                assert_eq!((answer.status, &answer.oddity), (200, &Some(Oddity::Part)));
+                assert_eq!(answer.bytes(10).await?, b"0123456789");
+            }
+            Err(error) => assert_eq!((error.code(), is_right), ("http.range_mismatch", false), "{range} {length}"),
+        }
+    }
+    // One that is cut is not all of it.
+    let cut = "HTTP/1.1 206 Partial Content\r\nconnection: close\r\ncontent-range: bytes 0-9/10\r\n\r\n01234";
+    origin.script(PATH, [Reply::raw(cut)]);
+    assert_eq!(send(&client(), request(&origin.url(PATH))).await.expect_err("cut").code(), "http.truncated");
+    Ok(())
 }
 
 #[tokio::test]
@@ -82,9 +129,9 @@ async fn another_part_than_asked_for() {
         let error = send(&client(), part(&origin, 100, 50)).await.expect_err("another part");
         assert_eq!(error.code(), code, "{error:?}");
     }
-    // Past the end a server sends what there is.
-    let error = send(&client(), part(&origin, 9_990, 50)).await.expect_err("a shorter part");
-    assert_eq!(error.class(), Class::Range);
+    // Behind the end there is nothing.
+    let error = send(&client(), part(&origin, 10_000, 50)).await.expect_err("no part");
+    assert_eq!(error.class(), Class::Client);
 }
 
 #[tokio::test]
