@@ -256,7 +256,9 @@ fn tell_end(
     let error = match result {
         Ok(done) => {
             teller.finished(&done);
-            done.outputs.iter().for_each(|path| drop(claimed.claim(path)));
+            for path in &done.outputs {
+                claimed.claim(path);
+            }
             if !args.talk.json && !target.is_stdout() && !std::io::stdout().is_terminal() {
                 print_paths(&done);
             }

@@ -1,5 +1,7 @@
 //! Which header field goes to which host.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
@@ -13,6 +15,9 @@ use crate::{Error, Kind, Origin};
 #[derive(Clone, Debug, Default)]
 pub struct HeaderRules {
     input: Option<Origin>,
+    /// `Authorization` of the user name and password in the URL of the input: they are for its origin, however a URL there is
+    /// written.
+    basic: Option<HeaderValue>,
     everywhere: HeaderMap,
     bound: HeaderMap,
     hosts: Vec<(String, HeaderName, HeaderValue)>,
@@ -61,6 +66,7 @@ impl HeaderRules {
     /// Says which origin the input has: the one that the bound fields belong to.
     pub fn set_input(&mut self, url: &Url) {
         self.input = Origin::of(url);
+        self.basic = basic(url);
     }
 
     /// The origin of the input.
@@ -81,6 +87,9 @@ impl HeaderRules {
         }
         if at_home {
             fields.extend(self.bound.clone());
+            if let Some(basic) = self.basic.as_ref().filter(|_| !fields.contains_key(header::AUTHORIZATION)) {
+                fields.insert(header::AUTHORIZATION, basic.clone());
+            }
         }
         let host = url.host_str().unwrap_or_default();
         for (_, name, value) in self.hosts.iter().filter(|(h, ..)| h == host) {
@@ -122,6 +131,18 @@ impl HeaderRules {
     pub fn is_foreign(&self, url: &Url) -> bool {
         self.input.is_some() && Origin::of(url) != self.input
     }
+}
+
+/// The credentials in a URL, as a field (RFC 7617).
+fn basic(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    let pair = [plain(url.username()), b":".to_vec(), plain(url.password().unwrap_or_default())].concat();
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 pub(crate) fn join_cookie(map: &mut HeaderMap, more: &HeaderValue) {
@@ -226,6 +247,29 @@ mod tests {
             rules.add("Referer", referer).unwrap();
             let (fields, _) = rules.for_url(&url.parse().unwrap(), false);
             assert_eq!(fields.get("referer").map(|r| r.to_str().unwrap()), expect, "{referer} {url}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_the_input_are_for_its_origin() {
+        let basic = Some("Basic bWU6cEBzcw==");
+        for (input, url, strayed, expect) in [
+            ("http://me:p%40ss@a.example/x", "http://a.example/y", false, basic),
+            ("http://me:p%40ss@a.example/x", "http://a.example/y", true, None),
+            ("http://me:p%40ss@a.example/x", "http://a.example:81/y", false, None),
+            ("http://me:p%40ss@a.example/x", "https://a.example/y", false, None),
+            ("http://me:p%40ss@a.example/x", "http://b.example/y", false, None),
+            ("http://me@a.example/x", "http://a.example/y", false, Some("Basic bWU6")),
+            ("http://a.example/x", "http://a.example/y", false, None),
+        ] {
+            let mut rules = HeaderRules::default();
+            rules.set_input(&input.parse().unwrap());
+            let (fields, held_back) = rules.for_url(&url.parse().unwrap(), strayed);
+            assert_eq!(fields.get("authorization").map(|f| f.to_str().unwrap()), expect, "{input} {url}");
+            assert!(held_back.is_empty());
+            rules.add("Authorization", "Bearer x").unwrap();
+            let (fields, _) = rules.for_url(&url.parse().unwrap(), strayed);
+            assert_eq!(fields.get("authorization").is_some_and(|f| f == "Bearer x"), expect.is_some() || input.contains("//a.ex"));
         }
     }
 

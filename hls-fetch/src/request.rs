@@ -150,6 +150,11 @@ pub enum Oddity {
     Gzip,
     /// All of it was sent as a part of itself, although no part was asked for.
     Part,
+    /// Less was sent than was asked for, and the rest has to be asked for piece by piece.
+    Pieces {
+        /// Where the first piece ends.
+        end: u64,
+    },
     /// The resource ends before the range that was asked for does.
     PastEnd {
         /// Where it ends.
@@ -165,6 +170,7 @@ impl Oddity {
             Self::Coding(_) => "http.coding",
             Self::Gzip => "http.undeclared_gzip",
             Self::Part => "http.unasked_part",
+            Self::Pieces { .. } => "http.range_in_pieces",
             Self::PastEnd { .. } => "http.range_past_end",
         }
     }
@@ -178,6 +184,7 @@ impl std::fmt::Display for Oddity {
             }
             Self::Gzip => f.write_str("the server sends gzip and does not say so; it is undone"),
             Self::Part => f.write_str("the server sends all of it as a part (206) that was not asked for"),
+            Self::Pieces { .. } => f.write_str("the server sends less than is asked for, so the rest is asked for again"),
             Self::PastEnd { end } => {
                 write!(f, "the resource ends at byte {end}, before the range that the playlist names does")
             }

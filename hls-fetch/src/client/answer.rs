@@ -26,6 +26,8 @@ enum Part {
     Unasked(u64),
     /// The part, as its own head says.
     Sent(ContentRange),
+    /// The first piece of it.
+    Piece(ContentRange),
     /// All of it in place of the part, which can be cut out.
     ToCut(ByteRange),
 }
@@ -58,7 +60,7 @@ pub(super) async fn accept(
         Part::Whole(length) => length.filter(|_| !is_gzip),
         Part::Unasked(length) => Some(length).filter(|_| !is_gzip),
         // Content-Range says how long a part is, even where it is sent without a length of its own.
-        Part::Sent(part) => Some(part.end - part.start),
+        Part::Sent(part) | Part::Piece(part) => Some(part.end - part.start),
         Part::ToCut(asked) => asked.length().or(length.map(|all| all - asked.start)),
     };
     if announced.is_some_and(|n| n > limit) {
@@ -83,6 +85,7 @@ pub(super) async fn accept(
             let oddity = is_past.then_some(Oddity::PastEnd { end: part.end });
             (transfer(announced, limit), part.total, oddity)
         }
+        Part::Piece(part) => (transfer(announced, limit), part.total, Some(Oddity::Pieces { end: part.end })),
         Part::ToCut(asked) => {
             status = 206;
             let is_past = request.range.is_some_and(|range| range.end != asked.end);
@@ -103,9 +106,12 @@ fn part(request: &Request, status: u16, said: Option<&str>, length: Option<u64>)
     let part = match (&request.range, status) {
         (Some(asked), 206) => {
             let said = said.unwrap_or("no Content-Range");
-            match ContentRange::parse(said).filter(|got| got.answers(asked)) {
-                Some(got) => got,
-                None => return Err(Kind::RangeMismatch { want: asked.header(), got: escaped(said, 60) }),
+            match ContentRange::parse(said) {
+                Some(got) if got.answers(asked) => got,
+                Some(got) if got.begins(asked) && length.is_none_or(|length| length == got.end - got.start) => {
+                    return Ok(Part::Piece(got));
+                }
+                _ => return Err(Kind::RangeMismatch { want: asked.header(), got: escaped(said, 60) }),
             }
         }
         // The condition did not hold: this is another representation, and all of it.

@@ -2,6 +2,9 @@
 
 use crate::ByteRange;
 
+/// A server that sends smaller pieces than this would be asked too often, in bytes.
+const SMALLEST_PIECE: u64 = 4096;
+
 /// What a `Content-Range` field says: `bytes first-last/total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ContentRange {
@@ -22,6 +25,12 @@ impl ContentRange {
             n => Some(n.parse().ok()?),
         };
         (start < end && total.is_none_or(|t| end <= t)).then_some(Self { start, end, total })
+    }
+
+    /// Whether this is the first piece of what was asked for, and the rest can be asked for.
+    pub(super) fn begins(&self, asked: &ByteRange) -> bool {
+        let is_less = asked.end.is_some_and(|end| self.end < end) && self.total.is_some_and(|all| self.end < all);
+        self.start == asked.start && is_less && self.end - self.start >= SMALLEST_PIECE
     }
 
     /// Whether the representation ends before the range that was asked for does (RFC 9110 section 14.1.2).

@@ -12,6 +12,7 @@ mod inflate;
 mod jar;
 mod lane;
 mod patience;
+mod pieces;
 mod pool;
 mod redirect;
 mod resolve;
@@ -27,7 +28,7 @@ use url::Url;
 pub use builder::{ClientBuilder, HttpVersion};
 pub use resolve::{Resolve, ResolveFuture};
 
-use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after};
+use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Oddity, Origin, Request, Response, parse_retry_after};
 use builder::Settings;
 use jar::Jar;
 use lane::Seat;
@@ -98,7 +99,16 @@ impl Client {
         (fields, held_back)
     }
 
+    /// Makes one attempt. Where the server sends less than the range that was asked for, its body asks for the rest.
     async fn attempt(&self, request: Request) -> Result<Response, Error> {
+        let response = self.once(request.clone()).await?;
+        Ok(match response.oddity {
+            Some(Oddity::Pieces { end }) => pieces::joined(self.clone(), request, response, end),
+            _ => response,
+        })
+    }
+
+    async fn once(&self, request: Request) -> Result<Response, Error> {
         let rules = match self.rules.is_foreign(&request.url) {
             // Without a job, what is bound belongs to the URL that is asked for.
             false => self.for_input_if_unset(&request.url),

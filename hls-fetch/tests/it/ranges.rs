@@ -86,6 +86,40 @@ async fn a_resource_that_ends_before_its_last_range_does() -> TestResult {
 }
 
 #[tokio::test]
+async fn a_part_that_comes_in_pieces() -> TestResult {
+    let origin = Origin::start();
+    let (all, other) = (noise(100_000), noise(100_001));
+    for (most, changes, expect) in [
+        (5_000, false, Ok(())),
+        (20_000, false, Ok(())),
+        (49_999, false, Ok(())),
+        (20_000, true, Err("http.range_mismatch")),
+        (100, false, Err("http.range_mismatch")),
+    ] {
+        let (all, other) = (all.clone(), other.clone());
+        let folder = format!("/pieces-of-{most}-{changes}");
+        origin.serve(&folder, move |request| {
+            let asked = request.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
+            let (start, end) = (asked.0.parse::<usize>().ok()?, asked.1.parse::<usize>().ok()? + 1);
+            let of = if changes && start > 40_000 { &other } else { &all };
+            let end = end.min(start + most);
+            let range = format!("bytes {start}-{}/{}", end - 1, of.len());
+            let head = format!("HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: {range}\r\n\r\n", end - start);
+            Some(Reply::raw([head.as_bytes(), &of[start..end]].concat()))
+        });
+        let part = request(&origin.url(&format!("{folder}/a"))).range(ByteRange::new(30_000, 50_000));
+        let answer = send(&client(), part).await;
+        assert_eq!(answer.as_ref().map(drop).map_err(hls_fetch::Error::code), expect, "{most}");
+        assert!(answer.is_err() || answer.is_ok_and(|bytes| bytes == all_of(30_000..80_000)));
+    }
+    Ok(())
+}
+
+fn all_of(range: std::ops::Range<usize>) -> Vec<u8> {
+    noise(100_000)[range].to_vec()
+}
+
+#[tokio::test]
 async fn all_of_it_as_a_part_of_itself() -> TestResult {
     let origin = origin();
     for (range, length, is_right) in [
