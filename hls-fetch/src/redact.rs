@@ -113,6 +113,7 @@ fn looks_random(text: &str) -> bool {
     // Of random letters of both cases and digits nearly every second one differs so, of words and numbers one in five.
     has(&Sort::Lower) && has(&Sort::Upper) && changes * 100 >= bytes.len() * 27
         || run >= 20 && has(&Sort::Digit) && changes * 100 >= bytes.len() * 20
+        || run >= 30 && has(&Sort::Digit) && changes * 100 >= bytes.len() * 12
 }
 
 fn longest_run(text: &str, of: impl Fn(u8) -> bool) -> usize {
