@@ -273,7 +273,8 @@ fn tell_end(
     };
     match (error.kind(), ending) {
         (Kind::Exists, None) if skips && file_of(&error).is_some_and(|path| !claimed.claim(path)) => {
-            teller.line("another stream of this list has that name: {n} or {host} in -o tells them apart");
+            teller
+                .line("another stream of this list has that name: give this one a name of its own, with -o");
             teller.failed(&error);
             End::Code(exit_code(Kind::Exists))
         }

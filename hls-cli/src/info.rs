@@ -108,9 +108,7 @@ fn argument(args: &Info) -> Result<&String, Failure> {
 
 /// Looks at the playlist itself, and at nothing that it leads to; tells whether it is as it should be.
 async fn itself(args: &Info) -> Result<(String, bool), Failure> {
-    let master = args.master.as_ref().map(|path| {
-        crate::input::read_file(path, LARGEST)
-    });
+    let master = args.master.as_ref().map(|path| crate::input::read_file(path, LARGEST));
     let master = master.transpose()?;
     let argument = argument(args)?;
     let input = Input::read(argument, args.base.as_ref())?;

@@ -12,7 +12,11 @@ pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() as u64 > most {
-        true => Err(format!("{}: more than {} KiB, which is too much for what it is to be", path.display(), most >> 10)),
+        true => Err(format!(
+            "{}: more than {} KiB, which is too much for what it is to be",
+            path.display(),
+            most >> 10
+        )),
         false => Ok(bytes),
     }
 }

@@ -108,7 +108,9 @@ impl Target {
                 return Err("standard output is a terminal; redirect it, or use -o FILE".to_owned());
             }
             Self::Stdout => job.writer(stdout().map_err(|e| format!("standard output: {e}"))?),
-            Self::Both(file) => file.apply(job, None)?.also(stdout().map_err(|e| format!("standard output: {e}"))?),
+            Self::Both(file) => {
+                file.apply(job, None)?.also(stdout().map_err(|e| format!("standard output: {e}"))?)
+            }
             Self::Special(path) => {
                 job.writer(opened.ok_or_else(|| format!("{} was not opened", path.display()))?)
             }

@@ -100,7 +100,8 @@ fn headers(arguments: &[String]) -> Result<Vec<String>, String> {
         match argument.strip_prefix('@') {
             None => all.push(argument.clone()),
             Some(file) => {
-                let text = read_text(Path::new(file), LARGEST_FILE).map_err(|e| format!("header file {e}"))?;
+                let text =
+                    read_text(Path::new(file), LARGEST_FILE).map_err(|e| format!("header file {e}"))?;
                 all.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
             }
         }

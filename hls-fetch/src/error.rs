@@ -277,7 +277,10 @@ impl fmt::Display for Error {
             Kind::Reset => f.write_str("the connection was lost"),
             Kind::Tls => f.write_str("the secure connection was not acceptable"),
             Kind::TlsUnshared { offered } => {
-                write!(f, "server and program have no cipher suite of TLS in common; the program offers {offered}")
+                write!(
+                    f,
+                    "server and program have no cipher suite of TLS in common; the program offers {offered}"
+                )
             }
             Kind::FirstByteTimeout { after } => write!(f, "no answer within {} s", after.as_secs_f32()),
             Kind::Stall { after } => write!(f, "less than 1 KiB/s for {} s", after.as_secs_f32()),

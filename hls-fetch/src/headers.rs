@@ -107,7 +107,8 @@ impl HeaderRules {
     fn shorten_referer(&self, fields: &mut HeaderMap, url: &Url) {
         let Some(value) = fields.get(header::REFERER) else { return };
         let page = value.to_str().ok().and_then(|text| text.parse::<Url>().ok());
-        let Some((page, origin)) = page.and_then(|page| Origin::of(&page).map(|origin| (page, origin))) else {
+        let Some((page, origin)) = page.and_then(|page| Origin::of(&page).map(|origin| (page, origin)))
+        else {
             // No URL that could be shortened. A query of something else is no better in the wrong hands.
             if value.as_bytes().contains(&b'?') {
                 fields.remove(header::REFERER);
@@ -269,7 +270,10 @@ mod tests {
             assert!(held_back.is_empty());
             rules.add("Authorization", "Bearer x").unwrap();
             let (fields, _) = rules.for_url(&url.parse().unwrap(), strayed);
-            assert_eq!(fields.get("authorization").is_some_and(|f| f == "Bearer x"), expect.is_some() || input.contains("//a.ex"));
+            assert_eq!(
+                fields.get("authorization").is_some_and(|f| f == "Bearer x"),
+                expect.is_some() || input.contains("//a.ex")
+            );
         }
     }
 

@@ -54,8 +54,10 @@ pub fn redacted_path(path: &str) -> String {
 /// What is shown in place of a part of a path; `None`: there is no secret in it.
 fn redacted_part(part: &str) -> Option<String> {
     if let Some((name, value)) = part.split_once('=') {
-        let is_name = (1..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        return (!value.is_empty() || !is_name).then(|| if is_name { format!("{name}=…") } else { "…".to_owned() });
+        let is_name =
+            (1..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        return (!value.is_empty() || !is_name)
+            .then(|| if is_name { format!("{name}=…") } else { "…".to_owned() });
     }
     // A home folder begins with one, and the short name of a file on DOS has one near its end.
     if part.strip_prefix('~').unwrap_or(part).matches('~').count() > 1 {
@@ -68,7 +70,8 @@ fn redacted_part(part: &str) -> Option<String> {
     if part.starts_with("eyJ") && dotted.len() >= 2 && dotted.iter().take(2).all(|text| is_base64(text)) {
         return Some("…".to_owned());
     }
-    let is_extension = |text: &str| (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_extension =
+        |text: &str| (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
     let (stem, extension) = match part.rsplit_once('.') {
         Some((stem, extension)) if is_extension(extension) => (stem, Some(extension)),
         _ => (part, None),
@@ -200,9 +203,15 @@ mod tests {
             ("/0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0/x.ts", "/0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0/x.ts"),
             ("/~user/x.ts", "/~user/x.ts"),
             ("/PROGRA~1/x.ts", "/PROGRA~1/x.ts"),
-            ("/a-very-long-title-of-a-film-with-many-words-2026/x.ts", "/a-very-long-title-of-a-film-with-many-words-2026/x.ts"),
+            (
+                "/a-very-long-title-of-a-film-with-many-words-2026/x.ts",
+                "/a-very-long-title-of-a-film-with-many-words-2026/x.ts",
+            ),
             ("/TheLordOfTheRingsTheReturnOfTheKing/x.ts", "/TheLordOfTheRingsTheReturnOfTheKing/x.ts"),
-            ("/segment_audio_eng_aac_lc_48000_stereo_00012.m4s", "/segment_audio_eng_aac_lc_48000_stereo_00012.m4s"),
+            (
+                "/segment_audio_eng_aac_lc_48000_stereo_00012.m4s",
+                "/segment_audio_eng_aac_lc_48000_stereo_00012.m4s",
+            ),
             ("/chunklist_w1234567890_b5000000.m3u8", "/chunklist_w1234567890_b5000000.m3u8"),
             ("/media-u8vq2x_3.ts", "/media-u8vq2x_3.ts"),
             ("/film%20name/caf%C3%A9.ts", "/film%20name/caf%C3%A9.ts"),
@@ -235,7 +244,8 @@ mod tests {
             let letters: Vec<char> = alphabet.chars().collect();
             let mut shown = 0;
             for _ in 0..1000 {
-                let token: String = (0..length).map(|_| letters[next(letters.len() as u64) as usize]).collect();
+                let token: String =
+                    (0..length).map(|_| letters[next(letters.len() as u64) as usize]).collect();
                 shown += usize::from(redacted_path(&format!("/{token}/x.ts")).contains(&token));
             }
             assert!(shown <= 60, "{shown} of 1000 of {length} of {alphabet}");

@@ -31,7 +31,15 @@ impl Request {
     /// A GET of the whole resource.
     #[must_use]
     pub fn get(url: Url) -> Self {
-        Self { url, range: None, if_range: None, parent: None, max_bytes: None, fresh: false, undo_gzip: false }
+        Self {
+            url,
+            range: None,
+            if_range: None,
+            parent: None,
+            max_bytes: None,
+            fresh: false,
+            undo_gzip: false,
+        }
     }
 
     /// Asks for a part only. The answer has to be exactly that part.
@@ -180,11 +188,16 @@ impl std::fmt::Display for Oddity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Coding(coding) => {
-                write!(f, "the server says that the content coding is '{coding}', and sends the content as it is")
+                write!(
+                    f,
+                    "the server says that the content coding is '{coding}', and sends the content as it is"
+                )
             }
             Self::Gzip => f.write_str("the server sends gzip and does not say so; it is undone"),
             Self::Part => f.write_str("the server sends all of it as a part (206) that was not asked for"),
-            Self::Pieces { .. } => f.write_str("the server sends less than is asked for, so the rest is asked for again"),
+            Self::Pieces { .. } => {
+                f.write_str("the server sends less than is asked for, so the rest is asked for again")
+            }
             Self::PastEnd { end } => {
                 write!(f, "the resource ends at byte {end}, before the range that the playlist names does")
             }

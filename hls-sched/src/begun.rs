@@ -43,12 +43,7 @@ pub(crate) struct Begun {
 
 impl Begun {
     /// Nothing of it is there yet.
-    pub(crate) fn new(
-        pipeline: Pipeline,
-        url: &Url,
-        strong_etag: Option<String>,
-        said: &Validators,
-    ) -> Self {
+    pub(crate) fn new(pipeline: Pipeline, url: &Url, strong_etag: Option<String>, said: &Validators) -> Self {
         let etag = strong_etag.filter(|tag| tag.len() <= LONGEST_TAG);
         let (resource, marked) = (resource(url), Instant::now());
         Self {
@@ -154,14 +149,17 @@ const SEPARATOR: u8 = b'\t';
 impl Note {
     fn written(&self) -> Arc<[u8]> {
         let said = self.said.written();
-        [&self.chain[..], &self.resource.to_le_bytes(), self.etag.as_bytes(), &[SEPARATOR], &said].concat().into()
+        [&self.chain[..], &self.resource.to_le_bytes(), self.etag.as_bytes(), &[SEPARATOR], &said]
+            .concat()
+            .into()
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (chain, rest) = bytes.split_first_chunk::<16>()?;
         let (resource, rest) = rest.split_first_chunk::<16>()?;
         let mut parts = rest.splitn(2, |byte| *byte == SEPARATOR);
-        let (etag, said) = (parts.next()?, parts.next().map_or(Some(Validators::default()), Validators::read)?);
+        let (etag, said) =
+            (parts.next()?, parts.next().map_or(Some(Validators::default()), Validators::read)?);
         let etag = String::from_utf8(etag.to_vec()).ok().filter(|tag| tag.len() <= LONGEST_TAG)?;
         Some(Self { chain: *chain, resource: u128::from_le_bytes(*resource), etag, said })
     }
@@ -184,7 +182,8 @@ mod tests {
         let written = note.written();
         assert_eq!(Note::read(&written), Some(note));
         // As an earlier version wrote it.
-        let older = written.iter().position(|byte| *byte == SEPARATOR).and_then(|at| Note::read(&written[..at]));
+        let older =
+            written.iter().position(|byte| *byte == SEPARATOR).and_then(|at| Note::read(&written[..at]));
         assert_eq!(older.map(|note| (note.etag, note.said)), Some(("\"tag\"".into(), Validators::default())));
         for bad in [&[][..], &[0; 31], &[&[0; 32][..], &[0xff]].concat(), &[b'a'; 33 + LONGEST_TAG]] {
             assert_eq!(Note::read(bad), None);
@@ -195,7 +194,10 @@ mod tests {
     fn the_rest_of_a_range() {
         let url = "https://h/1.ts".parse().unwrap();
         let pipeline = || Pipeline::new(None, false, String::new(), Buffers::default());
-        let begun = |taken| Begun { taken, ..Begun::new(pipeline(), &url, Some("\"a\"".into()), &Validators::default()) };
+        let begun = |taken| Begun {
+            taken,
+            ..Begun::new(pipeline(), &url, Some("\"a\"".into()), &Validators::default())
+        };
         for (range, taken, expect) in [
             (None, 10, Some("bytes=10-")),
             (ByteRange::new(100, 50), 10, Some("bytes=110-149")),

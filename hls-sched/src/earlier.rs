@@ -406,10 +406,14 @@ async fn probe(
 /// A resource was replaced while its parts were fetched: those that are here are of the one before.
 pub(crate) fn changed_meanwhile(unit: &Unit) -> Error {
     let shown = hls_fetch::redacted(&unit.url);
-    Error::new(Kind::Content, "playlist.changed", format!("{shown} was replaced while its parts were fetched"))
-        .why("its length, tag or date are other ones now, and parts of two files are no file")
-        .next("--restart discards what is there and starts over, -o gives another name")
-        .finally()
+    Error::new(
+        Kind::Content,
+        "playlist.changed",
+        format!("{shown} was replaced while its parts were fetched"),
+    )
+    .why("its length, tag or date are other ones now, and parts of two files are no file")
+    .next("--restart discards what is there and starts over, -o gives another name")
+    .finally()
 }
 
 pub(crate) fn changed(number: u64, why: &str) -> Error {

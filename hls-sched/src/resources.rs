@@ -97,7 +97,8 @@ impl Validators {
     pub(crate) fn written(&self) -> Vec<u8> {
         let flags = [self.etag.is_some(), self.is_strong, self.modified.is_some(), self.total.is_some()];
         let flags = (0..).zip(flags).fold(0_u8, |all, (n, flag)| all | u8::from(flag) << n);
-        let fields = [self.etag, self.modified, self.total].map(|field| field.unwrap_or_default().to_le_bytes());
+        let fields =
+            [self.etag, self.modified, self.total].map(|field| field.unwrap_or_default().to_le_bytes());
         [&[flags][..], &fields.concat()].concat()
     }
 

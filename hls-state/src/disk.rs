@@ -355,7 +355,8 @@ impl ResumeStore for DiskStore {
         let right = waiting.copy_into(&part.file, &part.path, offset)?;
         self.aside.remove(&unit);
         let part = self.part_mut(unit.output)?;
-        part.wrote(offset + waiting.len)?;
+        // What is not right may be short too.
+        part.wrote(if right { offset + waiting.len } else { offset })?;
         let behind = part.grown_to(offset + waiting.len);
         self.send_out(unit.output, behind)?;
         if !right {
@@ -410,7 +411,8 @@ impl ResumeStore for DiskStore {
             return Err(synced.err().unwrap_or_else(failed));
         }
         let is_said = |record: &Record| !matches!(record, Record::Remark { .. });
-        let nothing_waits = !self.pending.iter().any(is_said) && self.aside.is_empty() && self.marked.is_empty();
+        let nothing_waits =
+            !self.pending.iter().any(is_said) && self.aside.is_empty() && self.marked.is_empty();
         let is_new = nothing_waits
             && !self.layout.gapped_log().exists()
             && Sealed::find(self.layout.folder()).is_empty();

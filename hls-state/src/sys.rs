@@ -81,7 +81,9 @@ pub(crate) fn is_same_regular(file: &File, path: &Path) -> io::Result<bool> {
 pub(crate) fn is_as_written(file: &File, len: u64, path: &Path) -> Result<(), Error> {
     match is_same_regular(file, path) {
         Ok(true) => {}
-        Ok(false) => return Err(Error::new(Kind::Io, "another program has put something else in place of", path)),
+        Ok(false) => {
+            return Err(Error::new(Kind::Io, "another program has put something else in place of", path));
+        }
         Err(e) => return Err(Error::from_io("can't look at", path, e)),
     }
     match file.metadata().at("can't read", path)?.len() == len {

@@ -108,7 +108,9 @@ fn part(request: &Request, status: u16, said: Option<&str>, length: Option<u64>)
             let said = said.unwrap_or("no Content-Range");
             match ContentRange::parse(said) {
                 Some(got) if got.answers(asked) => got,
-                Some(got) if got.begins(asked) && length.is_none_or(|length| length == got.end - got.start) => {
+                Some(got)
+                    if got.begins(asked) && length.is_none_or(|length| length == got.end - got.start) =>
+                {
                     return Ok(Part::Piece(got));
                 }
                 _ => return Err(Kind::RangeMismatch { want: asked.header(), got: escaped(said, 60) }),

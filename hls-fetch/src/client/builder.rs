@@ -214,8 +214,12 @@ impl ClientBuilder {
                 return Err(bad());
             }
         }
-        let shared =
-            Shared { settings: self.settings, jar: Mutex::new(jar), known: Mutex::default(), pools: Pools::default() };
+        let shared = Shared {
+            settings: self.settings,
+            jar: Mutex::new(jar),
+            known: Mutex::default(),
+            pools: Pools::default(),
+        };
         Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules), pool: None })
     }
 }

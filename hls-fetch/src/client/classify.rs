@@ -91,7 +91,9 @@ fn is_unshared(error: &rustls::Error) -> bool {
     matches!(
         error,
         Tls::PeerIncompatible(_)
-            | Tls::AlertReceived(Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity)
+            | Tls::AlertReceived(
+                Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity
+            )
     )
 }
 

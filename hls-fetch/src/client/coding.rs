@@ -12,7 +12,17 @@ use crate::{Body, BoxBody, Error, Oddity, Request, Response, escaped};
 /// The content codings that are registered and mean that bytes are other ones (RFC 9110 section 16.6.1). Whatever else servers
 /// name there changes nothing: media types, character sets, how a file was uploaded.
 const REGISTERED: [&str; 12] = [
-    "aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip", "x-compress", "x-gzip",
+    "aes128gcm",
+    "br",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "gzip",
+    "pack200-gzip",
+    "x-compress",
+    "x-gzip",
     "zstd",
 ];
 /// Bytes that tell a coding.
@@ -45,7 +55,9 @@ impl Coding {
         let named: Vec<_> = said.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
         let real: Vec<_> = named.iter().filter(|name| REGISTERED.contains(&name.as_str())).collect();
         match real.as_slice() {
-            [] if fields.contains_key(header::CONTENT_ENCODING) && named.iter().any(|name| name != "identity") => {
+            [] if fields.contains_key(header::CONTENT_ENCODING)
+                && named.iter().any(|name| name != "identity") =>
+            {
                 Self::Meaningless(escaped(said.trim(), 20))
             }
             [] => Self::Plain,
@@ -67,7 +79,9 @@ impl Coding {
     ) -> Result<Response, Error> {
         let is_whole = request.range.is_none();
         match self {
-            Self::Gzip => return Ok(coded(response, |body, url| BoxBody::new(Gunzipped::new(body, url, limit)))),
+            Self::Gzip => {
+                return Ok(coded(response, |body, url| BoxBody::new(Gunzipped::new(body, url, limit))));
+            }
             Self::Meaningless(name) => response.oddity = response.oddity.or(Some(Oddity::Coding(name))),
             // A part of the code is of no use: whether this is one is for whoever knows what it should be.
             Self::Deflate if !is_whole => response.oddity = Some(Oddity::Coding("deflate".to_owned())),

@@ -29,7 +29,8 @@ impl ContentRange {
 
     /// Whether this is the first piece of what was asked for, and the rest can be asked for.
     pub(super) fn begins(&self, asked: &ByteRange) -> bool {
-        let is_less = asked.end.is_some_and(|end| self.end < end) && self.total.is_some_and(|all| self.end < all);
+        let is_less =
+            asked.end.is_some_and(|end| self.end < end) && self.total.is_some_and(|all| self.end < all);
         self.start == asked.start && is_less && self.end - self.start >= SMALLEST_PIECE
     }
 

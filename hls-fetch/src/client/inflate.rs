@@ -139,7 +139,12 @@ mod tests {
             (vec![0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc, 0x21], false, false),
             (Vec::new(), false, false),
         ] {
-            assert_eq!((is_zlib(&bytes), !is_zlib(&bytes) && is_raw(&bytes)), (frame, without), "{:?}", bytes.get(..4));
+            assert_eq!(
+                (is_zlib(&bytes), !is_zlib(&bytes) && is_raw(&bytes)),
+                (frame, without),
+                "{:?}",
+                bytes.get(..4)
+            );
         }
     }
 

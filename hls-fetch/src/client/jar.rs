@@ -59,7 +59,9 @@ impl Jar {
     fn put(&mut self, mut cookie: Cookie, now: SystemTime) {
         self.clock += 1;
         cookie.came = self.clock;
-        let is_same = |old: &Cookie| (&old.name, &old.domain, &old.path) == (&cookie.name, &cookie.domain, &cookie.path);
+        let is_same = |old: &Cookie| {
+            (&old.name, &old.domain, &old.path) == (&cookie.name, &cookie.domain, &cookie.path)
+        };
         // One that is replaced keeps its place (RFC 6265 section 5.3).
         if let Some(old) = self.cookies.iter().position(is_same) {
             cookie.came = self.cookies.swap_remove(old).came;
@@ -87,8 +89,11 @@ impl Jar {
     /// The cookies for a request to `url`, of a job whose input is at `input`.
     pub(super) fn cookies(&self, url: &Url, input: Option<&Origin>) -> Option<HeaderValue> {
         let now = SystemTime::now();
-        let mut sent: Vec<_> =
-            self.cookies.iter().filter(|c| !c.is_over(now) && c.goes_to(url) && c.may_go_to(url, input)).collect();
+        let mut sent: Vec<_> = self
+            .cookies
+            .iter()
+            .filter(|c| !c.is_over(now) && c.goes_to(url) && c.may_go_to(url, input))
+            .collect();
         sent.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), cookie.came));
         if sent.is_empty() {
             return None;
@@ -171,9 +176,7 @@ impl Cookie {
             (_, None) => false,
             (None, Some(_)) => true,
             (Some(input), Some(to)) if input.host() == to.host() => *input == to,
-            (Some(input), Some(to)) => {
-                url.port().is_none() && (to.is_secure() || !input.is_secure())
-            }
+            (Some(input), Some(to)) => url.port().is_none() && (to.is_secure() || !input.is_secure()),
         }
     }
 }
@@ -202,21 +205,27 @@ fn default_path(url: &Url) -> String {
 }
 
 fn is_within(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || folder.ends_with('/') || rest.starts_with('/'))
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || folder.ends_with('/') || rest.starts_with('/'))
 }
 
 /// A date as servers write it in cookies (RFC 6265 section 5.1.1).
 fn cookie_date(text: &str) -> Option<SystemTime> {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
-    for token in text.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter(|token| !token.is_empty()) {
+    for token in
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter(|token| !token.is_empty())
+    {
         let number = token.parse::<u32>().ok();
         let named = token.get(..3).map(str::to_ascii_lowercase);
         let named = named.and_then(|name| MONTHS.iter().position(|month| *month == name));
         match number {
             _ if time.is_none() && token.contains(':') => {
                 let fields: Vec<_> = token.split(':').map(|field| field.parse::<u32>().ok()).collect();
-                let [Some(hour @ ..24), Some(minute @ ..60), Some(second @ ..60)] = fields[..] else { return None };
+                let [Some(hour @ ..24), Some(minute @ ..60), Some(second @ ..60)] = fields[..] else {
+                    return None;
+                };
                 time = Some((hour, minute, second));
             }
             Some(number @ 1..=31) if day.is_none() && token.len() <= 2 => day = Some(number),
@@ -292,7 +301,12 @@ mod tests {
             ("k=v; Max-Age=0", "http://a.example/", "http://a.example/", false),
             ("k=v; Max-Age=-5", "http://a.example/", "http://a.example/", false),
             ("k=v; Max-Age=99999999999999999", "http://a.example/", "http://a.example/", true),
-            ("k=v; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http://a.example/", "http://a.example/", true),
+            (
+                "k=v; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+                "http://a.example/",
+                "http://a.example/",
+                true,
+            ),
             ("k=v; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http://a.example/", "http://a.example/", false),
             ("k=v; Expires=Wed, 21-Oct-95 07:28:00 GMT", "http://a.example/", "http://a.example/", false),
             ("k=v; Expires=Wed, 21 Oct 2095 07:28:00 GMT", "http://a.example/", "http://a.example/", true),
@@ -318,7 +332,13 @@ mod tests {
             ("a.example", "k=v; Path=/", "https://b.example/x", "https://a.example/y", true),
             ("a.example", "k=v; Path=/", "https://b.example/x", "https://a.example:8443/y", false),
             ("a.example", "k=v; Path=/", "https://b.example/x", "http://a.example/y", false),
-            ("a.example", "k=v; Path=/; Domain=a.example", "https://b.example/x", "https://c.a.example/y", true),
+            (
+                "a.example",
+                "k=v; Path=/; Domain=a.example",
+                "https://b.example/x",
+                "https://c.a.example/y",
+                true,
+            ),
             ("a.example", "k=v; Path=/", "https://b.example/x", "https://c.a.example/y", false),
         ] {
             let mut jar = Jar::default();

@@ -28,7 +28,9 @@ use url::Url;
 pub use builder::{ClientBuilder, HttpVersion};
 pub use resolve::{Resolve, ResolveFuture};
 
-use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Oddity, Origin, Request, Response, parse_retry_after};
+use crate::{
+    Error, Fetch, FetchFuture, HeaderRules, Kind, Oddity, Origin, Request, Response, parse_retry_after,
+};
 use builder::Settings;
 use jar::Jar;
 use lane::Seat;

@@ -104,7 +104,10 @@ async fn a_part_that_comes_in_pieces() -> TestResult {
             let of = if changes && start > 40_000 { &other } else { &all };
             let end = end.min(start + most);
             let range = format!("bytes {start}-{}/{}", end - 1, of.len());
-            let head = format!("HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: {range}\r\n\r\n", end - start);
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: {range}\r\n\r\n",
+                end - start
+            );
             Some(Reply::raw([head.as_bytes(), &of[start..end]].concat()))
         });
         let part = request(&origin.url(&format!("{folder}/a"))).range(ByteRange::new(30_000, 50_000));
@@ -130,7 +133,9 @@ async fn all_of_it_as_a_part_of_itself() -> TestResult {
         ("bytes 0-9/*", "content-length: 10\r\n", false),
         ("bytes 0-9/10", "content-length: 9\r\n", false),
     ] {
-        let head = format!("HTTP/1.1 206 Partial Content\r\nconnection: close\r\ncontent-range: {range}\r\n{length}\r\n");
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\nconnection: close\r\ncontent-range: {range}\r\n{length}\r\n"
+        );
         origin.script(PATH, [Reply::raw([head.as_bytes(), b"0123456789"].concat())]);
         match client().fetch(request(&origin.url(PATH))).await {
             Ok(answer) => {
@@ -138,7 +143,9 @@ async fn all_of_it_as_a_part_of_itself() -> TestResult {
                 assert_eq!((answer.status, &answer.oddity), (200, &Some(Oddity::Part)));
                 assert_eq!(answer.bytes(10).await?, b"0123456789");
             }
-            Err(error) => assert_eq!((error.code(), is_right), ("http.range_mismatch", false), "{range} {length}"),
+            Err(error) => {
+                assert_eq!((error.code(), is_right), ("http.range_mismatch", false), "{range} {length}")
+            }
         }
     }
     // One that is cut is not all of it.

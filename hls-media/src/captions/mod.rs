@@ -235,7 +235,9 @@ mod tests {
     fn a_flood_of_cues_ends() {
         let mut captions = Captions::new();
         let flood = |from: u64| {
-            let time = |t: u64| format!("{:02}:{:02}:{:02}.{:03}", t / 3_600_000, t / 60_000 % 60, t / 1000 % 60, t % 1000);
+            let time = |t: u64| {
+                format!("{:02}:{:02}:{:02}.{:03}", t / 3_600_000, t / 60_000 % 60, t / 1000 % 60, t % 1000)
+            };
             let cue = |n| format!("{} --> {}\nx\n\n", time(n), time(n + 1));
             format!("WEBVTT\n\n{}", (from..from + 10_000).map(cue).collect::<String>())
         };

@@ -71,7 +71,9 @@ impl Captions {
 
 /// All pieces as one.
 fn collected(
-    write: impl FnOnce(&mut dyn FnMut(&str) -> Result<(), std::convert::Infallible>) -> Result<(), std::convert::Infallible>,
+    write: impl FnOnce(
+        &mut dyn FnMut(&str) -> Result<(), std::convert::Infallible>,
+    ) -> Result<(), std::convert::Infallible>,
 ) -> String {
     let mut all = String::new();
     let written = write(&mut |piece| {

@@ -238,7 +238,10 @@ impl Following {
                 (count, duration) = (count + 1, duration.saturating_add(next.duration()));
             }
             let live = LiveUnit { count, is_lost: false, ..gone(epoch, at, self.discontinuity) };
-            let init = segment.map().filter(|_| !segment.is_gap()).and_then(|_| Unit::of(&segment, true, Some(live)));
+            let init = segment
+                .map()
+                .filter(|_| !segment.is_gap())
+                .and_then(|_| Unit::of(&segment, true, Some(live)));
             let map = init.as_ref().map(|init| Seen::of_unit(init).path);
             // Nothing depends on the section of a segment that is not there.
             if map != self.map && !segment.is_gap() {

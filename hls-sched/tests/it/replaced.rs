@@ -29,7 +29,12 @@ fn resource(bytes: &[u8], (tag, date): Words) -> Resource {
 }
 
 /// Serves what `which` says for the nth request of a file, from 0 on.
-fn serve(origin: &Origin, path: &str, all: Vec<Resource>, which: impl Fn(usize) -> usize + Send + Sync + 'static) -> Arc<AtomicUsize> {
+fn serve(
+    origin: &Origin,
+    path: &str,
+    all: Vec<Resource>,
+    which: impl Fn(usize) -> usize + Send + Sync + 'static,
+) -> Arc<AtomicUsize> {
     let (path, asked) = (path.to_owned(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&asked);
     origin.rule(move |request: &Request| {
@@ -84,7 +89,8 @@ async fn parts_of_two_files_are_never_joined() -> Outcome {
                 serve(&origin, &vod.segment_paths[0], all, move |n| usize::from(n >= after));
                 let out = folder.file(name(&vod));
                 let ended = job(&vod.url).concurrency(1 + n).output(&out).start().finish().await;
-                let error = ended.err().ok_or_else(|| format!("{case}: joined, stream {n}, after {after}"))?;
+                let error =
+                    ended.err().ok_or_else(|| format!("{case}: joined, stream {n}, after {after}"))?;
                 assert!(!out.exists());
                 // What is cut off may be seen by its length first.
                 let is_seen = (error.kind(), error.code()) == (Kind::Content, "playlist.changed");
@@ -99,7 +105,11 @@ async fn parts_of_two_files_are_never_joined() -> Outcome {
 async fn servers_that_make_words_of_their_own_are_believed_by_their_bytes() -> Outcome {
     let words = |tag, date| (Some(tag), Some(date));
     let cases: [(&str, Vec<Words>, usize); 6] = [
-        ("two servers with tags and dates of their own", vec![words("\"a\"", MONDAY), words("\"b\"", TUESDAY)], 3),
+        (
+            "two servers with tags and dates of their own",
+            vec![words("\"a\"", MONDAY), words("\"b\"", TUESDAY)],
+            3,
+        ),
         ("two with tags of their own", vec![words("\"a\"", MONDAY), words("\"b\"", MONDAY)], 3),
         ("three", vec![words("\"a\"", MONDAY), words("\"b\"", TUESDAY), (Some("\"c\""), None)], 9),
         ("dates alone", vec![(None, Some(MONDAY)), (None, Some(TUESDAY))], 3),
@@ -218,7 +228,9 @@ async fn an_edit_between_two_runs_is_seen() -> Outcome {
         for edited in [0, 1, 5] {
             let (origin, folder) = (Origin::start(), Folder::new()?);
             let vod = Vod::synthetic(12, SIZE).publish(&origin);
-            let each = |n: usize| vod.expected[n * vod.expected.len() / 12..(n + 1) * vod.expected.len() / 12].to_vec();
+            let each = |n: usize| {
+                vod.expected[n * vod.expected.len() / 12..(n + 1) * vod.expected.len() / 12].to_vec()
+            };
             for (n, path) in vod.segment_paths.iter().enumerate() {
                 origin.put(path, resource(&each(n), before));
             }
@@ -238,7 +250,11 @@ async fn an_edit_between_two_runs_is_seen() -> Outcome {
                     assert!(ends_well, "{case}, {edited}");
                     same(&out, &vod.expected)?;
                     // Three segments, the one that is probed, and the one that was doubted.
-                    assert!(origin.body_bytes_sent() < 6 * SIZE as u64, "{case}: {}", origin.body_bytes_sent());
+                    assert!(
+                        origin.body_bytes_sent() < 6 * SIZE as u64,
+                        "{case}: {}",
+                        origin.body_bytes_sent()
+                    );
                 }
                 Err(error) => {
                     assert!(!ends_well, "{case}, {edited}: {error}");

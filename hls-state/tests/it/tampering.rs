@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{IoSlice, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use hls_state::{DiskStore, Durability, Fingerprint, Kind, Options, Placed, ResumeStore as _, Unit, probe_part};
+use hls_state::{
+    DiskStore, Durability, Fingerprint, Kind, Options, Placed, ResumeStore as _, Unit, probe_part,
+};
 
 use crate::{Job, bytes, damaged, expected, kill, offset, place};
 
@@ -35,8 +37,16 @@ const CASES: [Case; 12] = [
     ("replaced by as much", |path| replace(path, &expected(2)), false),
     ("replaced by nothing", |path| replace(path, &[]), false),
     ("removed", |path| fs::remove_file(path).unwrap(), false),
-    ("cut to a kilobyte", |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1000).unwrap(), false),
-    ("cut by a byte", |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(2000).unwrap(), false),
+    (
+        "cut to a kilobyte",
+        |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1000).unwrap(),
+        false,
+    ),
+    (
+        "cut by a byte",
+        |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(2000).unwrap(),
+        false,
+    ),
     ("emptied", |path| drop(fs::File::create(path).unwrap()), false),
     ("extended by more than is to come", |path| append(path, 1 << 20), false),
     ("extended by less than is to come", |path| append(path, 188), true),
@@ -65,7 +75,11 @@ fn nothing_but_what_was_written_is_finished() {
                 let case = format!("{case}, {outputs:?}, {durability:?}");
                 if is_right {
                     ended.unwrap();
-                    assert_eq!(fs::read(job.path(outputs[usize::from(last)])).unwrap(), expected(3), "{case}");
+                    assert_eq!(
+                        fs::read(job.path(outputs[usize::from(last)])).unwrap(),
+                        expected(3),
+                        "{case}"
+                    );
                     continue;
                 }
                 assert_eq!(ended.unwrap_err().kind(), Kind::Io, "{case}");
@@ -129,7 +143,11 @@ fn what_is_made_of_tracks_is_held_to_the_same() {
         let made = growth.end();
         tamper(&job.path("a.mp4.part"));
         let ended = making.finish(&[made], false);
-        assert_eq!(ended.as_ref().map_err(hls_state::Error::kind).err(), (!is_right).then_some(Kind::Io), "{case}");
+        assert_eq!(
+            ended.as_ref().map_err(hls_state::Error::kind).err(),
+            (!is_right).then_some(Kind::Io),
+            "{case}"
+        );
         assert_eq!(job.path("a.mp4").exists(), is_right, "{case}");
     }
 }
@@ -181,7 +199,10 @@ fn remarks_are_known_again_as_long_as_their_units_are_here() {
                 store.remark(Unit { output: 0, index, identity: index.into() }, text.as_bytes()).unwrap();
             }
             (0..2).for_each(|n| place(&mut store, 0, n));
-            assert_eq!(store.remark(Unit { output: 0, index: 0, identity: 0 }, &[0; 65]).unwrap_err().kind(), Kind::Contract);
+            assert_eq!(
+                store.remark(Unit { output: 0, index: 0, identity: 0 }, &[0; 65]).unwrap_err().kind(),
+                Kind::Contract
+            );
         } else {
             // The log is written anew with the first record.
             place(&mut store, 0, 2);
@@ -195,4 +216,25 @@ fn remarks_are_known_again_as_long_as_their_units_are_here() {
     store.close().unwrap();
     drop(store);
     assert!(job.names().is_empty());
+}
+
+#[test]
+fn a_unit_that_was_cut_while_it_waited_is_had_again() {
+    let job = Job::new(&["a.ts"]);
+    let (mut store, _) = job.open();
+    place(&mut store, 0, 0);
+    let unit = Unit { output: 0, index: 1, identity: 1 };
+    for len in [bytes(1).len(), 10, 0] {
+        store.set_aside(unit, &[IoSlice::new(&bytes(1))]).unwrap();
+        store.keep_aside(unit, Fingerprint::of(&bytes(1))).unwrap();
+        let aside = fs::read_dir(job.path("a.ts.hls")).unwrap().map(|entry| entry.unwrap().path());
+        let aside = aside.into_iter().find(|path| path.extension().is_some_and(|e| e == "seg")).unwrap();
+        let mut there = bytes(1)[..len].to_vec();
+        there.iter_mut().for_each(|byte| *byte ^= 1);
+        fs::write(&aside, there).unwrap();
+        assert!(store.place_aside(unit, offset(1)).unwrap().is_none(), "{len}");
+    }
+    (1..3).for_each(|n| place(&mut store, 0, n));
+    store.finish().unwrap();
+    assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(3));
 }

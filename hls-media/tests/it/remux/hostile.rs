@@ -43,7 +43,8 @@ fn fragment(count: u32, size: u32) -> Vec<u8> {
     let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
     let tfhd = boxed(b"tfhd", &words(&[0x02_0018, 1, 1, size]));
     let (tfdt, trun) = (boxed(b"tfdt", &words(&[0, 0])), boxed(b"trun", &words(&[1, count, 100])));
-    let moof = boxed(b"moof", &[boxed(b"mfhd", &[0; 8]), boxed(b"traf", &[tfhd, tfdt, trun].concat())].concat());
+    let moof =
+        boxed(b"moof", &[boxed(b"mfhd", &[0; 8]), boxed(b"traf", &[tfhd, tfdt, trun].concat())].concat());
     assert_eq!(moof.len() + 8, 100);
     [moof, boxed(b"mdat", &vec![0; (count * size) as usize])].concat()
 }
