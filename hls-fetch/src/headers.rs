@@ -102,8 +102,8 @@ impl HeaderRules {
         (fields, held_back)
     }
 
-    /// Leaves of `Referer` what a browser tells a stranger: the origin, and nothing in clear of a page that was encrypted
-    /// (`strict-origin-when-cross-origin`).
+    /// Leaves of `Referer` what a browser tells a stranger: the origin (`strict-origin-when-cross-origin`; over plain http too,
+    /// as whoever names the page wants it to be known).
     fn shorten_referer(&self, fields: &mut HeaderMap, url: &Url) {
         let Some(value) = fields.get(header::REFERER) else { return };
         let page = value.to_str().ok().and_then(|text| text.parse::<Url>().ok());
@@ -115,12 +115,7 @@ impl HeaderRules {
             }
             return;
         };
-        let to = Origin::of(url);
-        if to.as_ref() == Some(&origin) {
-            return;
-        }
-        if origin.is_secure() && to.is_some_and(|to| !to.is_secure()) {
-            fields.remove(header::REFERER);
+        if Origin::of(url) == Some(origin) {
             return;
         }
         let short = HeaderValue::from_str(&format!("{}/", page.origin().ascii_serialization()));
@@ -236,7 +231,7 @@ mod tests {
             (page, "https://b.example/y", Some("https://site.example:8443/")),
             (page, "https://a.example:444/y", Some("https://site.example:8443/")),
             (page, "https://site.example/y", Some("https://site.example:8443/")),
-            (page, "http://b.example/y", None),
+            (page, "http://b.example/y", Some("https://site.example:8443/")),
             ("http://site.example/p?t=s", "http://b.example/y", Some("http://site.example/")),
             ("http://u:p@site.example/p", "https://b.example/y", Some("http://site.example/")),
             ("https://site.example/", "https://b.example/y", Some("https://site.example/")),

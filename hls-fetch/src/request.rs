@@ -158,6 +158,8 @@ pub enum Oddity {
     Gzip,
     /// All of it was sent as a part of itself, although no part was asked for.
     Part,
+    /// All of the resource was sent in place of a part, which was cut out of it.
+    Whole,
     /// Less was sent than was asked for, and the rest has to be asked for piece by piece.
     Pieces {
         /// Where the first piece ends.
@@ -178,6 +180,7 @@ impl Oddity {
             Self::Coding(_) => "http.coding",
             Self::Gzip => "http.undeclared_gzip",
             Self::Part => "http.unasked_part",
+            Self::Whole => "http.range_cut",
             Self::Pieces { .. } => "http.range_in_pieces",
             Self::PastEnd { .. } => "http.range_past_end",
         }
@@ -195,6 +198,7 @@ impl std::fmt::Display for Oddity {
             }
             Self::Gzip => f.write_str("the server sends gzip and does not say so; it is undone"),
             Self::Part => f.write_str("the server sends all of it as a part (206) that was not asked for"),
+            Self::Whole => f.write_str("the server sends all of a file for each part of it"),
             Self::Pieces { .. } => {
                 f.write_str("the server sends less than is asked for, so the rest is asked for again")
             }

@@ -191,6 +191,33 @@ mod tests {
     }
 
     #[test]
+    fn only_the_same_representation_is_gone_on_with() {
+        let url: Url = "https://h/1.ts".parse().unwrap();
+        let answer = |tag: Option<&str>, date: Option<&str>, total: Option<u64>| {
+            let body = hls_fetch::BoxBody::new(hls_fetch::Chunks::default());
+            let mut answer = Response::new(206, url.clone(), None, body);
+            (answer.strong_etag, answer.etag) = (tag.map(str::to_owned), tag.map(str::to_owned));
+            (answer.last_modified, answer.total) = (date.map(str::to_owned), total);
+            answer
+        };
+        let (tag, date) = (Some("\"a\""), Some("Mon, 02 Nov 2026 08:00:00 GMT"));
+        let first = answer(tag, date, Some(100));
+        let pipeline = Pipeline::new(None, false, String::new(), Buffers::default());
+        let begun = Begun::new(pipeline, &url, first.strong_etag.clone(), &Validators::of(&first));
+        for (then, goes_on) in [
+            (answer(tag, date, Some(100)), true),
+            (answer(tag, None, Some(100)), true),
+            (answer(tag, Some("Mon, 02 Nov 2026 08:00:01 GMT"), Some(100)), false),
+            (answer(tag, date, Some(101)), false),
+            (answer(tag, date, None), false),
+            (answer(Some("\"b\""), date, Some(100)), false),
+            (answer(None, date, Some(100)), false),
+        ] {
+            assert_eq!(begun.is_continued_by(&then, None), goes_on, "{then:?}");
+        }
+    }
+
+    #[test]
     fn the_rest_of_a_range() {
         let url = "https://h/1.ts".parse().unwrap();
         let pipeline = || Pipeline::new(None, false, String::new(), Buffers::default());

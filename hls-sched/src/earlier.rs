@@ -170,7 +170,7 @@ impl<'a> Earlier<'a> {
         let random = RandomState::new();
         said.sort_by_cached_key(|(known, _)| random.hash_one(known.index));
         said.truncate(LOOKED_AT);
-        let mut unfounded = 0;
+        let (mut unfounded, mut unanswered) = (0, 0);
         for some in said.chunks(AT_ONCE) {
             let ask = async |at: usize| {
                 let (known, _) = some.get(at)?;
@@ -179,11 +179,15 @@ impl<'a> Earlier<'a> {
             let (a, b, c, d) = tokio::join!(ask(0), ask(1), ask(2), ask(3));
             for ((known, before), now) in some.iter().zip([a, b, c, d]) {
                 // A server that can't be asked shows its bytes, where the probe looks at them.
+                unanswered += usize::from(now.is_none());
                 if now.is_none_or(|now| before.agrees(&now)) || unfounded >= MOST_DOUBTS {
                     continue;
                 }
                 probe(transport, track, known, events).await?;
                 unfounded += 1;
+            }
+            if unanswered == AT_ONCE {
+                break;
             }
         }
         Ok(())

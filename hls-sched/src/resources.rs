@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hls_crypto::{CbcDecryptor, Iv, Key};
-use hls_fetch::{ByteRange, Class, Response};
+use hls_fetch::{ByteRange, Oddity, Response};
 use hls_state::Fingerprint;
 use url::Url;
 
@@ -247,13 +247,13 @@ impl Transport {
         Err(changed_meanwhile(unit))
     }
 
-    /// What a server says of a unit now, for one byte. `None`: it can't be asked that.
+    /// What a server says of a unit now, for one byte. `None`: it can't be asked that, or sends all of it for that byte.
     pub(crate) async fn said_of(&self, track: &Track, unit: &Unit) -> Option<Validators> {
         let byte = ByteRange::new(unit.range.map_or(0, |range| range.start), 1);
         let request = request_for(track, unit).range(byte);
         match self.fetch.fetch(request).await {
+            Ok(answer) if answer.oddity == Some(Oddity::Whole) => None,
             Ok(answer) => Some(Validators::of(&answer)).filter(Validators::is_telling),
-            Err(error) if error.class() == Class::Range => None,
             Err(_) => None,
         }
     }

@@ -89,7 +89,8 @@ pub(super) async fn accept(
         Part::ToCut(asked) => {
             status = 206;
             let is_past = request.range.is_some_and(|range| range.end != asked.end);
-            let oddity = length.filter(|_| is_past).map(|end| Oddity::PastEnd { end });
+            let past = length.filter(|_| is_past).map(|end| Oddity::PastEnd { end });
+            let oddity = past.or(Some(Oddity::Whole));
             let whole = transfer(length, u64::MAX);
             (BoxBody::new(Slice::new(whole, url.clone(), asked.start, asked.length())), length, oddity)
         }
