@@ -103,7 +103,7 @@ pub struct Response {
     pub strong_etag: Option<String>,
     /// The entity tag as it was sent, strong or weak.
     pub etag: Option<String>,
-    /// The value of `Last-Modified`, as it was sent.
+    /// The value of `Last-Modified`, as it was sent; none where it is the time of the answer itself, as of what is made for each.
     pub last_modified: Option<String>,
     /// Size of the whole representation, where the server said so.
     pub total: Option<u64>,

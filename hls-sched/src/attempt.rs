@@ -312,15 +312,6 @@ impl Shared {
         }
     }
 
-    /// Keeps what the server says of a unit, so that the next run can tell whether it is still the same. What a live stream
-    /// had is gone by then.
-    fn remember(&self, place: Place, unit: &Unit, said: &Validators) {
-        if unit.live.is_none() && said.is_telling() {
-            let unit = hls_state::Unit { output: place.track, index: place.index, identity: unit.identity };
-            self.writer.remark(unit, said.written());
-        }
-    }
-
     pub(crate) fn report(&self, retry: Retry) {
         self.transport.meters.retries.fetch_add(1, Ordering::Relaxed);
         let _ = self.events.send(Event::Retry(retry));

@@ -20,7 +20,8 @@ use hls_fetch::{ByteRange, Oddity, Response};
 use hls_state::Fingerprint;
 use url::Url;
 
-use crate::attempt::{Transport, Way};
+use crate::assemble::Place;
+use crate::attempt::{Shared, Transport, Way};
 use crate::earlier::changed_meanwhile;
 use crate::error::Error;
 use crate::kept::request_for;
@@ -190,6 +191,17 @@ fn key(url: &Url) -> u128 {
 /// Whether the parts of a resource have to belong together: one that a stream still writes to grows with each part.
 pub(crate) fn is_part(unit: &Unit) -> bool {
     unit.range.is_some() && unit.live.is_none()
+}
+
+impl Shared {
+    /// Keeps what the server says of a unit, so that the next run can tell whether it is still the same. What a live stream
+    /// had is gone by then.
+    pub(crate) fn remember(&self, place: Place, unit: &Unit, said: &Validators) {
+        if unit.live.is_none() && said.is_telling() {
+            let unit = hls_state::Unit { output: place.track, index: place.index, identity: unit.identity };
+            self.writer.remark(unit, said.written());
+        }
+    }
 }
 
 impl Transport {

@@ -10,10 +10,13 @@ use super::coding::Coding;
 use super::content_range::ContentRange;
 use super::lane::Seat;
 use super::slice::{Slice, WASTE};
+use crate::retry_after::http_date;
 use crate::{BoxBody, ByteRange, Error, Kind, Oddity, Request, Response, escaped};
 
 /// A head larger than this is an attack; the transport holds a few times as much at most.
 pub(super) const LARGEST_HEAD: usize = 64 << 10;
+/// What was modified so shortly before it was sent may have been made for this answer (RFC 9110 section 8.8.2.2).
+const JUST_NOW: Duration = Duration::from_secs(2);
 /// A longer validator is none.
 const LONGEST_VALIDATOR: usize = 1024;
 
@@ -70,7 +73,12 @@ pub(super) async fn accept(
         .and_then(|t| t.split(';').next())
         .map(|t| escaped(t.trim(), 60).to_ascii_lowercase());
     let validator = |name| text(name).filter(|value| value.len() <= LONGEST_VALIDATOR).map(str::to_owned);
-    let (etag, last_modified) = (validator(header::ETAG), validator(header::LAST_MODIFIED));
+    let date = text(header::DATE).and_then(http_date);
+    let is_old = |modified: &String| {
+        let apart = http_date(modified).zip(date).map(|(modified, date)| date.duration_since(modified));
+        apart.is_none_or(|apart| apart.is_ok_and(|apart| apart > JUST_NOW))
+    };
+    let (etag, last_modified) = (validator(header::ETAG), validator(header::LAST_MODIFIED).filter(is_old));
     let mut status = answer.status().as_u16();
     let transfer =
         |want, limit| BoxBody::new(TransferBody::new(answer.into(), seat, url.clone(), want, limit, stall));

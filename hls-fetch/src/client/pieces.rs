@@ -9,13 +9,16 @@ use bytes::Bytes;
 use super::Client;
 use crate::{Body, BoxBody, ByteRange, Error, Kind, Oddity, Request, Response};
 
+/// An answer on its way.
+type Coming = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
+
 /// What was asked for, in pieces.
 struct InPieces {
     client: Client,
     request: Request,
     body: BoxBody,
     /// The piece that has been asked for.
-    coming: Option<Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>>,
+    coming: Option<Coming>,
     next: u64,
     end: u64,
     etag: Option<String>,

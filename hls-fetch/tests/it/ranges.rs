@@ -227,3 +227,20 @@ async fn a_validator_guards_the_part() -> TestResult {
     assert_eq!(changed.bytes(20_000).await?, noise(20_000));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_date_that_is_that_of_the_answer_says_nothing() -> TestResult {
+    let origin = Origin::start();
+    for (modified, date, expect) in [
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "Mon, 02 Nov 2026 08:00:00 GMT", false),
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "Mon, 02 Nov 2026 08:00:02 GMT", false),
+        ("Mon, 02 Nov 2026 08:00:05 GMT", "Mon, 02 Nov 2026 08:00:00 GMT", false),
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "Mon, 02 Nov 2026 08:00:03 GMT", true),
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "whenever", true),
+    ] {
+        origin.put(PATH, Resource::new("x").last_modified(modified).header("date", date));
+        let answer = client().fetch(request(&origin.url(PATH))).await?;
+        assert_eq!(answer.last_modified.is_some(), expect, "{modified}, {date}");
+    }
+    Ok(())
+}

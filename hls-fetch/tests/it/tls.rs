@@ -174,7 +174,7 @@ async fn a_server_with_nothing_in_common_is_told_of_with_what_is_offered() -> Te
         let url = format!("https://{}/a", server.local_addr()?);
         let answering = async {
             let (mut connection, _) = server.accept().await?;
-            connection.read(&mut [0; 4096]).await?;
+            let _ = connection.read(&mut [0; 4096]).await?;
             connection.write_all(&[0x15, 3, 3, 0, 2, 2, alert]).await?;
             connection.shutdown().await
         };

@@ -46,7 +46,7 @@ fn fragment(count: u32, size: u32) -> Vec<u8> {
     let moof =
         boxed(b"moof", &[boxed(b"mfhd", &[0; 8]), boxed(b"traf", &[tfhd, tfdt, trun].concat())].concat());
     assert_eq!(moof.len() + 8, 100);
-    [moof, boxed(b"mdat", &vec![0; (count * size) as usize])].concat()
+    [moof, boxed(b"mdat", &vec![0; (count * size).max(1) as usize])].concat()
 }
 
 #[test]
