@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_is_not_deflate_is_told_by_its_first_bytes() {
-        let text: Vec<u8> = (0..9000_u32).map(|n| (n * n >> 5) as u8).collect();
+        let text: Vec<u8> = (0..9000_u32).map(|n| ((n * n) >> 5) as u8).collect();
         for (bytes, frame, without) in [
             (zlib(&text), true, false),
             (raw(&text), false, true),
