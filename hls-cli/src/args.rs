@@ -125,7 +125,7 @@ pub(crate) struct RequestArgs {
     /// Name the client
     #[arg(short = 'A', long, value_name = "UA")]
     pub(crate) user_agent: Option<String>,
-    /// Name the page that leads here
+    /// Name the page that leads here; other hosts than the input's and its own are told its origin only
     #[arg(short = 'e', long, value_name = "URL")]
     pub(crate) referer: Option<String>,
     /// Send cookies; without = a cookie file

@@ -1,7 +1,8 @@
 //! `hls get`.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use hls_fetch::{Client, RetryPolicy};
 use hls_sched::{Error, Event, Finished, Job, Kind, StoppedBy};
 
 use crate::args::Get;
-use crate::input::Input;
+use crate::input::{Input, read_text};
 use crate::limits;
 use crate::output::Target;
 use crate::progress::Teller;
@@ -27,6 +28,8 @@ pub(crate) enum End {
     Signal(i32),
 }
 
+/// A longer list of URLs is none.
+const LARGEST_LIST: u64 = 16 << 20;
 /// The exit code of a job that finished without some of its segments.
 const FINISHED_WITH_GAPS: u8 = 4;
 /// That of a recording whose stream had nothing new for as long as was asked for.
@@ -54,10 +57,11 @@ async fn all(args: &Get) -> Result<End, String> {
     let client = client(args)?;
     let mut signals = Signals::listen().map_err(|e| format!("signals can't be listened to: {e}"))?;
     Target::make_folder(&args.output.output);
-    let mut codes = Vec::new();
+    let (mut codes, mut claimed) = (Vec::new(), Claimed::default());
     for (number, (argument, input)) in (1..).zip(arguments.iter().zip(inputs)) {
         let words = remember::words(args, argument)?;
-        match one(args, &target, number, (input, words), &client, &mut signals).await? {
+        claimed.argument.clone_from(argument);
+        match one(args, &target, number, (input, words), &client, (&mut signals, &mut claimed)).await? {
             End::Code(code) => codes.push(code),
             End::Last(code) => {
                 codes.push(code);
@@ -80,7 +84,7 @@ pub(crate) async fn again(
     let input = Input::read(argument, args.rare.base.as_ref())?;
     let words = remember::words(args, argument)?;
     let target = Target::File(output.to_owned());
-    one(args, &target, number, (input, words), &client(args)?, signals).await
+    one(args, &target, number, (input, words), &client(args)?, (signals, &mut Claimed::default())).await
 }
 
 fn client(args: &Get) -> Result<Client, String> {
@@ -96,7 +100,7 @@ fn wanted(args: &Get) -> usize {
 fn arguments(args: &Get) -> Result<Vec<String>, String> {
     let mut all: Vec<String> = args.inputs.iter().chain(&args.request.url).cloned().collect();
     if let Some(file) = &args.output.input {
-        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let text = read_text(file, LARGEST_LIST)?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         all.extend(lines.map(str::to_owned));
     }
@@ -109,8 +113,15 @@ async fn one(
     number: usize,
     (input, words): (Input, Words),
     client: &Client,
-    signals: &mut Signals,
+    (signals, claimed): (&mut Signals, &mut Claimed),
 ) -> Result<End, String> {
+    let opened = match target.opening() {
+        None => None,
+        Some(opening) => match until_asked(opening, signals).await {
+            Ok(opened) => Some(opened?),
+            Err(signal) => return Ok(End::Signal(signal)),
+        },
+    };
     let transport = request::transport(client, &input)?;
     let mut teller = Teller::new(&args.talk, number, input.url(), target.is_stdout());
     if let Some(message) = limits::narrowed(wanted(args)).filter(|_| number == 1) {
@@ -124,7 +135,7 @@ async fn one(
         Input::Url(url) => Job::get(url),
         Input::Text { text, base, .. } => Job::get_playlist(text, base),
     };
-    let job = target.apply(job)?;
+    let job = target.apply(job, opened)?;
     let fit = limits::segments_at_once(wanted(args));
     let job = match args.network.jobs {
         None if fit == wanted(args) => job,
@@ -195,20 +206,59 @@ async fn one(
     let result = job.finish().await;
     // A file that has appeared meanwhile is no result of an earlier run.
     let skips = args.output.skip_existing && !has_begun;
-    Ok(tell_end(args, target, teller, result, ending, skips))
+    Ok(tell_end(args, target, teller, (result, claimed), ending, skips))
+}
+
+/// Waits for something that may take for ever, or for the signal that ends it.
+async fn until_asked<T>(something: impl Future<Output = T>, signals: &mut Signals) -> Result<T, i32> {
+    tokio::pin!(something);
+    loop {
+        tokio::select! {
+            something = &mut something => return Ok(something),
+            asked = signals.next() => if let Asked::End(signal) = asked { return Err(signal) },
+        }
+    }
+}
+
+/// The outputs that this run has written or found there already, and the input that each one is of: a second stream of the same
+/// name is no result of an earlier run.
+#[derive(Debug, Default)]
+struct Claimed {
+    /// The input that is at work.
+    argument: String,
+    outputs: HashMap<PathBuf, String>,
+}
+
+impl Claimed {
+    /// Takes a name. `false`: another input has it.
+    fn claim(&mut self, path: &Path) -> bool {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let path = folder.join(path.file_name().unwrap_or_default());
+        *self.outputs.entry(path).or_insert_with(|| self.argument.clone()) == self.argument
+    }
+}
+
+/// The file that an error is about.
+fn file_of(error: &Error) -> Option<&Path> {
+    let source = std::error::Error::source(error)?;
+    Some(source.downcast_ref::<hls_state::Error>()?.path())
 }
 
 fn tell_end(
     args: &Get,
     target: &Target,
     teller: Teller,
-    result: Result<Finished, Error>,
+    (result, claimed): (Result<Finished, Error>, &mut Claimed),
     ending: Option<i32>,
     skips: bool,
 ) -> End {
     let error = match result {
         Ok(done) => {
             teller.finished(&done);
+            for path in &done.outputs {
+                claimed.claim(path);
+            }
             if !args.talk.json && !target.is_stdout() && !std::io::stdout().is_terminal() {
                 print_paths(&done);
             }
@@ -222,6 +272,12 @@ fn tell_end(
         Err(error) => error,
     };
     match (error.kind(), ending) {
+        (Kind::Exists, None) if skips && file_of(&error).is_some_and(|path| !claimed.claim(path)) => {
+            teller
+                .line("another stream of this list has that name: give this one a name of its own, with -o");
+            teller.failed(&error);
+            End::Code(exit_code(Kind::Exists))
+        }
         (Kind::Exists, _) if skips && error.code() == "output.exists" => {
             teller.line(&format!("skipped: {error}"));
             End::Code(0)

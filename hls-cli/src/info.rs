@@ -108,9 +108,7 @@ fn argument(args: &Info) -> Result<&String, Failure> {
 
 /// Looks at the playlist itself, and at nothing that it leads to; tells whether it is as it should be.
 async fn itself(args: &Info) -> Result<(String, bool), Failure> {
-    let master = args.master.as_ref().map(|path| {
-        std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))
-    });
+    let master = args.master.as_ref().map(|path| crate::input::read_file(path, LARGEST));
     let master = master.transpose()?;
     let argument = argument(args)?;
     let input = Input::read(argument, args.base.as_ref())?;
@@ -136,7 +134,7 @@ async fn itself(args: &Info) -> Result<(String, bool), Failure> {
 
 /// Fetches a playlist as it is.
 async fn load(fetch: &dyn Fetch, url: &Url) -> Result<(Vec<u8>, Url), Failure> {
-    let text = match fetch.fetch(Request::get(url.clone())).await {
+    let text = match fetch.fetch(Request::get(url.clone()).undoing_gzip()).await {
         Ok(answer) => {
             let base = answer.url.clone();
             answer.bytes(LARGEST).await.ok().map(|text| (text.to_vec(), base))

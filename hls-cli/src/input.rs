@@ -5,6 +5,27 @@ use std::path::Path;
 
 use url::Url;
 
+/// Reads a file that the user names, which has to end before `most` bytes do: devices have no end, and a mistake may be large.
+pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let failed = |e: std::io::Error| format!("{}: {e}", path.display());
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    match bytes.len() as u64 > most {
+        true => Err(format!(
+            "{}: more than {} KiB, which is too much for what it is to be",
+            path.display(),
+            most >> 10
+        )),
+        false => Ok(bytes),
+    }
+}
+
+/// As [`read_file`], where that has to be text.
+pub(crate) fn read_text(path: &Path, most: u64) -> Result<String, String> {
+    String::from_utf8(read_file(path, most)?).map_err(|_| format!("{}: not text in UTF-8", path.display()))
+}
+
 /// A playlist to download.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -25,13 +46,19 @@ impl Input {
     pub(crate) fn read(argument: &str, base: Option<&Url>) -> Result<Self, String> {
         if argument == "-" {
             let mut text = Vec::new();
-            let read = std::io::stdin().lock().take(LARGEST).read_to_end(&mut text);
+            let read = std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut text);
             read.map_err(|e| format!("standard input can't be read: {e}"))?;
+            if text.len() as u64 > LARGEST {
+                return Err("standard input has more bytes than any playlist".to_owned());
+            }
             return Self::text(text, base, Path::new("."));
         }
         let path = Path::new(argument);
-        if !argument.contains("://") && path.is_file() {
-            let text = std::fs::read(path).map_err(|e| format!("{argument} can't be read: {e}"))?;
+        let named = argument.parse::<Url>().ok().filter(|url| url.scheme() == "file");
+        let named = named.and_then(|url| url.to_file_path().ok());
+        let path = named.as_deref().unwrap_or(path);
+        if named.is_some() || !argument.contains("://") && path.is_file() {
+            let text = read_file(path, LARGEST)?;
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             return Self::text(text, base, folder);
         }

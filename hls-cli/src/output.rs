@@ -82,8 +82,25 @@ impl Target {
         }
     }
 
-    /// Applies it to a job.
-    pub(crate) fn apply(&self, job: JobBuilder) -> Result<JobBuilder, String> {
+    /// Opens a pipe or device; `None`: it is none. A FIFO is open when somebody reads it, which may never be, so that is waited
+    /// for beside everything else.
+    pub(crate) fn opening(&self) -> Option<impl Future<Output = Result<File, String>>> {
+        let Self::Special(path) = self else { return None };
+        let path = path.clone();
+        let (tell, opened) = tokio::sync::oneshot::channel();
+        let started = std::thread::Builder::new().name("hls-open".into()).spawn({
+            let path = path.clone();
+            move || tell.send(File::options().write(true).open(path))
+        });
+        Some(async move {
+            started.map_err(|e| format!("a thread can't be started: {e}"))?;
+            let opened = opened.await.map_err(|_| format!("{}: it can't be opened", path.display()))?;
+            opened.map_err(|e| format!("{}: {e}", path.display()))
+        })
+    }
+
+    /// Applies it to a job, with what was [opened](Self::opening).
+    pub(crate) fn apply(&self, job: JobBuilder, opened: Option<File>) -> Result<JobBuilder, String> {
         Ok(match self {
             Self::File(path) => job.output(path),
             Self::Template(template) => job.output_template(template),
@@ -91,10 +108,11 @@ impl Target {
                 return Err("standard output is a terminal; redirect it, or use -o FILE".to_owned());
             }
             Self::Stdout => job.writer(stdout().map_err(|e| format!("standard output: {e}"))?),
-            Self::Both(file) => file.apply(job)?.also(stdout().map_err(|e| format!("standard output: {e}"))?),
+            Self::Both(file) => {
+                file.apply(job, None)?.also(stdout().map_err(|e| format!("standard output: {e}"))?)
+            }
             Self::Special(path) => {
-                let opened = File::options().write(true).open(path);
-                job.writer(opened.map_err(|e| format!("{}: {e}", path.display()))?)
+                job.writer(opened.ok_or_else(|| format!("{} was not opened", path.display()))?)
             }
         })
     }

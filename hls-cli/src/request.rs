@@ -7,8 +7,11 @@ use std::time::Duration;
 use hls_fetch::{Client, Fetch, HeaderRules, LocalFiles};
 
 use crate::args::RequestArgs;
-use crate::input::Input;
+use crate::input::{Input, read_file, read_text};
 use crate::report::say;
+
+/// Cookies, headers and certificates are no longer than this, in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
 
 /// Builds the client for all jobs of a command.
 pub(crate) fn client(
@@ -38,7 +41,7 @@ pub(crate) fn client(
         if cookie.contains('=') {
             rules.add("cookie", cookie).map_err(shown)?;
         } else {
-            let text = std::fs::read_to_string(cookie).map_err(|e| format!("cookie file {cookie}: {e}"))?;
+            let text = read_text(Path::new(cookie), LARGEST_FILE).map_err(|e| format!("cookie file {e}"))?;
             cookies.extend(
                 hls_fetch::parse_cookie_file(&text).map_err(|e| format!("cookie file {cookie}: {e}"))?,
             );
@@ -54,7 +57,7 @@ pub(crate) fn client(
         .allow_private(args.allow_private)
         .insecure(args.insecure);
     if let Some(file) = &args.ca {
-        let pem = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let pem = read_file(file, LARGEST_FILE)?;
         builder = builder.trust(&pem).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     let variable =
@@ -97,7 +100,8 @@ fn headers(arguments: &[String]) -> Result<Vec<String>, String> {
         match argument.strip_prefix('@') {
             None => all.push(argument.clone()),
             Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|e| format!("header file {file}: {e}"))?;
+                let text =
+                    read_text(Path::new(file), LARGEST_FILE).map_err(|e| format!("header file {e}"))?;
                 all.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
             }
         }

@@ -20,6 +20,11 @@ pub enum Kind {
     Reset,
     /// The certificate or the TLS handshake was not acceptable.
     Tls,
+    /// Server and client have no version, cipher suite or signature of TLS in common.
+    TlsUnshared {
+        /// The cipher suites that were offered.
+        offered: String,
+    },
     /// No answer began within the time allowed.
     FirstByteTimeout {
         /// The time allowed.
@@ -179,6 +184,7 @@ impl Error {
             Kind::Redirect { .. } => Class::Client,
             Kind::RangeMismatch { .. } | Kind::RangeIgnored => Class::Range,
             Kind::Tls
+            | Kind::TlsUnshared { .. }
             | Kind::TooLarge { .. }
             | Kind::Downgrade
             | Kind::Scheme(_)
@@ -195,7 +201,7 @@ impl Error {
             Kind::Dns => "net.dns",
             Kind::Connect => "net.connect",
             Kind::Reset => "net.reset",
-            Kind::Tls => "net.tls",
+            Kind::Tls | Kind::TlsUnshared { .. } => "net.tls",
             Kind::FirstByteTimeout { .. } => "net.timeout",
             Kind::Stall { .. } => "net.stall",
             Kind::Truncated { .. } => "http.truncated",
@@ -270,6 +276,12 @@ impl fmt::Display for Error {
             Kind::Connect => f.write_str("no connection could be made"),
             Kind::Reset => f.write_str("the connection was lost"),
             Kind::Tls => f.write_str("the secure connection was not acceptable"),
+            Kind::TlsUnshared { offered } => {
+                write!(
+                    f,
+                    "server and program have no cipher suite of TLS in common; the program offers {offered}"
+                )
+            }
             Kind::FirstByteTimeout { after } => write!(f, "no answer within {} s", after.as_secs_f32()),
             Kind::Stall { after } => write!(f, "less than 1 KiB/s for {} s", after.as_secs_f32()),
             Kind::Truncated { got, want: Some(want) } => write!(f, "got {got} of {want} bytes"),

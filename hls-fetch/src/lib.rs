@@ -67,8 +67,8 @@ pub use inline::inline;
 pub use local::LocalFiles;
 pub use origin::Origin;
 pub use range::ByteRange;
-pub use redact::{escaped, is_harmless, redacted};
-pub use request::{Fetch, FetchFuture, Request, Response};
+pub use redact::{escaped, is_harmless, redacted, redacted_path};
+pub use request::{Fetch, FetchFuture, Oddity, Request, Response};
 pub use retry::{Decision, RetryPolicy, Rule, retry};
 pub use retry_after::parse_retry_after;
 

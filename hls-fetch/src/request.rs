@@ -23,13 +23,23 @@ pub struct Request {
     pub max_bytes: Option<u64>,
     /// Use a connection that no other request has used or will use.
     pub fresh: bool,
+    /// Undo gzip that the answer does not speak of, where its first bytes show it.
+    pub undo_gzip: bool,
 }
 
 impl Request {
     /// A GET of the whole resource.
     #[must_use]
     pub fn get(url: Url) -> Self {
-        Self { url, range: None, if_range: None, parent: None, max_bytes: None, fresh: false }
+        Self {
+            url,
+            range: None,
+            if_range: None,
+            parent: None,
+            max_bytes: None,
+            fresh: false,
+            undo_gzip: false,
+        }
     }
 
     /// Asks for a part only. The answer has to be exactly that part.
@@ -61,6 +71,13 @@ impl Request {
         self
     }
 
+    /// Undoes gzip that the server does not declare: for what is never gzip by itself.
+    #[must_use]
+    pub fn undoing_gzip(mut self) -> Self {
+        self.undo_gzip = true;
+        self
+    }
+
     /// Asks over a new connection that is shared with nothing: for what replaces a transfer that has stalled. Means nothing
     /// to a transport without connections.
     #[must_use]
@@ -84,8 +101,14 @@ pub struct Response {
     pub content_type: Option<String>,
     /// The strong entity tag (RFC 9110 section 8.8.3), fit for `If-Range`.
     pub strong_etag: Option<String>,
-    /// Size of the whole representation where a part was asked for and the server said so.
+    /// The entity tag as it was sent, strong or weak.
+    pub etag: Option<String>,
+    /// The value of `Last-Modified`, as it was sent; none where it is the time of the answer itself, as of what is made for each.
+    pub last_modified: Option<String>,
+    /// Size of the whole representation, where the server said so.
     pub total: Option<u64>,
+    /// What is wrong about the answer although its content is right.
+    pub oddity: Option<Oddity>,
     /// The bytes.
     pub body: BoxBody,
 }
@@ -94,7 +117,18 @@ impl Response {
     /// An answer made by an implementation of [`Fetch`].
     #[must_use]
     pub fn new(status: u16, url: Url, length: Option<u64>, body: BoxBody) -> Self {
-        Self { status, url, length, content_type: None, strong_etag: None, total: None, body }
+        Self {
+            status,
+            url,
+            length,
+            content_type: None,
+            strong_etag: None,
+            etag: None,
+            last_modified: None,
+            total: None,
+            oddity: None,
+            body,
+        }
     }
 
     /// Collects the body.
@@ -111,6 +145,67 @@ impl Response {
             all.extend_from_slice(&chunk);
         }
         Ok(all)
+    }
+}
+
+/// What a server got wrong about an answer that is whole by its length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// `Content-Encoding` names what is no coding, or one that the body does not have.
+    Coding(String),
+    /// The body is gzip, and nothing says so.
+    Gzip,
+    /// All of it was sent as a part of itself, although no part was asked for.
+    Part,
+    /// All of the resource was sent in place of a part, which was cut out of it.
+    Whole,
+    /// Less was sent than was asked for, and the rest has to be asked for piece by piece.
+    Pieces {
+        /// Where the first piece ends.
+        end: u64,
+    },
+    /// The resource ends before the range that was asked for does.
+    PastEnd {
+        /// Where it ends.
+        end: u64,
+    },
+}
+
+impl Oddity {
+    /// A stable symbol, for example `http.coding`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Coding(_) => "http.coding",
+            Self::Gzip => "http.undeclared_gzip",
+            Self::Part => "http.unasked_part",
+            Self::Whole => "http.range_cut",
+            Self::Pieces { .. } => "http.range_in_pieces",
+            Self::PastEnd { .. } => "http.range_past_end",
+        }
+    }
+}
+
+impl std::fmt::Display for Oddity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Coding(coding) => {
+                write!(
+                    f,
+                    "the server says that the content coding is '{coding}', and sends the content as it is"
+                )
+            }
+            Self::Gzip => f.write_str("the server sends gzip and does not say so; it is undone"),
+            Self::Part => f.write_str("the server sends all of it as a part (206) that was not asked for"),
+            Self::Whole => f.write_str("the server sends all of a file for each part of it"),
+            Self::Pieces { .. } => {
+                f.write_str("the server sends less than is asked for, so the rest is asked for again")
+            }
+            Self::PastEnd { end } => {
+                write!(f, "the resource ends at byte {end}, before the range that the playlist names does")
+            }
+        }
     }
 }
 

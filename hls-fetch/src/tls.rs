@@ -19,6 +19,12 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, E
     if found.is_empty() { Err(unusable()) } else { Ok(found) }
 }
 
+/// The cipher suites that a server may choose from, by name.
+pub(crate) fn offered() -> String {
+    let suites = rustls::crypto::ring::default_provider().cipher_suites;
+    suites.iter().map(|suite| format!("{:?}", suite.suite())).collect::<Vec<_>>().join(", ")
+}
+
 /// The configuration for https: the platform's trust store and `extra` roots, or anything at all where `insecure`.
 pub(crate) fn configuration(
     extra: Vec<CertificateDer<'static>>,

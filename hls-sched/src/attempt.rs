@@ -23,11 +23,13 @@ use crate::gauge::Gauge;
 use crate::kept::{Kept, request_for, waits_for_keys};
 use crate::keys::Keys;
 use crate::meter::Meters;
+use crate::odd::Odd;
 use crate::pace::{Account, Pacer};
 use crate::piece::{Agreed, Judged, begin_of, refused};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
 use crate::planner::LARGEST_HEDGE;
+use crate::resources::{Resources, Validators};
 use crate::writer::Writer;
 
 /// A segment larger than this is an attack.
@@ -60,6 +62,9 @@ pub(crate) struct Transport {
     pub(crate) buffers: Buffers,
     /// Audio, video and subtitles that are in no output, although somebody may miss them.
     pub(crate) missing: Missing,
+    /// What servers have said of what is fetched in parts.
+    pub(crate) resources: Resources,
+    pub(crate) odd: Odd,
 }
 
 /// What is in no output, in words.
@@ -210,10 +215,11 @@ impl Shared {
         let (as_it_comes, may_be_unfit) = (checks.pieces.is_unfit(place.index), checks.pieces.has_unfit());
         let mut way = Way { as_it_comes, may_be_unfit, ..way };
         loop {
-            let (mut whole, bytes) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
+            let (mut whole, bytes, said) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
             checks.judge(track, unit, &whole)?;
             let judged = checks.pieces.judge(place, &track.name(unit), whole.piece.as_ref())?;
             self.judge(place, track, unit, &whole).await?;
+            self.remember(place, unit, &said);
             if judged == Judged::Taken {
                 return Ok((whole, bytes));
             }
@@ -296,7 +302,9 @@ impl Shared {
         });
         self.room.notify_waiters();
         match completion {
-            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None }),
+            Completion::Taken => {
+                Ok(Done { unit, bytes, took: started.elapsed(), beside: None })
+            }
             Completion::Gone => Err(internal("an attempt outlived its unit")),
             Completion::Changed => {
                 Err(changed(unit.number, "the server sends other bytes for it now").finally())
@@ -403,7 +411,7 @@ impl Transport {
         unit: &Unit,
         report: impl Fn(Retry),
     ) -> Result<(Fingerprint, u64), Error> {
-        let (whole, bytes) = self.unit(track, unit, &Nowhere, &report, &mut None, &Way::default()).await?;
+        let (whole, bytes, _) = self.unit(track, unit, &Nowhere, &report, &mut None, &Way::default()).await?;
         if !matches!(whole.piece, Some(Err(_))) {
             return Ok((whole.hash, bytes));
         }
@@ -411,10 +419,11 @@ impl Transport {
         let way = Way { as_it_comes: true, ..Way::default() };
         self.unit(track, unit, &Nowhere, &report, &mut None, &way)
             .await
-            .map(|(whole, bytes)| (whole.hash, bytes))
+            .map(|(whole, bytes, _)| (whole.hash, bytes))
     }
 
-    /// Fetches, deciphers and verifies one unit into a sink; returns what it is and how many bytes it has. Goes on with what
+    /// Fetches, deciphers and verifies one unit into a sink; returns what it is, how many bytes it has and what the server says
+    /// of it. Goes on with what
     /// has begun, and leaves what the next attempt may go on with.
     async fn unit(
         &self,
@@ -424,7 +433,7 @@ impl Transport {
         report: impl Fn(Retry),
         begun: &mut Option<Begun>,
         way: &Way,
-    ) -> Result<(Whole, u64), Error> {
+    ) -> Result<(Whole, u64, Validators), Error> {
         let what = if unit.is_init { "init" } else { "segment" };
         let name = track.name(unit);
         let at = |error: Error| match error.place() {
@@ -478,6 +487,11 @@ impl Transport {
                 gauge.waiting(self.fetch.fetch(request)).await.map_err(failed)?
             }
         };
+        let said = Validators::of(&answer);
+        if !is_kept {
+            self.judge(unit, &said)?;
+            self.odd.note(&answer, &name);
+        }
         let there = begun.as_ref().map_or(0, |begun| begun.taken);
         gauge.answered(asked, answer.length.map(|length| length.saturating_add(there)));
         account.answered(answer.length);
@@ -489,7 +503,7 @@ impl Transport {
             let pipeline = pipeline.into_pieces(pieces, way.may_be_unfit).admitting(track.mp4);
             // An initialization section is looked at as a whole.
             let etag = answer.strong_etag.clone().filter(|_| !unit.is_init);
-            Begun::new(pipeline, &unit.url, etag)
+            Begun::new(pipeline, &unit.url, etag, &said)
         });
         state.go_on(key.as_deref());
         let mut body = answer.body;
@@ -536,13 +550,16 @@ impl Transport {
                 self.kept.doubt(unit.identity);
             }
         })?;
+        if !is_kept {
+            self.settle((track, unit), (said, whole.hash), key.as_deref(), way).await?;
+        }
         let rest = whole.rest.take();
         let rest_len = rest.as_ref().map_or(0, |rest| rest.len() as u64);
         if let Some(rest) = rest {
             sink.take(rest).await?;
             sink.ready().await;
         }
-        Ok((whole, bytes + rest_len))
+        Ok((whole, bytes + rest_len, said))
     }
 }
 

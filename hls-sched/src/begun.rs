@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::buffers::Buffers;
 use crate::pipeline::Pipeline;
+use crate::resources::Validators;
 
 /// Marks are at least this far apart.
 const MARK_EVERY: Duration = Duration::from_millis(500);
@@ -29,6 +30,9 @@ pub(crate) struct Begun {
     pub(crate) in_hand: Option<Bytes>,
     /// Strong, so that equal means equal byte for byte (RFC 9110 section 8.8.1). Without one a unit starts over.
     etag: Option<String>,
+    /// What else is said of it: servers make strong tags of a second and a length, so that a file that is written twice within
+    /// one has the same.
+    said: Validators,
     /// Which resource the tag is of.
     resource: u128,
     /// Where the chain of ciphertext goes on, until the key is at hand.
@@ -39,7 +43,7 @@ pub(crate) struct Begun {
 
 impl Begun {
     /// Nothing of it is there yet.
-    pub(crate) fn new(pipeline: Pipeline, url: &Url, strong_etag: Option<String>) -> Self {
+    pub(crate) fn new(pipeline: Pipeline, url: &Url, strong_etag: Option<String>, said: &Validators) -> Self {
         let etag = strong_etag.filter(|tag| tag.len() <= LONGEST_TAG);
         let (resource, marked) = (resource(url), Instant::now());
         Self {
@@ -48,6 +52,7 @@ impl Begun {
             bytes: 0,
             in_hand: None,
             etag,
+            said: *said,
             resource,
             chain: None,
             marked,
@@ -68,6 +73,7 @@ impl Begun {
             bytes: len,
             in_hand: None,
             etag: Some(note.etag),
+            said: note.said,
             resource: note.resource,
             chain: Some(Iv::from_bytes(note.chain)),
             marked: Instant::now(),
@@ -104,7 +110,8 @@ impl Begun {
     /// Where the unit is all of a resource, the answer has to say how long that is: a server may send less than was asked for.
     pub(crate) fn is_continued_by(&self, answer: &Response, of: Option<ByteRange>) -> bool {
         let has_end = answer.total.is_some() || of.is_some_and(|range| range.end.is_some());
-        answer.status == 206 && has_end && answer.strong_etag.is_some() && answer.strong_etag == self.etag
+        let is_same_tag = answer.strong_etag.is_some() && answer.strong_etag == self.etag;
+        answer.status == 206 && has_end && is_same_tag && self.said.is_same(&Validators::of(answer))
     }
 
     /// How long until the next mark is due; `None` where there is nothing to mark.
@@ -122,7 +129,7 @@ impl Begun {
         (self.marked, self.marked_bytes) = (Instant::now(), self.bytes);
         let etag = self.etag.clone().filter(|_| self.bytes > 0)?;
         let chain = self.pipeline.chain().or(self.chain).map_or([0; 16], |chain| *chain.as_bytes());
-        let note = Note { chain, resource: self.resource, etag }.written();
+        let note = Note { chain, resource: self.resource, etag, said: self.said }.written();
         Some(Mark { len: self.bytes, hash: self.pipeline.hash(), note })
     }
 }
@@ -133,18 +140,28 @@ struct Note {
     chain: [u8; 16],
     resource: u128,
     etag: String,
+    said: Validators,
 }
+
+/// Stands between the tag and what else is said, and in no tag (RFC 9110 section 8.8.3). Older notes end with the tag.
+const SEPARATOR: u8 = b'\t';
 
 impl Note {
     fn written(&self) -> Arc<[u8]> {
-        [&self.chain[..], &self.resource.to_le_bytes(), self.etag.as_bytes()].concat().into()
+        let said = self.said.written();
+        [&self.chain[..], &self.resource.to_le_bytes(), self.etag.as_bytes(), &[SEPARATOR], &said]
+            .concat()
+            .into()
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (chain, rest) = bytes.split_first_chunk::<16>()?;
-        let (resource, etag) = rest.split_first_chunk::<16>()?;
+        let (resource, rest) = rest.split_first_chunk::<16>()?;
+        let mut parts = rest.splitn(2, |byte| *byte == SEPARATOR);
+        let (etag, said) =
+            (parts.next()?, parts.next().map_or(Some(Validators::default()), Validators::read)?);
         let etag = String::from_utf8(etag.to_vec()).ok().filter(|tag| tag.len() <= LONGEST_TAG)?;
-        Some(Self { chain: *chain, resource: u128::from_le_bytes(*resource), etag })
+        Some(Self { chain: *chain, resource: u128::from_le_bytes(*resource), etag, said })
     }
 }
 
@@ -160,10 +177,43 @@ mod tests {
 
     #[test]
     fn notes_are_read_back() {
-        let note = Note { chain: [7; 16], resource: 5, etag: "\"tag\"".into() };
-        assert_eq!(Note::read(&note.written()), Some(note));
+        let said = Validators::of_length(Some(0x0909));
+        let note = Note { chain: [7; 16], resource: 5, etag: "\"tag\"".into(), said };
+        let written = note.written();
+        assert_eq!(Note::read(&written), Some(note));
+        // As an earlier version wrote it.
+        let older =
+            written.iter().position(|byte| *byte == SEPARATOR).and_then(|at| Note::read(&written[..at]));
+        assert_eq!(older.map(|note| (note.etag, note.said)), Some(("\"tag\"".into(), Validators::default())));
         for bad in [&[][..], &[0; 31], &[&[0; 32][..], &[0xff]].concat(), &[b'a'; 33 + LONGEST_TAG]] {
             assert_eq!(Note::read(bad), None);
+        }
+    }
+
+    #[test]
+    fn only_the_same_representation_is_gone_on_with() {
+        let url: Url = "https://h/1.ts".parse().unwrap();
+        let answer = |tag: Option<&str>, date: Option<&str>, total: Option<u64>| {
+            let body = hls_fetch::BoxBody::new(hls_fetch::Chunks::default());
+            let mut answer = Response::new(206, url.clone(), None, body);
+            (answer.strong_etag, answer.etag) = (tag.map(str::to_owned), tag.map(str::to_owned));
+            (answer.last_modified, answer.total) = (date.map(str::to_owned), total);
+            answer
+        };
+        let (tag, date) = (Some("\"a\""), Some("Mon, 02 Nov 2026 08:00:00 GMT"));
+        let first = answer(tag, date, Some(100));
+        let pipeline = Pipeline::new(None, false, String::new(), Buffers::default());
+        let begun = Begun::new(pipeline, &url, first.strong_etag.clone(), &Validators::of(&first));
+        for (then, goes_on) in [
+            (answer(tag, date, Some(100)), true),
+            (answer(tag, None, Some(100)), true),
+            (answer(tag, Some("Mon, 02 Nov 2026 08:00:01 GMT"), Some(100)), false),
+            (answer(tag, date, Some(101)), false),
+            (answer(tag, date, None), false),
+            (answer(Some("\"b\""), date, Some(100)), false),
+            (answer(None, date, Some(100)), false),
+        ] {
+            assert_eq!(begun.is_continued_by(&then, None), goes_on, "{then:?}");
         }
     }
 
@@ -171,7 +221,10 @@ mod tests {
     fn the_rest_of_a_range() {
         let url = "https://h/1.ts".parse().unwrap();
         let pipeline = || Pipeline::new(None, false, String::new(), Buffers::default());
-        let begun = |taken| Begun { taken, ..Begun::new(pipeline(), &url, Some("\"a\"".into())) };
+        let begun = |taken| Begun {
+            taken,
+            ..Begun::new(pipeline(), &url, Some("\"a\"".into()), &Validators::default())
+        };
         for (range, taken, expect) in [
             (None, 10, Some("bytes=10-")),
             (ByteRange::new(100, 50), 10, Some("bytes=110-149")),

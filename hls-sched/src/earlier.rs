@@ -1,6 +1,8 @@
 //! What an earlier run left: held to the plan, proved to be what the server has, and put in its place.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 
 use hls_fetch::Decision;
 use hls_media::Configuration;
@@ -17,6 +19,7 @@ use crate::gaps::Gaps;
 use crate::pipeline::LARGEST_INIT;
 use crate::plan::{Track, Tracks, Unit, is_alike};
 use crate::planner::Planner;
+use crate::resources::{Validators, is_part};
 
 /// Memory for units that wait for their turn.
 const BUDGET: u64 = 24 << 20;
@@ -38,6 +41,13 @@ pub(crate) struct Start {
     pub(crate) begun: HashMap<Place, Begun>,
     pub(crate) gaps: Gaps,
 }
+
+/// So many units are looked at by what the server says of them, and as many initialization sections are compared.
+const LOOKED_AT: usize = 16;
+/// So many are asked for at once.
+const AT_ONCE: usize = 4;
+/// Where the words of so many have changed and not their bytes, words tell nothing.
+const MOST_DOUBTS: usize = 3;
 
 /// A unit that is here.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,11 +122,89 @@ impl<'a> Earlier<'a> {
         events: &mpsc::UnboundedSender<Event>,
     ) -> Result<(), Error> {
         for (n, track) in (0..).zip(&self.tracks.0) {
-            for known in self.to_probe(n, track)? {
-                probe(transport, track, &known, events).await?;
+            let mut probed = self.to_probe(n, track)?;
+            probed.extend(self.sections(n, track));
+            for known in &probed {
+                probe(transport, track, known, events).await?;
+            }
+            self.look(n, track, &probed, (transport, events)).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the transport what earlier runs have heard of the resources that are fetched in parts.
+    pub(crate) fn recall(&self, transport: &Transport) {
+        for (unit, said) in self.said() {
+            let Some((_, planned)) = self.tracks.at(Place { track: unit.output, index: unit.index }) else {
+                continue;
+            };
+            let of_url = match self.has_moved(unit.output) {
+                // Tags and dates are those of one server.
+                true => Validators::of_length(said.total),
+                false => said,
+            };
+            if is_part(&planned) {
+                transport.resources.settle(&planned.url, of_url);
+            }
+        }
+    }
+
+    fn said(&self) -> impl Iterator<Item = (hls_state::Unit, Validators)> {
+        self.recovered.remarks.iter().filter_map(|(unit, text)| Some((*unit, Validators::read(text)?)))
+    }
+
+    /// Asks what the server says by now of some of the units that are here. Where it says something else, their bytes tell.
+    async fn look(
+        &self,
+        n: u8,
+        track: &Track,
+        probed: &[Known],
+        (transport, events): (&Transport, &mpsc::UnboundedSender<Event>),
+    ) -> Result<(), Error> {
+        let here: HashMap<u64, Known> = self.here(n).map(|known| (known.index, known)).collect();
+        let of_track = self.said().filter(|(unit, _)| unit.output == n);
+        let mut said: Vec<_> = of_track
+            .filter_map(|(unit, said)| Some((*here.get(&unit.index)?, said)))
+            .filter(|(known, _)| known.len > 0 && !probed.contains(known))
+            .collect();
+        let random = RandomState::new();
+        said.sort_by_cached_key(|(known, _)| random.hash_one(known.index));
+        said.truncate(LOOKED_AT);
+        let (mut unfounded, mut unanswered) = (0, 0);
+        for some in said.chunks(AT_ONCE) {
+            let ask = async |at: usize| {
+                let (known, _) = some.get(at)?;
+                transport.said_of(track, &track.unit(known.index)?).await
+            };
+            let (a, b, c, d) = tokio::join!(ask(0), ask(1), ask(2), ask(3));
+            for ((known, before), now) in some.iter().zip([a, b, c, d]) {
+                // A server that can't be asked shows its bytes, where the probe looks at them.
+                unanswered += usize::from(now.is_none());
+                if now.is_none_or(|now| before.agrees(&now)) || unfounded >= MOST_DOUBTS {
+                    continue;
+                }
+                probe(transport, track, known, events).await?;
+                unfounded += 1;
+            }
+            if unanswered == AT_ONCE {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// The units of a track that are here.
+    fn here(&self, n: u8) -> impl Iterator<Item = Known> {
+        let placed = self.placed(n).iter().map(|p| Known { index: p.index, len: p.len, hash: p.hash });
+        let aside = self.recovered.aside.iter().filter(move |a| a.unit.output == n);
+        let aside = aside.filter(|a| self.waiting(&a.unit).is_some());
+        placed.chain(aside.map(|a| Known { index: a.unit.index, len: a.len, hash: a.hash }))
+    }
+
+    /// Initialization sections that are here: they are small, and all that follows depends on them.
+    fn sections(&self, n: u8, track: &Track) -> Vec<Known> {
+        let is_section = |known: &Known| known.len > 0 && track.unit(known.index).is_some_and(|u| u.is_init);
+        self.here(n).filter(is_section).take(LOOKED_AT).collect()
     }
 
     /// A small one of the last segments that are here, and the first one too where the stream has moved.
@@ -317,6 +405,19 @@ async fn probe(
         return Err(changed(unit.number, "the server sends other bytes for it now"));
     }
     Ok(())
+}
+
+/// A resource was replaced while its parts were fetched: those that are here are of the one before.
+pub(crate) fn changed_meanwhile(unit: &Unit) -> Error {
+    let shown = hls_fetch::redacted(&unit.url);
+    Error::new(
+        Kind::Content,
+        "playlist.changed",
+        format!("{shown} was replaced while its parts were fetched"),
+    )
+    .why("its length, tag or date are other ones now, and parts of two files are no file")
+    .next("--restart discards what is there and starts over, -o gives another name")
+    .finally()
 }
 
 pub(crate) fn changed(number: u64, why: &str) -> Error {

@@ -136,6 +136,9 @@ impl Error {
                     Some("if this playlist may reach into your own network, add --allow-private")
                 }
                 Cause::Downgrade => Some("if plain http is good enough here, add --allow-http"),
+                Cause::TlsUnshared { .. } => Some(
+                    "no option changes that: the server needs newer software, or a proxy (-x) that speaks both",
+                ),
                 Cause::Tls => Some("--ca FILE trusts a certificate, -k accepts any"),
                 _ => None,
             }
@@ -166,7 +169,7 @@ impl Error {
         let kind = match error.kind() {
             Cause::Full => Kind::Full,
             Cause::InUse { .. } => Kind::InUse,
-            Cause::Exists | Cause::Appeared => Kind::Exists,
+            Cause::Exists | Cause::Appeared | Cause::Taken => Kind::Exists,
             Cause::Newer { .. } => Kind::Newer,
             Cause::Io | Cause::Descriptors => Kind::Local,
             _ => Kind::Internal,
@@ -185,6 +188,7 @@ impl Error {
             Cause::Exists => {
                 Some("--force replaces it, --skip-existing keeps it, -o gives another name".to_owned())
             }
+            Cause::Taken => Some("--restart takes it and writes over it, -o gives another name".to_owned()),
             Cause::Appeared => part.map(|part| {
                 format!(
                     "the complete bytes are in {part}: move the other file away and run the same command again, \

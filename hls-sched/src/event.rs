@@ -257,7 +257,7 @@ pub struct Gap {
     pub start: Duration,
     /// How long it would play.
     pub duration: Duration,
-    /// How many segments in a row it is: more than one only where a live stream has gone on without us.
+    /// How many segments in a row it is: more than one only in a live stream, which has gone on without us or says so of several.
     pub count: u64,
     /// When it begins, by the clock of the stream.
     pub at: Option<hls_parse::DateTime>,

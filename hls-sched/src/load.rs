@@ -88,7 +88,7 @@ pub(crate) async fn once(
     import: &[(String, String)],
 ) -> Result<Parsed, Error> {
     let failed = |e| Error::fetch("playlist", "the playlist", e);
-    let mut request = Request::get(url.clone());
+    let mut request = Request::get(url.clone()).undoing_gzip();
     request.parent = parent.cloned();
     let answer = fetch.fetch(request).await.map_err(failed)?;
     let (base, content_type) = (answer.url.clone(), answer.content_type.clone());

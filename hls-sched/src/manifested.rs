@@ -77,7 +77,7 @@ impl About {
                     false => Part::Segment,
                 };
                 let entry = Entry { track: n, kind, index, sequence, offset, length, sha256 };
-                lines.segment(&entry, unit.url.path()).map_err(failed)?;
+                lines.segment(&entry, &hls_fetch::redacted_path(unit.url.path())).map_err(failed)?;
             }
             let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
             files.push(FileEntry { track: n, name, length: reader.offset, sha256: reader.end()? });

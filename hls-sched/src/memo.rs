@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hls_state::{Ended, Expected, Memo};
-use url::Url;
+use url::Position;
 
 use crate::choice::Choice;
 use crate::config::{Config, Input};
@@ -17,9 +17,9 @@ pub(crate) fn of(config: &Config, choice: Option<Choice>, ends: &Ends, tracks: &
     memo.choice = choice.map(Choice::into_fields).unwrap_or_default();
     let (url, source) = (config.url(), source(config));
     memo.source_is_whole = matches!(config.input, Input::Url(_))
-        && source[..url::Position::AfterPath] == url[..url::Position::AfterPath]
+        && source == url[..url::Position::AfterPath]
         && url.query().is_none();
-    memo.source = source.into();
+    memo.source = source;
     memo.options = config.options.clone();
     memo.remembered = config.remembered.clone();
     let of_file = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -41,14 +41,13 @@ pub(crate) fn of(config: &Config, choice: Option<Choice>, ends: &Ends, tracks: &
 }
 
 /// Where a job's bytes come from: scheme, host and path, without what may be secret.
-pub(crate) fn source(config: &Config) -> Url {
+pub(crate) fn source(config: &Config) -> String {
     // These fail only where a URL can't have them.
     let mut source = config.url().clone();
-    source.set_query(None);
-    source.set_fragment(None);
     let _ = source.set_username("");
     let _ = source.set_password(None);
-    source
+    let path = hls_fetch::redacted_path(source.path());
+    format!("{}{path}", &source[..Position::BeforePath])
 }
 
 /// How a job ended that a later run may complete, for its memo.

@@ -17,6 +17,8 @@ const LONGEST: usize = 180;
 #[must_use]
 pub fn suggest(url: &Url) -> String {
     let parts = url.path_segments().into_iter().flatten().rev();
+    // A token is a secret, and no name.
+    let parts = parts.filter(|part| hls_fetch::redacted_path(part) == **part);
     let telling = parts.map(decoded).map(|part| stem(&part).to_owned()).find(|s| says_something(s));
     let name = telling.unwrap_or_else(|| url.host_str().unwrap_or("stream").to_owned());
     sanitise(&name)

@@ -38,6 +38,9 @@ pub(crate) fn probe(config: &Config) -> Result<(), Error> {
     for path in &candidates(config) {
         let path = recorded::next_part(path, config.force, 0).path;
         hls_state::probe(&path, config.force).map_err(Error::state)?;
+        if !config.restart {
+            hls_state::probe_part(&path).map_err(Error::state)?;
+        }
         probe_manifest(config, &path)?;
     }
     Ok(())

@@ -82,6 +82,10 @@ impl<W: Watch> ResumeStore for Watched<W> {
         self.inner.annotate(note)
     }
 
+    fn remark(&mut self, unit: Unit, text: &[u8]) -> Result<(), Error> {
+        self.inner.remark(unit, text)
+    }
+
     fn set_aside(&mut self, unit: Unit, data: &[IoSlice<'_>]) -> Result<(), Error> {
         self.inner.set_aside(unit, data)
     }

@@ -51,6 +51,7 @@ enum Message {
     Do(Command),
     /// Words for the next run.
     Annotate(Vec<u8>),
+    Remark(hls_state::Unit, Vec<u8>),
     Finish,
     /// Something of the job stays after its end, and why.
     Note(Ended),
@@ -94,6 +95,11 @@ impl Writer {
     /// Keeps words for the next run, in order with what is recorded.
     pub(crate) fn annotate(&self, note: Vec<u8>) {
         let _ = self.messages.send(Message::Annotate(note));
+    }
+
+    /// Keeps what is known of where a unit came from, for the next run.
+    pub(crate) fn remark(&self, unit: hls_state::Unit, text: Vec<u8>) {
+        let _ = self.messages.send(Message::Remark(unit, text));
     }
 
     pub(crate) fn finish(&self) {
@@ -180,6 +186,11 @@ impl Worker {
                 Ok(Message::Annotate(note)) => {
                     let annotate = |this: &mut Self| this.store.annotate(&note);
                     let result = if self.failed { Ok(()) } else { self.patiently(annotate) };
+                    self.note(result);
+                }
+                Ok(Message::Remark(unit, text)) => {
+                    let remark = |this: &mut Self| this.store.remark(unit, &text);
+                    let result = if self.failed { Ok(()) } else { self.patiently(remark) };
                     self.note(result);
                 }
                 // Whoever hears of the end may start anew at once, so the lock is gone by then.

@@ -18,13 +18,13 @@ use crate::lock::Lock;
 use crate::log::Log;
 use crate::outputs::give_names;
 use crate::part::{Behind, Part};
-use crate::record::{LONGEST_NOTE, Record};
+use crate::record::{LONGEST_NOTE, LONGEST_REMARK, Record};
 use crate::sealed::Sealed;
 use crate::segment::{Growing, NotKept, Waiting};
 use crate::sync::{Syncer, sync};
 use crate::{
     Checked, Durability, Error, Fingerprint, Kind, Layout, Making, Mark, Memo, Options, Placed, ResumeStore,
-    Unit, sys,
+    Unit, recover, sys,
 };
 
 /// A job shorter than this is synced once, at its end.
@@ -230,6 +230,24 @@ impl DiskStore {
         })
     }
 
+    /// Makes sure that the outputs are what was written. Where others have written to one, all of it is read again: the next
+    /// run finds which units they have damaged.
+    fn look_at_the_end(&mut self) -> Result<(), Error> {
+        self.parts.iter_mut().try_for_each(Part::look_at_the_end)?;
+        if !self.parts.iter().any(Part::is_touched) {
+            return Ok(());
+        }
+        let claims = recover::claims(&Log::read(&self.layout.log())?.records, self.parts.len());
+        let check = Self::check(&self.parts, &claims).at("can't start to check", self.layout.folder())?;
+        let checked = check.map(|check| check.found(true)).transpose()?;
+        let damaged = checked.and_then(|checked| checked.damaged.first().copied());
+        let part = damaged.and_then(|damaged| self.parts.get(usize::from(damaged.output)));
+        match part {
+            Some(part) => Err(Error::new(Kind::Io, "another program has written to", &part.path)),
+            None => Ok(()),
+        }
+    }
+
     fn remove_state(&mut self) -> Result<(), Error> {
         self.index.discard();
         remove_contents(self.layout.folder(), true);
@@ -274,6 +292,15 @@ impl ResumeStore for DiskStore {
             return Err(Error::new(Kind::Contract, "a note is too long for", &self.layout.log()));
         }
         self.pending.push(Record::Note(note.into()));
+        self.pending_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    fn remark(&mut self, unit: Unit, text: &[u8]) -> Result<(), Error> {
+        if text.len() > LONGEST_REMARK {
+            return Err(Error::new(Kind::Contract, "a remark is too long for", &self.layout.log()));
+        }
+        self.pending.push(Record::Remark { unit, text: text.into() });
         self.pending_since.get_or_insert_with(Instant::now);
         Ok(())
     }
@@ -324,9 +351,12 @@ impl ResumeStore for DiskStore {
     fn place_aside(&mut self, unit: Unit, offset: u64) -> Result<Option<Placed>, Error> {
         let Some(waiting) = self.aside.get(&unit).cloned() else { return Ok(None) };
         let part = self.part_mut(unit.output)?;
+        part.look()?;
         let right = waiting.copy_into(&part.file, &part.path, offset)?;
         self.aside.remove(&unit);
         let part = self.part_mut(unit.output)?;
+        // What is not right may be short too.
+        part.wrote(if right { offset + waiting.len } else { offset })?;
         let behind = part.grown_to(offset + waiting.len);
         self.send_out(unit.output, behind)?;
         if !right {
@@ -380,7 +410,9 @@ impl ResumeStore for DiskStore {
             let failed = || Error::new(Kind::Io, "a sync failed earlier of", self.layout.folder());
             return Err(synced.err().unwrap_or_else(failed));
         }
-        let nothing_waits = self.pending.is_empty() && self.aside.is_empty() && self.marked.is_empty();
+        let is_said = |record: &Record| !matches!(record, Record::Remark { .. });
+        let nothing_waits =
+            !self.pending.iter().any(is_said) && self.aside.is_empty() && self.marked.is_empty();
         let is_new = nothing_waits
             && !self.layout.gapped_log().exists()
             && Sealed::find(self.layout.folder()).is_empty();
@@ -426,6 +458,7 @@ impl ResumeStore for DiskStore {
             self.sync_or_give_up(synced)?;
             self.synced = self.reach();
         }
+        self.look_at_the_end()?;
         if let Some(log) = self.log.clone() {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.append(&[Record::Complete(self.parts.iter().map(|p| p.end).collect())])?;
@@ -433,7 +466,8 @@ impl ResumeStore for DiskStore {
             drop(log);
             self.sync_or_give_up(synced)?;
         }
-        give_names(&self.layout, &self.options, &self.replaceable, false)?;
+        let files: Vec<_> = self.parts.iter().map(|part| Arc::clone(&part.file)).collect();
+        give_names(&self.layout, &self.options, &self.replaceable, (&files, false))?;
         let has_room_for_more = self.has_gaps && !self.options.final_gaps;
         match has_room_for_more || !self.layout.made().is_empty() {
             // A run that may fill them starts from this log, and so does one that makes something of the outputs.

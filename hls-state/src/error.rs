@@ -16,6 +16,8 @@ pub enum Kind {
     },
     /// The output is there already.
     Exists,
+    /// A file that belongs to no job has the name under which an output grows. The option to begin anew takes it.
+    Taken,
     /// A file has appeared under the name of an output whose bytes are complete; they stay in the file with `.part`.
     Appeared,
     /// The state was written by a newer version.
@@ -89,6 +91,7 @@ impl Error {
             Kind::Full => "disk.full",
             Kind::InUse { .. } => "job.in_use",
             Kind::Exists | Kind::Appeared => "output.exists",
+            Kind::Taken => "output.part_taken",
             Kind::Newer { .. } => "state.newer",
             Kind::Descriptors => "descriptors",
             Kind::Io => "disk.io",

@@ -70,7 +70,7 @@ pub use layout::Layout;
 pub use making::{Growth, Made, Making};
 pub use memo::{Ended, Expected, Memo};
 pub use options::{Durability, Options};
-pub use outputs::probe;
+pub use outputs::{probe, probe_part};
 pub use position::Position;
 pub use recover::{Aside, Partial, Recovered, notes_of};
 pub use sealed::{Sealed, SealedReader, Sealing};

@@ -1,10 +1,11 @@
 //! Outputs that are made of the tracks of a job once those are whole: they grow beside, get their names together, and are known
 //! again where the run that made them was killed before it had taken its state away.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clean::{remove_contents, remove_files};
 use crate::complete::Stamp;
@@ -12,6 +13,7 @@ use crate::error::Context as _;
 use crate::index::Index;
 use crate::lock::Lock;
 use crate::log::Log;
+use crate::outputs::install;
 use crate::{Durability, Error, Fingerprint, Hasher, Kind, Layout, Options, Placed, recover, sys};
 
 /// A longer note of what was made is not ours.
@@ -30,6 +32,8 @@ pub struct Making {
     /// What each output was like at the start, where an earlier run has made it: it may be replaced.
     replaceable: Vec<Option<Stamp>>,
     lock: Arc<Lock>,
+    /// What was begun, by the number of the output: nothing else gets its name.
+    files: Mutex<HashMap<usize, File>>,
 }
 
 /// What an output holds that was made.
@@ -58,6 +62,9 @@ impl Growth {
     /// # Errors
     /// Disk full and other I/O errors.
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.file.metadata().at("can't read", &self.path)?.len() < self.len {
+            return Err(Error::new(Kind::Io, "another program has cut", &self.path));
+        }
         sys::write_all_at(&self.file, data, self.len).at("can't write", &self.path)?;
         self.hasher.update(data);
         self.len += data.len() as u64;
@@ -83,7 +90,8 @@ impl Making {
         lock: Arc<Lock>,
     ) -> Self {
         let sync = options.durability == Durability::Safe;
-        Self { layout: layout.clone(), force: options.force, sync, replaceable, lock }
+        let (layout, files) = (layout.clone(), Mutex::default());
+        Self { layout, force: options.force, sync, replaceable, lock, files }
     }
 
     /// Where the tracks lie, once [`ResumeStore::finish`](crate::ResumeStore::finish) has found them whole.
@@ -112,6 +120,8 @@ impl Making {
         if !file.metadata().at("can't read", &path)?.is_file() {
             return Err(Error::new(Kind::Io, "not a regular file:", &path));
         }
+        let kept = file.try_clone().at("can't open", &path)?;
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(output, kept);
         Ok(Growth { file, path, hasher: Hasher::default(), len: 0, sent: 0 })
     }
 
@@ -130,25 +140,21 @@ impl Making {
         if made.len() != parts.len() {
             return Err(Error::new(Kind::Contract, "not every output was made of", self.layout.folder()));
         }
-        if self.sync {
-            for part in &parts {
-                File::open(part).and_then(|file| file.sync_data()).at("can't sync", part)?;
+        let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
+        for (n, (part, made)) in parts.iter().zip(made).enumerate() {
+            let never = || Error::new(Kind::Contract, "nothing was made in", part);
+            let file = files.get(&n).ok_or_else(never)?;
+            sys::is_as_written(file, made.len, part)?;
+            if self.sync {
+                file.sync_data().at("can't sync", part)?;
             }
         }
         self.note(made)?;
         for (n, output) in self.layout.made().iter().enumerate().rev() {
             let Some(part) = parts.get(n) else { continue };
             let known = self.replaceable.get(n).copied().flatten();
-            let named = match self.force || known.is_some() && known == Stamp::of(output) {
-                true => std::fs::rename(part, output).at("can't rename", part),
-                false => sys::rename_new(part, output).map_err(|e| match e.kind() {
-                    std::io::ErrorKind::AlreadyExists => {
-                        Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
-                    }
-                    _ => Error::from_io("can't rename", part, e),
-                }),
-            };
-            named.map_err(|error| error.unnamed(part.clone()))?;
+            let replaces = self.force || known.is_some() && known == Stamp::of(output);
+            install((part, files.get(&n)), output, replaces)?;
         }
         if self.sync {
             let parent = Layout::parent(self.layout.folder());

@@ -1,6 +1,8 @@
 //! The final names of a job's outputs: looked at early, refused where they are taken, given at the end.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::clean;
 use crate::complete::Stamp;
@@ -11,12 +13,13 @@ use crate::record::Record;
 use crate::{Durability, Error, Kind, Layout, Options, sys};
 
 /// Gives the outputs their final names; where some have them already, those that are left. A file that has the name is
-/// replaced where the user said so, and where it is what may be replaced and still like that.
+/// replaced where the user said so, and where it is what may be replaced and still like that. `files` are those that were
+/// written; where there are none, an earlier run had, and what lies there has been hashed again.
 pub(crate) fn give_names(
     layout: &Layout,
     options: &Options,
     replaceable: &[Option<Stamp>],
-    some_done: bool,
+    (files, some_done): (&[Arc<File>], bool),
 ) -> Result<(), Error> {
     let outputs = layout.outputs();
     // The main output comes last: where it is, all is.
@@ -26,23 +29,69 @@ pub(crate) fn give_names(
             continue;
         }
         let known = replaceable.get(n).copied().flatten();
-        let named = if options.force || known.is_some() && known == Stamp::of(output) {
-            std::fs::rename(&part, output).at("can't rename", &part)
-        } else {
-            sys::rename_new(&part, output).map_err(|e| match e.kind() {
-                std::io::ErrorKind::AlreadyExists => {
-                    Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
-                }
-                _ => Error::from_io("can't rename", &part, e),
-            })
-        };
-        named.map_err(|error| error.unnamed(part))?;
+        let replaces = options.force || known.is_some() && known == Stamp::of(output);
+        install((&part, files.get(n).map(Arc::as_ref)), output, replaces)?;
     }
     if options.durability == Durability::Safe {
         let parent = Layout::parent(layout.folder());
         sys::sync_folder(parent).at("can't sync", parent)?;
     }
     Ok(())
+}
+
+/// Gives a file its final name, and nothing but that file: no link, and nothing that has been put in its place.
+pub(crate) fn install(
+    (part, written): (&Path, Option<&File>),
+    output: &Path,
+    replaces: bool,
+) -> Result<(), Error> {
+    let opened = match written {
+        Some(_) => None,
+        None => Some(sys::open_options(false).read(true).open(part).at("can't open", part)?),
+    };
+    let swapped = || Error::new(Kind::Io, "another program has put something else in place of", part);
+    let Some(file) = written.or(opened.as_ref()) else { return Err(swapped()) };
+    if !sys::is_same_regular(file, part).at("can't look at", part)? {
+        return Err(swapped());
+    }
+    let named = match replaces {
+        true => std::fs::rename(part, output).at("can't rename", part),
+        false => sys::rename_new(part, output).map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::new(Kind::Appeared, "a file has appeared meanwhile:", output)
+            }
+            _ => Error::from_io("can't rename", part, e),
+        }),
+    };
+    named.map_err(|error| error.unnamed(part.to_owned()))?;
+    if sys::is_same_regular(file, output).at("can't look at", output)? {
+        return Ok(());
+    }
+    // It was exchanged between the look and the rename: it goes back to where it was put.
+    let _ = sys::rename_new(output, part);
+    Err(swapped())
+}
+
+/// Refuses a file that has the name of a growing output of a job of which nothing else is there: it is somebody else's.
+pub(crate) fn refuse_taken(parts: impl IntoIterator<Item = PathBuf>) -> Result<(), Error> {
+    let is_taken = |part: &PathBuf| std::fs::symlink_metadata(part).is_ok_and(|m| m.is_file() && m.len() > 0);
+    match parts.into_iter().find(is_taken) {
+        Some(part) => Err(Error::new(Kind::Taken, "a file that is of no job is in the way:", &part)),
+        None => Ok(()),
+    }
+}
+
+/// Says early that what a job would write to, while it grows, is somebody else's.
+///
+/// # Errors
+/// [`Kind::Taken`].
+pub fn probe_part(output: &Path) -> Result<(), Error> {
+    let bad = || Error::new(Kind::Contract, "not the name of a file:", output);
+    let layout = Layout::new(vec![output.to_owned()]).ok_or_else(bad)?;
+    match std::fs::symlink_metadata(layout.folder()).is_ok() {
+        true => Ok(()),
+        false => refuse_taken([layout.part(0)]),
+    }
 }
 
 pub(crate) fn refuse_existing<'a>(

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::error::Context as _;
 use crate::{Error, Kind, Placed, sys};
@@ -31,6 +32,12 @@ pub(crate) struct Part {
     damaged: BTreeSet<u64>,
     /// Up to here the system has been asked to write out.
     sent: u64,
+    /// How long the file is by what was done to it here.
+    len: u64,
+    /// When it was last written here, by its own word.
+    written: Option<SystemTime>,
+    /// Somebody else has written to it: what is in it has to be read again before it is finished.
+    is_touched: bool,
 }
 
 /// A part of an output that the system is asked to send to the disk, and to forget where it has done so already.
@@ -58,22 +65,73 @@ impl Part {
         claims.truncate(last.map_or(0, |last| last + 1));
         let recorded = claims.last().map_or(0, |last| last.offset + last.len);
         let (damaged, begin) = (BTreeSet::new(), claims.first().map(|first| first.offset));
-        Ok(Self { file: Arc::new(file), path, end: meta.len(), recorded, begin, damaged, sent: recorded })
+        let (len, written) = (meta.len(), sys::modified(&meta));
+        Ok(Self {
+            file: Arc::new(file),
+            path,
+            end: len,
+            recorded,
+            begin,
+            damaged,
+            sent: recorded,
+            len,
+            written,
+            is_touched: false,
+        })
     }
 
     /// Writes, and says what may leave memory now.
     pub(crate) fn write(&mut self, offset: u64, data: &[IoSlice<'_>]) -> Result<Option<Behind>, Error> {
+        self.look()?;
         sys::write_all_vectored_at(&self.file, data, offset).at("can't write", &self.path)?;
-        Ok(self.grown_to(offset + data.iter().map(|d| d.len() as u64).sum::<u64>()))
+        let end = offset + data.iter().map(|d| d.len() as u64).sum::<u64>();
+        self.wrote(end)?;
+        Ok(self.grown_to(end))
+    }
+
+    /// Looks whether somebody else has changed the file since it was last written here.
+    ///
+    /// # Errors
+    /// It is shorter: what is written next would lie behind a hole.
+    pub(crate) fn look(&mut self) -> Result<(), Error> {
+        let meta = self.file.metadata().at("can't read", &self.path)?;
+        if meta.len() < self.len {
+            return Err(Error::new(Kind::Io, "another program has cut", &self.path));
+        }
+        self.is_touched |= sys::modified(&meta) != self.written;
+        Ok(())
+    }
+
+    /// Takes note of what the file is like after it was written up to `end`.
+    pub(crate) fn wrote(&mut self, end: u64) -> Result<(), Error> {
+        self.len = self.len.max(end);
+        self.written = sys::modified(&self.file.metadata().at("can't read", &self.path)?);
+        Ok(())
+    }
+
+    /// Looks at all that tells whether the path still names this file, as it was written here: only that may get a final name.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn look_at_the_end(&mut self) -> Result<(), Error> {
+        self.look()?;
+        sys::is_as_written(&self.file, self.len, &self.path)
+    }
+
+    /// Whether somebody else has written to it.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.is_touched
     }
 
     /// Writes what belongs to no unit, in front of the first one or behind the last.
-    pub(crate) fn write_around(&self, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
+    pub(crate) fn write_around(&mut self, offset: u64, data: &[IoSlice<'_>]) -> Result<(), Error> {
         let end = offset + data.iter().map(|d| d.len() as u64).sum::<u64>();
         if end > self.begin.unwrap_or(0) && offset < self.recorded {
             return Err(Error::new(Kind::Contract, "units are in the way in", &self.path));
         }
-        sys::write_all_vectored_at(&self.file, data, offset).at("can't write", &self.path)
+        self.look()?;
+        sys::write_all_vectored_at(&self.file, data, offset).at("can't write", &self.path)?;
+        self.wrote(end)
     }
 
     /// Takes note of what was written up to `end`.
@@ -92,7 +150,7 @@ impl Part {
     pub(crate) fn cut_leftovers(&mut self, begun: u64) -> Result<(), Error> {
         let end = self.recorded + begun;
         if self.end != end {
-            self.file.set_len(end).at("can't cut", &self.path)?;
+            self.set_len(end)?;
             self.end = end;
         }
         self.sent = end;
@@ -116,13 +174,20 @@ impl Part {
 
     pub(crate) fn cut(&mut self, offset: u64) -> Result<(), Error> {
         if self.end > offset {
-            self.file.set_len(offset).at("can't cut", &self.path)?;
+            self.look()?;
+            self.set_len(offset)?;
             self.end = offset;
             self.recorded = self.recorded.min(offset);
             self.begin = self.begin.filter(|begin| *begin < offset);
             self.sent = self.sent.min(offset);
         }
         Ok(())
+    }
+
+    fn set_len(&mut self, len: u64) -> Result<(), Error> {
+        self.file.set_len(len).at("can't cut", &self.path)?;
+        self.len = 0;
+        self.wrote(len)
     }
 
     /// Takes note of a record; they come in the order of the bytes.

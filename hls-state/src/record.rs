@@ -8,6 +8,8 @@ use crate::{Fingerprint, Mark, Placed, Unit};
 pub(crate) const FORMAT: u32 = 0;
 /// Longer notes are refused, in bytes.
 pub(crate) const LONGEST_NOTE: usize = 32 << 10;
+/// Longer remarks are refused, in bytes.
+pub(crate) const LONGEST_REMARK: usize = 64;
 const MAGIC: [u8; 8] = *b"hls-log\0";
 /// Magic, format, nonce, checksum.
 pub(crate) const HEADER_LEN: usize = 8 + 4 + 8 + 4;
@@ -25,6 +27,8 @@ pub(crate) enum Record {
     Partial { unit: Unit, aside: bool, mark: Mark },
     /// What the engine wants to know again.
     Note(Arc<[u8]>),
+    /// What it wants to know again of a unit.
+    Remark { unit: Unit, text: Arc<[u8]> },
 }
 
 /// Where reading a log header can end.
@@ -89,6 +93,13 @@ impl Record {
                 body.push(5);
                 body.extend(note.get(..LONGEST_NOTE).unwrap_or(note));
             }
+            Self::Remark { unit, text } => {
+                body.push(6);
+                body.push(unit.output);
+                body.extend(unit.index.to_le_bytes());
+                body.extend(unit.identity.to_le_bytes());
+                body.extend(text.get(..LONGEST_REMARK).unwrap_or(text));
+            }
         }
         body.extend(nonce.to_le_bytes());
         let crc = crc32fast::hash(&body);
@@ -133,6 +144,14 @@ impl Record {
                 },
             },
             [5] => Self::Note(reader.0.into()),
+            [6] => Self::Remark {
+                unit: Unit {
+                    output: reader.take::<1>()?[0],
+                    index: reader.u64()?,
+                    identity: u128::from_le_bytes(reader.take()?),
+                },
+                text: reader.0.into(),
+            },
             _ => return None,
         };
         Some((record, 2 + len + 4))
@@ -178,6 +197,12 @@ mod tests {
             Just(Record::Synced),
             proptest::collection::vec(any::<u8>(), 0..99).prop_map(|note| Record::Note(note.into())),
             proptest::collection::vec(any::<u64>(), 0..4).prop_map(Record::Complete),
+            (any::<(u8, u64, u128)>(), proptest::collection::vec(any::<u8>(), 0..=LONGEST_REMARK)).prop_map(
+                |((output, index, identity), text)| Record::Remark {
+                    unit: Unit { output, index, identity },
+                    text: text.into(),
+                }
+            ),
             (any::<(u8, u64, u128, bool, u64, u128)>(), proptest::collection::vec(any::<u8>(), 0..99))
                 .prop_map(|((output, index, identity, aside, len, hash), note)| Record::Partial {
                     unit: Unit { output, index, identity },

@@ -31,6 +31,8 @@ pub struct Recovered {
     pub made: bool,
     /// What earlier runs have noted, in order.
     pub notes: Vec<Arc<[u8]>>,
+    /// What earlier runs have [remarked](crate::ResumeStore::remark) of units that are here.
+    pub remarks: Vec<(Unit, Arc<[u8]>)>,
     /// What was damaged and will be had again, in words for a person.
     pub warnings: Vec<String>,
     /// Where each output grows.
@@ -120,6 +122,17 @@ pub(crate) fn notes(records: &[Record]) -> impl Iterator<Item = Arc<[u8]>> {
         Record::Note(note) => Some(Arc::clone(note)),
         _ => None,
     })
+}
+
+/// What the log says of units in words of the engine: the last of each.
+pub(crate) fn remarks(records: &[Record]) -> Vec<(Unit, Arc<[u8]>)> {
+    let mut all = BTreeMap::new();
+    for record in records {
+        if let Record::Remark { unit, text } = record {
+            all.insert((unit.output, unit.index), (*unit, Arc::clone(text)));
+        }
+    }
+    all.into_values().collect()
 }
 
 /// The units at the start of each output, as the log claims them: each place once, one behind the other.

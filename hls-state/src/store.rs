@@ -132,6 +132,15 @@ pub trait ResumeStore: Send + fmt::Debug {
         Ok(())
     }
 
+    /// Keeps what the engine wants to know again of a unit, as long as that is here: the last remark counts. It is no secret, and
+    /// has at most 64 bytes.
+    ///
+    /// # Errors
+    /// I/O errors, and [`Kind::Contract`](crate::Kind::Contract) where it is longer.
+    fn remark(&mut self, _unit: Unit, _text: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Appends to the file of a unit that has to wait, creating it at the first call.
     ///
     /// # Errors

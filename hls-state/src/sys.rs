@@ -1,8 +1,12 @@
 //! What only one kind of system has, with a plain fallback beside it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IoSlice};
 use std::path::Path;
+use std::time::SystemTime;
+
+use crate::error::Context as _;
+use crate::{Error, Kind};
 
 /// Bytes that an ordinary user may still write to the file system of `path`, or `None` where the system does not say.
 #[must_use]
@@ -71,6 +75,26 @@ pub(crate) fn is_same_regular(file: &File, path: &Path) -> io::Result<bool> {
     }
     #[cfg(not(unix))]
     Ok(ours.is_file() && named.is_file())
+}
+
+/// Whether `path` names `file`, which is regular and `len` bytes long.
+pub(crate) fn is_as_written(file: &File, len: u64, path: &Path) -> Result<(), Error> {
+    match is_same_regular(file, path) {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(Error::new(Kind::Io, "another program has put something else in place of", path));
+        }
+        Err(e) => return Err(Error::from_io("can't look at", path, e)),
+    }
+    match file.metadata().at("can't read", path)?.len() == len {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Io, "another program has changed the length of", path)),
+    }
+}
+
+/// When a file was last written, where that is noted as it happens.
+pub(crate) fn modified(meta: &Metadata) -> Option<SystemTime> {
+    if cfg!(unix) { meta.modified().ok() } else { None }
 }
 
 /// Gives up this name of a file that has others (hard links), where no record speaks of it: whoever has it by another name may

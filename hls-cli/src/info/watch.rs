@@ -166,7 +166,7 @@ impl Place {
             is_refusal: error.class() == Class::Auth,
             error: error.to_string(),
         };
-        let mut request = Request::get(url.clone());
+        let mut request = Request::get(url.clone()).undoing_gzip();
         request.parent = within.map(|within| within.base().clone());
         let answer = self.fetch.fetch(request).await.map_err(failed)?;
         let base = answer.url.clone();

@@ -1,6 +1,7 @@
 //! The program as its users meet it: arguments in; bytes, words, requests and exit codes out.
 
 mod browser;
+mod careless;
 mod choose;
 mod content;
 mod ends;

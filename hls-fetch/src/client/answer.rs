@@ -6,28 +6,38 @@ use http::{HeaderMap, header};
 use url::Url;
 
 use super::body::TransferBody;
+use super::coding::Coding;
 use super::content_range::ContentRange;
-use super::gzip::Gunzipped;
 use super::lane::Seat;
 use super::slice::{Slice, WASTE};
-use crate::{BoxBody, ByteRange, Error, Kind, Request, Response, escaped};
+use crate::retry_after::http_date;
+use crate::{BoxBody, ByteRange, Error, Kind, Oddity, Request, Response, escaped};
 
 /// A head larger than this is an attack; the transport holds a few times as much at most.
 pub(super) const LARGEST_HEAD: usize = 64 << 10;
+/// What was modified so shortly before it was sent may have been made for this answer (RFC 9110 section 8.8.2.2).
+const JUST_NOW: Duration = Duration::from_secs(2);
+/// A longer validator is none.
+const LONGEST_VALIDATOR: usize = 1024;
 
 /// How the body stands to what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// All of the resource.
-    Whole,
+    /// All of the resource, with as many bytes as are announced.
+    Whole(Option<u64>),
+    /// All of it as a part of itself, which nobody has asked for.
+    Unasked(u64),
     /// The part, as its own head says.
     Sent(ContentRange),
+    /// The first piece of it.
+    Piece(ContentRange),
     /// All of it in place of the part, which can be cut out.
     ToCut(ByteRange),
 }
 
-/// Accepts the head of an answer, or says what is wrong with it; `stall` is for its body.
-pub(super) fn accept(
+/// Accepts an answer by its head and, where that does not tell how it is coded, by its first bytes; or says what is wrong with
+/// it. `stall` is for its body.
+pub(super) async fn accept(
     request: &Request,
     url: &Url,
     (answer, seat): (reqwest::Response, Seat),
@@ -39,18 +49,21 @@ pub(super) fn accept(
         return Err(wrong(Kind::Protocol).with_detail("a head of more than 64 KiB"));
     }
     let text = |name| fields.get(name).and_then(|v: &header::HeaderValue| v.to_str().ok());
-    let coding = text(header::CONTENT_ENCODING).filter(|c| !c.eq_ignore_ascii_case("identity"));
-    let is_gzip = coding.is_some_and(|c| c.eq_ignore_ascii_case("gzip") || c.eq_ignore_ascii_case("x-gzip"));
-    if let Some(coding) = coding.filter(|_| !is_gzip || request.range.is_some()) {
-        return Err(wrong(Kind::Coded(escaped(coding, 20))));
+    let coding = Coding::of(fields);
+    match &coding {
+        Coding::Unknown(name) => return Err(wrong(Kind::Coded(name.clone()))),
+        Coding::Gzip if request.range.is_some() => return Err(wrong(Kind::Coded("gzip".to_owned()))),
+        _ => {}
     }
     let length = text(header::CONTENT_LENGTH).and_then(|v| v.trim().parse::<u64>().ok());
     let part = part(request, answer.status().as_u16(), text(header::CONTENT_RANGE), length).map_err(wrong)?;
     let limit = request.max_bytes.unwrap_or(u64::MAX);
+    let is_gzip = matches!(coding, Coding::Gzip);
     let announced = match part {
-        Part::Whole => length.filter(|_| !is_gzip),
+        Part::Whole(length) => length.filter(|_| !is_gzip),
+        Part::Unasked(length) => Some(length).filter(|_| !is_gzip),
         // Content-Range says how long a part is, even where it is sent without a length of its own.
-        Part::Sent(part) => Some(part.end - part.start),
+        Part::Sent(part) | Part::Piece(part) => Some(part.end - part.start),
         Part::ToCut(asked) => asked.length().or(length.map(|all| all - asked.start)),
     };
     if announced.is_some_and(|n| n > limit) {
@@ -59,57 +72,85 @@ pub(super) fn accept(
     let content_type = text(header::CONTENT_TYPE)
         .and_then(|t| t.split(';').next())
         .map(|t| escaped(t.trim(), 60).to_ascii_lowercase());
-    // The tag of a coded representation says nothing about parts of it without its coding.
-    let strong_etag = text(header::ETAG).filter(|t| t.starts_with('"') && !is_gzip).map(str::to_owned);
+    let validator = |name| text(name).filter(|value| value.len() <= LONGEST_VALIDATOR).map(str::to_owned);
+    let date = text(header::DATE).and_then(http_date);
+    let is_old = |modified: &String| {
+        let apart = http_date(modified).zip(date).map(|(modified, date)| date.duration_since(modified));
+        apart.is_none_or(|apart| apart.is_ok_and(|apart| apart > JUST_NOW))
+    };
+    let (etag, last_modified) = (validator(header::ETAG), validator(header::LAST_MODIFIED).filter(is_old));
     let mut status = answer.status().as_u16();
     let transfer =
         |want, limit| BoxBody::new(TransferBody::new(answer.into(), seat, url.clone(), want, limit, stall));
-    let (body, total) = match part {
-        Part::Whole if is_gzip => {
-            (BoxBody::new(Gunzipped::new(transfer(length, limit), url.clone(), limit)), None)
+    let (body, total, oddity) = match part {
+        Part::Whole(length) => (transfer(length, limit), length, None),
+        Part::Unasked(length) => {
+            status = 200;
+            (transfer(Some(length), limit), Some(length), Some(Oddity::Part))
         }
-        Part::Whole => (transfer(length, limit), None),
-        Part::Sent(part) => (transfer(announced, limit), part.total),
+        Part::Sent(part) => {
+            let is_past = request.range.is_some_and(|asked| part.ends_before(&asked));
+            let oddity = is_past.then_some(Oddity::PastEnd { end: part.end });
+            (transfer(announced, limit), part.total, oddity)
+        }
+        Part::Piece(part) => (transfer(announced, limit), part.total, Some(Oddity::Pieces { end: part.end })),
         Part::ToCut(asked) => {
             status = 206;
+            let is_past = request.range.is_some_and(|range| range.end != asked.end);
+            let past = length.filter(|_| is_past).map(|end| Oddity::PastEnd { end });
+            let oddity = past.or(Some(Oddity::Whole));
             let whole = transfer(length, u64::MAX);
-            (BoxBody::new(Slice::new(whole, url.clone(), asked.start, asked.length())), length)
+            (BoxBody::new(Slice::new(whole, url.clone(), asked.start, asked.length())), length, oddity)
         }
     };
     let mut response = Response::new(status, url.clone(), announced, body);
-    (response.content_type, response.strong_etag, response.total) = (content_type, strong_etag, total);
-    Ok(response)
+    response.content_type = content_type;
+    response.strong_etag = etag.clone().filter(|tag| tag.starts_with('"'));
+    (response.etag, response.last_modified) = (etag, last_modified);
+    (response.total, response.oddity) = (total, oddity);
+    coding.undo(request, response, limit).await
 }
 
 fn part(request: &Request, status: u16, said: Option<&str>, length: Option<u64>) -> Result<Part, Kind> {
     let part = match (&request.range, status) {
         (Some(asked), 206) => {
             let said = said.unwrap_or("no Content-Range");
-            match ContentRange::parse(said).filter(|got| got.answers(asked)) {
-                Some(got) => got,
-                None => return Err(Kind::RangeMismatch { want: asked.header(), got: escaped(said, 60) }),
+            match ContentRange::parse(said) {
+                Some(got) if got.answers(asked) => got,
+                Some(got)
+                    if got.begins(asked) && length.is_none_or(|length| length == got.end - got.start) =>
+                {
+                    return Ok(Part::Piece(got));
+                }
+                _ => return Err(Kind::RangeMismatch { want: asked.header(), got: escaped(said, 60) }),
             }
         }
         // The condition did not hold: this is another representation, and all of it.
-        (Some(_), 200) if request.if_range.is_some() => return Ok(Part::Whole),
+        (Some(_), 200) if request.if_range.is_some() => return Ok(Part::Whole(length)),
         (Some(asked), 200) if asked.start <= WASTE => {
-            let end = asked.end.unwrap_or(asked.start);
             return match length {
-                Some(length) if length < end => Err(Kind::RangeMismatch {
+                Some(length) if length <= asked.start => Err(Kind::RangeMismatch {
                     want: asked.header(),
                     got: format!("a resource of {length} bytes"),
                 }),
+                Some(length) if asked.end.is_some_and(|end| length < end) => {
+                    Ok(Part::ToCut(ByteRange { start: asked.start, end: Some(length) }))
+                }
                 _ => Ok(Part::ToCut(*asked)),
             };
         }
         (Some(_), _) => return Err(Kind::RangeIgnored),
-        (None, 206) => {
-            let got = escaped(said.unwrap_or("a part"), 60);
-            return Err(Kind::RangeMismatch { want: "all of it".into(), got });
-        }
-        (None, _) => return Ok(Part::Whole),
+        (None, 206) => match said.and_then(ContentRange::parse) {
+            Some(all) if all.start == 0 && all.total == Some(all.end) => all,
+            _ => {
+                let got = escaped(said.unwrap_or("a part"), 60);
+                return Err(Kind::RangeMismatch { want: "all of it".into(), got });
+            }
+        },
+        (None, _) => return Ok(Part::Whole(length)),
     };
     match length.filter(|length| *length != part.end - part.start) {
+        None if request.range.is_none() => Ok(Part::Unasked(part.end)),
         None => Ok(Part::Sent(part)),
         Some(length) => Err(Kind::RangeMismatch {
             want: format!("{} bytes", part.end - part.start),

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use reqwest::cookie::Jar;
 use reqwest::{NoProxy, Proxy};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
@@ -12,6 +11,7 @@ use url::Url;
 
 use super::answer::LARGEST_HEAD;
 use super::guard::{Guard, plain};
+use super::jar::Jar;
 use super::lane::{CONNECTION_WINDOW, STREAM_WINDOW};
 use super::pool::Pools;
 use super::resolve::{GuardedResolver, Resolve, SystemResolver};
@@ -95,7 +95,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds cookies: host and `Set-Cookie` value, as [`parse_cookie_file`](crate::parse_cookie_file) returns them.
+    /// Adds cookies, which go to the origin of the input, or of the host that they are for: host and `Set-Cookie` value, as [`parse_cookie_file`](crate::parse_cookie_file) returns them.
     pub fn cookies(mut self, cookies: Vec<(String, String)>) -> Self {
         self.cookies.extend(cookies);
         self
@@ -206,16 +206,20 @@ impl ClientBuilder {
     /// # Errors
     /// A cookie for a host that does not exist.
     pub fn build(self) -> Result<Client, Error> {
-        let jar = Jar::default();
+        let mut jar = Jar::default();
         for (host, cookie) in &self.cookies {
             let bad =
                 || Error::new(Kind::Configuration("a cookie names no usable host".into())).with_detail(host);
-            // Secure cookies are only taken from a secure URL.
-            let url = format!("https://{host}/").parse().map_err(|_| bad())?;
-            jar.add_cookie_str(cookie, &url);
+            if !jar.give(host, cookie) {
+                return Err(bad());
+            }
         }
-        let shared =
-            Shared { settings: self.settings, jar, known: Mutex::default(), pools: Pools::default() };
+        let shared = Shared {
+            settings: self.settings,
+            jar: Mutex::new(jar),
+            known: Mutex::default(),
+            pools: Pools::default(),
+        };
         Ok(Client { shared: Arc::new(shared), rules: Arc::new(self.rules), pool: None })
     }
 }

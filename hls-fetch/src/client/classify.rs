@@ -8,7 +8,7 @@ use url::Url;
 use super::guard::Blocked;
 use super::resolve::LookupFailed;
 use crate::error::is_out_of_descriptors;
-use crate::{Error, Kind};
+use crate::{Error, Kind, tls};
 
 /// The error of a request that got no answer.
 pub(super) fn failed(error: reqwest::Error, url: &Url) -> Error {
@@ -20,6 +20,8 @@ pub(super) fn failed(error: reqwest::Error, url: &Url) -> Error {
         Kind::Descriptors
     } else if find::<LookupFailed>(&error).is_some() {
         Kind::Dns
+    } else if find::<rustls::Error>(&error).is_some_and(is_unshared) {
+        Kind::TlsUnshared { offered: tls::offered() }
     } else if find::<rustls::Error>(&error).is_some_and(is_trust) {
         Kind::Tls
     } else if error.is_connect() || error.is_timeout() {
@@ -81,6 +83,18 @@ pub(super) fn cut(error: reqwest::Error, url: &Url, got: u64, want: Option<u64>)
         _ => Kind::Reset,
     };
     Error::new(kind).at(url).caused_by(error)
+}
+
+/// Whether the two sides have nothing in common that both would speak: no certificate is to blame.
+fn is_unshared(error: &rustls::Error) -> bool {
+    use rustls::{AlertDescription as Alert, Error as Tls};
+    matches!(
+        error,
+        Tls::PeerIncompatible(_)
+            | Tls::AlertReceived(
+                Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity
+            )
+    )
 }
 
 /// Damage and a server in trouble come and go; a certificate, or a version that is not spoken, does not.

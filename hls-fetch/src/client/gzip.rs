@@ -10,8 +10,8 @@ use url::Url;
 use crate::{Body, BoxBody, Error, Kind};
 
 /// More than this much text for each byte of code is an attack, once there is enough to judge by.
-const MOST_RATIO: u64 = 100;
-const ENOUGH: u64 = 1 << 20;
+pub(super) const MOST_RATIO: u64 = 100;
+pub(super) const ENOUGH: u64 = 1 << 20;
 
 /// Code that is undone at once: no step makes more than a thousand times that.
 const STEP: usize = 4 << 10;

@@ -4,29 +4,35 @@ mod answer;
 mod body;
 mod builder;
 mod classify;
+mod coding;
 mod content_range;
 mod guard;
 mod gzip;
+mod inflate;
+mod jar;
 mod lane;
 mod patience;
+mod pieces;
 mod pool;
 mod redirect;
 mod resolve;
 mod slice;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
-use reqwest::cookie::{CookieStore as _, Jar};
 use url::Url;
 
 pub use builder::{ClientBuilder, HttpVersion};
 pub use resolve::{Resolve, ResolveFuture};
 
-use crate::{Error, Fetch, FetchFuture, HeaderRules, Kind, Origin, Request, Response, parse_retry_after};
+use crate::{
+    Error, Fetch, FetchFuture, HeaderRules, Kind, Oddity, Origin, Request, Response, parse_retry_after,
+};
 use builder::Settings;
+use jar::Jar;
 use lane::Seat;
 use pool::{Pool, Pools};
 use redirect::Hop;
@@ -46,7 +52,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
-    jar: Jar,
+    jar: Mutex<Jar>,
     /// Origins that have answered: a connection to one of these may be a kept one.
     known: Mutex<HashSet<Origin>>,
     pools: Pools,
@@ -78,7 +84,9 @@ impl Client {
     /// The fields of one hop, and the names of those held back from it.
     fn fields(&self, request: &Request, url: &Url, strayed: bool) -> (HeaderMap, Vec<String>) {
         let (mut fields, held_back) = self.rules.for_url(url, strayed);
-        if let Some(cookies) = self.shared.jar.cookies(url) {
+        let parent = request.parent.as_ref().and_then(Origin::of);
+        let input = self.rules.input().or(parent.as_ref());
+        if let Some(cookies) = self.shared.jar().cookies(url, input) {
             crate::headers::join_cookie(&mut fields, &cookies);
         }
         // Any coding would make lengths and ranges mean something else.
@@ -93,7 +101,16 @@ impl Client {
         (fields, held_back)
     }
 
+    /// Makes one attempt. Where the server sends less than the range that was asked for, its body asks for the rest.
     async fn attempt(&self, request: Request) -> Result<Response, Error> {
+        let response = self.once(request.clone()).await?;
+        Ok(match response.oddity {
+            Some(Oddity::Pieces { end }) => pieces::joined(self.clone(), request, response, end),
+            _ => response,
+        })
+    }
+
+    async fn once(&self, request: Request) -> Result<Response, Error> {
         let rules = match self.rules.is_foreign(&request.url) {
             // Without a job, what is bound belongs to the URL that is asked for.
             false => self.for_input_if_unset(&request.url),
@@ -108,7 +125,7 @@ impl Client {
             let (answer, seat) = self.answer(&pool, &hop.url, &fields, request.fresh).await?;
             let mut set = answer.headers().get_all(header::SET_COOKIE).iter().peekable();
             if set.peek().is_some() {
-                self.shared.jar.set_cookies(&mut set, &hop.url);
+                self.shared.jar().set(set, &hop.url);
             }
             if answer.status().is_redirection() && answer.status() != http::StatusCode::NOT_MODIFIED {
                 let target = answer.headers().get(header::LOCATION).map(|v| v.as_bytes());
@@ -122,7 +139,8 @@ impl Client {
                 drain(answer).await;
                 return Err(error);
             }
-            return answer::accept(&request, &hop.url, (answer, seat), self.shared.settings.stall_timeout);
+            let stall = self.shared.settings.stall_timeout;
+            return answer::accept(&request, &hop.url, (answer, seat), stall).await;
         }
     }
 
@@ -172,6 +190,10 @@ impl Client {
 }
 
 impl Shared {
+    fn jar(&self) -> MutexGuard<'_, Jar> {
+        self.jar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn knows(&self, url: &Url) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Origin::of(url).is_some_and(|origin| known.contains(&origin))

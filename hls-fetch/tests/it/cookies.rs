@@ -57,6 +57,21 @@ async fn a_cookie_for_a_foreign_domain_is_not_taken() -> TestResult {
 }
 
 #[tokio::test]
+async fn those_from_a_file_go_to_no_other_port() -> TestResult {
+    let (input, other) = (Origin::start(), Origin::start());
+    let file = "127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tSECRET\n";
+    let client = Client::builder().cookies(parse_cookie_file(file)?).allow_private(true).build()?;
+    let client = client.for_input(&input.url("/a").parse()?);
+    for origin in [&input, &other] {
+        origin.put("/a", "a");
+        get(&client, &origin.url("/a")).await?;
+    }
+    assert_eq!(input.requests()[0].header("cookie"), Some("session=SECRET"));
+    assert_eq!(other.requests()[0].header("cookie"), None);
+    Ok(())
+}
+
+#[tokio::test]
 async fn from_a_file() -> TestResult {
     let (one, two) = (Origin::start(), Origin::bind("127.0.0.2:0")?);
     let file = "# Netscape HTTP Cookie File\n\

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hls_fetch::{ByteRange, Class, Client, Fetch as _, Kind, Request};
+use hls_fetch::{ByteRange, Class, Client, Fetch as _, Kind, Oddity, Request};
 use hls_testkit::{Origin, Reply, Resource, Step};
 
 use crate::support::{TestResult, client, failure, get, noise, quick, request, send, url};
@@ -150,7 +150,7 @@ async fn a_limit_holds_with_and_without_a_length() {
 #[tokio::test]
 async fn content_coding_is_undone_or_refused() -> TestResult {
     let origin = Origin::start();
-    for coding in ["br", "deflate", "gzip, gzip", "zstd"] {
+    for coding in ["br", "gzip, deflate", "gzip, gzip", "zstd"] {
         origin.put(PATH, Resource::new("x").header("content-encoding", coding));
         let error = failure(&client(), &origin.url(PATH)).await;
         assert_eq!((error.kind(), error.class()), (&Kind::Coded(coding.into()), Class::Content));
@@ -166,6 +166,45 @@ async fn content_coding_is_undone_or_refused() -> TestResult {
     // A part of the code is of no use.
     let part = request(&origin.url(PATH)).range(ByteRange::new(0, 10));
     assert_eq!(send(&client(), part).await.expect_err("a part").code(), "http.coded");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_only_looks_coded_is_taken_as_it_is() -> TestResult {
+    let origin = Origin::start();
+    for coding in ["none", "UTF-8", "aws-chunked", "binary", "", "chunked", "x-anything", "deflate"] {
+        for body in [noise(100_000), [b"#EXTM3U\n".to_vec(), noise(10_000)].concat()] {
+            origin.put(PATH, Resource::new(body.clone()).header("content-encoding", coding));
+            let answer = client().fetch(request(&origin.url(PATH))).await?;
+            assert_eq!(answer.oddity, Some(Oddity::Coding(coding.to_owned())));
+            assert_eq!(answer.bytes(200_000).await?, body, "{coding}");
+            let part = request(&origin.url(PATH)).range(ByteRange::new(100, 50));
+            assert_eq!(client().fetch(part).await?.bytes(50).await?, &body[100..150], "{coding}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn gzip_that_nobody_speaks_of_is_undone_where_it_can_only_be_that() -> TestResult {
+    let (origin, text) = (Origin::start(), noise(300_000));
+    let gzip = Resource::gzipped(&text);
+    for (body, asked, expect) in [
+        (gzip.body().to_vec(), true, text.clone()),
+        (gzip.body().to_vec(), false, gzip.body().to_vec()),
+        (text.clone(), true, text.clone()),
+        (b"\x1f\x8b".to_vec(), true, b"\x1f\x8b".to_vec()),
+        (b"\x1f\x8b\x08\xff and more".to_vec(), true, b"\x1f\x8b\x08\xff and more".to_vec()),
+        (Vec::new(), true, Vec::new()),
+    ] {
+        origin.put(PATH, Resource::new(body));
+        let plain = request(&origin.url(PATH));
+        let answer = client().fetch(if asked { plain.undoing_gzip() } else { plain }).await?;
+        let is_undone = asked && expect == text && answer.length.is_none();
+        assert_eq!(answer.oddity, is_undone.then_some(Oddity::Gzip));
+        assert!(!is_undone || answer.strong_etag.is_none());
+        assert_eq!(answer.bytes(400_000).await?, expect);
+    }
     Ok(())
 }
 

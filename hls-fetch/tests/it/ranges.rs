@@ -1,6 +1,6 @@
 //! Parts: exactly the part that was asked for, or an error.
 
-use hls_fetch::{ByteRange, Class, Fetch as _, Kind, Request};
+use hls_fetch::{ByteRange, Class, Fetch as _, Kind, Oddity, Request};
 use hls_testkit::{Origin, Reply, Resource, Step};
 
 use crate::support::{TestResult, client, failure, noise, request, send};
@@ -56,7 +56,7 @@ async fn ignored_and_cut_out() -> TestResult {
 async fn ignored_where_the_whole_does_not_cover_the_part() {
     let origin = origin();
     for (start, length, reply, code) in [
-        (9_990, 50, Reply::ignore_range(), "http.range_mismatch"),
+        (10_000, 50, Reply::ignore_range(), "http.range_mismatch"),
         (9_990, 50, Reply::ignore_range().chunked(), "http.truncated"),
         (65 << 20, 50, Reply::ignore_range(), "http.range_ignored"),
         (100, 50, Reply::ignore_range().steps([Step::Bytes(120), Step::Close]), "http.truncated"),
@@ -65,6 +65,95 @@ async fn ignored_where_the_whole_does_not_cover_the_part() {
         let error = send(&client(), part(&origin, start, length)).await.expect_err("not all of the part");
         assert_eq!(error.code(), code, "{start} {length}");
     }
+}
+
+#[tokio::test]
+async fn a_resource_that_ends_before_its_last_range_does() -> TestResult {
+    let origin = origin();
+    for (start, length, oddity) in [
+        (9_990, 50, Some(Oddity::PastEnd { end: 10_000 })),
+        (0, 20_000, Some(Oddity::PastEnd { end: 10_000 })),
+        (9_990, 10, None),
+    ] {
+        for (reply, honours) in [(Reply::resource(), true), (Reply::ignore_range(), false)] {
+            origin.script(PATH, [reply]);
+            let answer = client().fetch(part(&origin, start, length)).await?;
+            let expect = oddity.clone().or((!honours).then_some(Oddity::Whole));
+            assert_eq!((answer.status, &answer.oddity, answer.total), (206, &expect, Some(10_000)));
+            assert_eq!(answer.bytes(20_000).await?, noise(10_000)[start as usize..]);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_part_that_comes_in_pieces() -> TestResult {
+    let origin = Origin::start();
+    let (all, other) = (noise(100_000), noise(100_001));
+    for (most, changes, expect) in [
+        (5_000, false, Ok(())),
+        (20_000, false, Ok(())),
+        (49_999, false, Ok(())),
+        (20_000, true, Err("http.range_mismatch")),
+        (100, false, Err("http.range_mismatch")),
+    ] {
+        let (all, other) = (all.clone(), other.clone());
+        let folder = format!("/pieces-of-{most}-{changes}");
+        origin.serve(&folder, move |request| {
+            let asked = request.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
+            let (start, end) = (asked.0.parse::<usize>().ok()?, asked.1.parse::<usize>().ok()? + 1);
+            let of = if changes && start > 40_000 { &other } else { &all };
+            let end = end.min(start + most);
+            let range = format!("bytes {start}-{}/{}", end - 1, of.len());
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: {range}\r\n\r\n",
+                end - start
+            );
+            Some(Reply::raw([head.as_bytes(), &of[start..end]].concat()))
+        });
+        let part = request(&origin.url(&format!("{folder}/a"))).range(ByteRange::new(30_000, 50_000));
+        let answer = send(&client(), part).await;
+        assert_eq!(answer.as_ref().map(drop).map_err(hls_fetch::Error::code), expect, "{most}");
+        assert!(answer.is_err() || answer.is_ok_and(|bytes| bytes == all_of(30_000..80_000)));
+    }
+    Ok(())
+}
+
+fn all_of(range: std::ops::Range<usize>) -> Vec<u8> {
+    noise(100_000)[range].to_vec()
+}
+
+#[tokio::test]
+async fn all_of_it_as_a_part_of_itself() -> TestResult {
+    let origin = origin();
+    for (range, length, is_right) in [
+        ("bytes 0-9/10", "content-length: 10\r\n", true),
+        ("bytes 0-9/10", "", true),
+        ("bytes 0-8/10", "content-length: 9\r\n", false),
+        ("bytes 1-9/10", "content-length: 9\r\n", false),
+        ("bytes 0-9/*", "content-length: 10\r\n", false),
+        ("bytes 0-9/10", "content-length: 9\r\n", false),
+    ] {
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\nconnection: close\r\ncontent-range: {range}\r\n{length}\r\n"
+        );
+        origin.script(PATH, [Reply::raw([head.as_bytes(), b"0123456789"].concat())]);
+        match client().fetch(request(&origin.url(PATH))).await {
+            Ok(answer) => {
+                assert!(is_right, "{range} {length}");
+                assert_eq!((answer.status, &answer.oddity), (200, &Some(Oddity::Part)));
+                assert_eq!(answer.bytes(10).await?, b"0123456789");
+            }
+            Err(error) => {
+                assert_eq!((error.code(), is_right), ("http.range_mismatch", false), "{range} {length}")
+            }
+        }
+    }
+    // One that is cut is not all of it.
+    let cut = "HTTP/1.1 206 Partial Content\r\nconnection: close\r\ncontent-range: bytes 0-9/10\r\n\r\n01234";
+    origin.script(PATH, [Reply::raw(cut)]);
+    assert_eq!(send(&client(), request(&origin.url(PATH))).await.expect_err("cut").code(), "http.truncated");
+    Ok(())
 }
 
 #[tokio::test]
@@ -82,9 +171,9 @@ async fn another_part_than_asked_for() {
         let error = send(&client(), part(&origin, 100, 50)).await.expect_err("another part");
         assert_eq!(error.code(), code, "{error:?}");
     }
-    // Past the end a server sends what there is.
-    let error = send(&client(), part(&origin, 9_990, 50)).await.expect_err("a shorter part");
-    assert_eq!(error.class(), Class::Range);
+    // Behind the end there is nothing.
+    let error = send(&client(), part(&origin, 10_000, 50)).await.expect_err("no part");
+    assert_eq!(error.class(), Class::Client);
 }
 
 #[tokio::test]
@@ -136,5 +225,22 @@ async fn a_validator_guards_the_part() -> TestResult {
     let changed = client().fetch(guarded).await?;
     assert_eq!((changed.status, changed.strong_etag.as_deref()), (200, Some("\"two\"")));
     assert_eq!(changed.bytes(20_000).await?, noise(20_000));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_date_that_is_that_of_the_answer_says_nothing() -> TestResult {
+    let origin = Origin::start();
+    for (modified, date, expect) in [
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "Mon, 02 Nov 2026 08:00:00 GMT", false),
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "Mon, 02 Nov 2026 08:00:02 GMT", false),
+        ("Mon, 02 Nov 2026 08:00:05 GMT", "Mon, 02 Nov 2026 08:00:00 GMT", false),
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "Mon, 02 Nov 2026 08:00:03 GMT", true),
+        ("Mon, 02 Nov 2026 08:00:00 GMT", "whenever", true),
+    ] {
+        origin.put(PATH, Resource::new("x").last_modified(modified).header("date", date));
+        let answer = client().fetch(request(&origin.url(PATH))).await?;
+        assert_eq!(answer.last_modified.is_some(), expect, "{modified}, {date}");
+    }
     Ok(())
 }

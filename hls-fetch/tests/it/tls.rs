@@ -165,3 +165,24 @@ async fn damage_in_the_encrypted_stream_passes_for_the_network() -> TestResult {
 async fn text_without_a_certificate_is_refused() {
     assert_eq!(Client::builder().trust(b"no PEM").map(|_| ()).map_err(|e| e.class()), Err(Class::Local));
 }
+
+#[tokio::test]
+async fn a_server_with_nothing_in_common_is_told_of_with_what_is_offered() -> TestResult {
+    // handshake_failure, protocol_version, insufficient_security (RFC 8446 section 6.2); unknown_ca is a matter of trust.
+    for (alert, is_unshared) in [(40, true), (70, true), (71, true), (48, false)] {
+        let server = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("https://{}/a", server.local_addr()?);
+        let answering = async {
+            let (mut connection, _) = server.accept().await?;
+            let _ = connection.read(&mut [0; 4096]).await?;
+            connection.write_all(&[0x15, 3, 3, 0, 2, 2, alert]).await?;
+            connection.shutdown().await
+        };
+        let client = Client::builder().insecure(true).build()?;
+        let (error, _) = tokio::join!(failure(&client, &url), answering);
+        assert_eq!((error.code(), error.class()), ("net.tls", Class::Security));
+        assert_eq!(matches!(error.kind(), Kind::TlsUnshared { .. }), is_unshared, "{alert}: {error}");
+        assert_eq!(error.to_string().contains("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), is_unshared);
+    }
+    Ok(())
+}

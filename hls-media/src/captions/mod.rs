@@ -19,9 +19,15 @@ mod segment;
 mod written;
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use self::segment::Segment;
+
+/// The memory of all cues, at most: some 300,000 of them, which is a word in each second of three days.
+const MOST_HELD: usize = 64 << 20;
+/// What a cue takes beside its text.
+const CUE: usize = 200;
 
 /// Microseconds in which the 33-bit timestamps of MPEG-2 come around, nine times.
 const NINE_WRAPS: i64 = (1 << 33) * 100;
@@ -39,6 +45,9 @@ pub enum CaptionsError {
     /// It is no text in UTF-8.
     #[error("it is not text in UTF-8")]
     Text,
+    /// There are more cues than any stream has, and all of them have to be held at once.
+    #[error("there are more cues than can be merged, {0} so far")]
+    TooMany(usize),
 }
 
 /// A cue on the timeline of the stream.
@@ -60,7 +69,11 @@ pub struct Cue {
 #[derive(Debug, Clone, Default)]
 pub struct Captions {
     cues: Vec<Cue>,
-    seen: HashSet<(u64, u64, String)>,
+    /// A hash of each cue: time and text.
+    seen: HashSet<[u64; 2]>,
+    hashers: [RandomState; 2],
+    /// The memory that the cues take, about.
+    held: usize,
     /// Style sheets and regions, each once.
     blocks: Vec<String>,
     unreadable: u64,
@@ -97,7 +110,7 @@ impl Captions {
     /// at the same time.
     ///
     /// # Errors
-    /// Where it is no WebVTT.
+    /// Where it is no WebVTT, and [`CaptionsError::TooMany`].
     pub fn push(
         &mut self,
         segment: &[u8],
@@ -131,8 +144,13 @@ impl Captions {
                 settings: cue.settings,
                 text: cue.text,
             };
-            if self.seen.insert((cue.begin, cue.end, cue.text.trim().to_owned())) {
+            let known = (cue.begin, cue.end, cue.text.trim());
+            if self.seen.insert(self.hashers.each_ref().map(|hasher| hasher.hash_one(known))) {
+                self.held += CUE + cue.identifier.len() + cue.settings.len() + cue.text.len();
                 self.cues.push(cue);
+            }
+            if self.held > MOST_HELD {
+                return Err(CaptionsError::TooMany(self.cues.len()));
             }
         }
         for block in segment.blocks {
@@ -252,6 +270,21 @@ mod tests {
             0,
             &[(1000, 12_000, "long"), (2000, 3000, "short"), (11_000, 12_000, "short")],
         );
+    }
+
+    #[test]
+    fn a_flood_of_cues_ends() {
+        let mut captions = Captions::new();
+        let flood = |from: u64| {
+            let time = |t: u64| {
+                format!("{:02}:{:02}:{:02}.{:03}", t / 3_600_000, t / 60_000 % 60, t / 1000 % 60, t % 1000)
+            };
+            let cue = |n| format!("{} --> {}\nx\n\n", time(n), time(n + 1));
+            format!("WEBVTT\n\n{}", (from..from + 10_000).map(cue).collect::<String>())
+        };
+        let pushed = (0..40).map(|n| captions.push(flood(n * 10_000).as_bytes(), Duration::ZERO, |_| 0));
+        let ended = pushed.into_iter().position(|pushed| matches!(pushed, Err(CaptionsError::TooMany(_))));
+        assert_eq!(ended, Some(MOST_HELD / (CUE + 1) / 10_000));
     }
 
     proptest! {

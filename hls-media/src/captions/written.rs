@@ -9,11 +9,20 @@ impl Captions {
     /// One WebVTT file.
     #[must_use]
     pub fn to_vtt(&self) -> String {
-        let mut out = "WEBVTT\n\n".to_owned();
+        collected(|out| self.write_vtt(out))
+    }
+
+    /// One WebVTT file, piece by piece.
+    ///
+    /// # Errors
+    /// What `write` returns.
+    pub fn write_vtt<E>(&self, mut write: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+        write("WEBVTT\n\n")?;
         for block in &self.blocks {
-            out.push_str(&format!("{block}\n\n"));
+            write(&format!("{block}\n\n"))?;
         }
         for cue in self.cues() {
+            let mut out = String::new();
             if !cue.identifier.is_empty() {
                 out.push_str(&format!("{}\n", cue.identifier));
             }
@@ -24,20 +33,28 @@ impl Captions {
                 out.push_str(&format!("{}\n", cue.text));
             }
             out.push('\n');
+            write(&out)?;
         }
-        out
+        Ok(())
     }
 
     /// One SubRip file: what that format can't say, such as positions and styles, is left out.
     #[must_use]
     pub fn to_srt(&self) -> String {
-        let mut out = String::new();
+        collected(|out| self.write_srt(out))
+    }
+
+    /// One SubRip file, piece by piece.
+    ///
+    /// # Errors
+    /// What `write` returns.
+    pub fn write_srt<E>(&self, mut write: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
         let cues = self.cues().into_iter().map(|cue| (cue, plain(&cue.text, true)));
         for ((cue, text), number) in cues.filter(|(_, text)| !text.trim().is_empty()).zip(1_u64..) {
             let (begin, end) = (time(cue.begin, ','), time(cue.end, ','));
-            out.push_str(&format!("{number}\n{begin} --> {end}\n{text}\n\n"));
+            write(&format!("{number}\n{begin} --> {end}\n{text}\n\n"))?;
         }
-        out
+        Ok(())
     }
 
     /// Cues for a [`TextTrack`](crate::remux::TextTrack), without markup.
@@ -49,6 +66,22 @@ impl Captions {
             text: plain(&cue.text, false),
         };
         self.cues().into_iter().map(cue).collect()
+    }
+}
+
+/// All pieces as one.
+fn collected(
+    write: impl FnOnce(
+        &mut dyn FnMut(&str) -> Result<(), std::convert::Infallible>,
+    ) -> Result<(), std::convert::Infallible>,
+) -> String {
+    let mut all = String::new();
+    let written = write(&mut |piece| {
+        all.push_str(piece);
+        Ok(())
+    });
+    match written {
+        Ok(()) => all,
     }
 }
 

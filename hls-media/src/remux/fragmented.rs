@@ -17,6 +17,9 @@ const MOST_SAMPLES: usize = 250_000;
 const MOST_TRACKS: usize = 32;
 /// A coarser time scale than this would round the times of what is spliced in.
 const COARSE: u32 = 10_000;
+/// Samples without bytes, for which a table grows and nothing is sent: so many, and one more for each so many bytes that came.
+const MOST_EMPTY: u64 = 1000;
+const BYTES_OF_EMPTY: u64 = 64;
 /// Times beyond that, in ticks, are no times.
 const LATEST: u64 = 1 << 60;
 
@@ -42,6 +45,8 @@ pub(crate) struct Fragmented {
     next: usize,
     done: u32,
     fragment: (u64, u32),
+    /// Samples without bytes so far.
+    empty: u64,
 }
 
 /// What a track of the present initialization section is.
@@ -314,6 +319,10 @@ impl Fragmented {
                 let dts = binding.scaled(binding.dts);
                 let shown = binding.scaled(binding.dts.saturating_add(i64::from(ahead)));
                 let ends = binding.scaled(binding.dts.saturating_add(i64::from(duration)));
+                self.empty += u64::from(size == 0);
+                if self.empty > MOST_EMPTY + self.offset / BYTES_OF_EMPTY {
+                    return Err(RemuxError::TooMany { what: "samples without bytes" });
+                }
                 self.samples.push(Located {
                     at,
                     dts,

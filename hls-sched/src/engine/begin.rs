@@ -13,10 +13,12 @@ use crate::also::Also;
 use crate::attempt::Missing;
 use crate::kept::Kept;
 use crate::live::{Following, Window};
+use crate::odd::Odd;
 use crate::piece::NOT_ALONE;
 use crate::prepare::{Again, Selection};
 use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
+use crate::resources::Resources;
 use crate::steering::Steering;
 use crate::watched::Watched;
 
@@ -36,6 +38,8 @@ pub(crate) async fn run(
         meters: Meters::default(),
         buffers: Buffers::default(),
         missing: Missing::default(),
+        resources: Resources::default(),
+        odd: Odd::new(events.clone()),
     });
     let reader = config.also.lock().unwrap_or_else(PoisonError::into_inner).take();
     let also = reader.map(|reader| Also::start(reader, events.clone())).transpose();
@@ -278,7 +282,7 @@ impl Part {
         };
         let manifest = || {
             config.manifest.then(|| product::Manifest {
-                source: memo::source(config).into(),
+                source: memo::source(config),
                 replace: config.force,
                 sync: config.durability == Durability::Safe,
             })
@@ -312,7 +316,7 @@ impl Part {
         let about = (config.manifest && !outputs.is_empty() && is_joined).then(|| About {
             outputs: outputs.clone(),
             tracks: Arc::clone(&tracks),
-            source: memo::source(config).into(),
+            source: memo::source(config),
             replace: config.force,
             sync: config.durability == Durability::Safe,
             placed: recovered.outputs.clone(),
@@ -320,6 +324,7 @@ impl Part {
         // What is complete and has not moved needs nothing of the server. Of a live stream the names and dates in its playlist
         // tell, as what is here may have left it.
         let is_settled = is_live || recovered.complete && !earlier.has_moved_at_all();
+        earlier.recall(transport);
         let proving = async { if is_settled { Ok(()) } else { earlier.prove(transport, events).await } };
         let proved = tokio::select! {
             biased;

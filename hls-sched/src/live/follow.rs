@@ -208,7 +208,8 @@ impl Following {
         if news.restarted {
             (self.map, self.discontinuity) = (None, 0);
         }
-        for segment in media.segments().skip(news.from) {
+        let mut segments = media.segments().skip(news.from).peekable();
+        while let Some(segment) = segments.next() {
             followed.stop = bounds.stop_before(&segment, track.duration(), wall);
             // Of a part there has to be something, however long what is lost of it was.
             let is_real = |unit: &Unit| !unit.is_init && !unit.is_gap;
@@ -227,18 +228,32 @@ impl Following {
             // A playlist that does not count what has left it would go back.
             let counted = self.discontinuity.saturating_add(segment.is_discontinuity().into());
             self.discontinuity = segment.discontinuity_sequence().max(counted);
-            let live = LiveUnit { is_lost: false, ..gone(epoch, at, self.discontinuity) };
-            let init = segment.map().and_then(|_| Unit::of(&segment, true, Some(live)));
-            let map = init.as_ref().map(|init| Seen::of_unit(init).path);
-            if map != self.map {
-                followed.units.extend(init.map(|init| track.append(init)));
+            // Segments in a row that the playlist says to be missing are one unit, as a playlist may name any number of them.
+            let (mut count, mut duration) = (1, segment.duration());
+            let is_more = |next: &Segment<'_>, duration: Duration| {
+                let stop = bounds.stop_before(next, track.duration().saturating_add(duration), wall);
+                segment.is_gap() && next.is_gap() && !next.is_discontinuity() && stop.is_none()
+            };
+            while let Some(next) = segments.next_if(|next| is_more(next, duration)) {
+                (count, duration) = (count + 1, duration.saturating_add(next.duration()));
             }
-            self.map = map;
+            let live = LiveUnit { count, is_lost: false, ..gone(epoch, at, self.discontinuity) };
+            let init = segment
+                .map()
+                .filter(|_| !segment.is_gap())
+                .and_then(|_| Unit::of(&segment, true, Some(live)));
+            let map = init.as_ref().map(|init| Seen::of_unit(init).path);
+            // Nothing depends on the section of a segment that is not there.
+            if map != self.map && !segment.is_gap() {
+                followed.units.extend(init.map(|init| track.append(init)));
+                self.map = map;
+            }
             // A URL that can't be made out is a segment that can't be had.
             let unit = Unit::of(&segment, false, Some(live));
+            let unit = unit.map(|unit| Unit { duration, ..unit });
             followed.units.push(track.append(unit.unwrap_or_else(|| {
-                let lost = Lost { first: segment.media_sequence(), count: 1, duration: segment.duration() };
-                missing(media, lost, gone(epoch, at, self.discontinuity))
+                let lost = Lost { first: segment.media_sequence(), count, duration };
+                missing(media, lost, LiveUnit { count, ..gone(epoch, at, self.discontinuity) })
             })));
         }
     }

@@ -14,6 +14,9 @@ use crate::error::Error;
 /// A segment of subtitles that is longer is none.
 const LONGEST: u64 = 64 << 20;
 
+/// Text is written in pieces of about this size.
+const PIECE: usize = 256 << 10;
+
 /// Writes a file of subtitles.
 pub(super) fn make(
     step: &Step,
@@ -29,8 +32,19 @@ pub(super) fn make(
     }
     let timeline = (!inputs.is_empty()).then(|| Timeline::new(&inputs));
     let captions = merged(step, *number, all, timeline.as_ref(), told)?;
-    let text = if product.made == Made::Srt { captions.to_srt() } else { captions.to_vtt() };
-    write(text.as_bytes())
+    let mut pending = String::new();
+    let mut append = |piece: &str| {
+        pending.push_str(piece);
+        match pending.len() < PIECE {
+            true => Ok(()),
+            false => write(std::mem::take(&mut pending).as_bytes()),
+        }
+    };
+    match product.made == Made::Srt {
+        true => captions.write_srt(&mut append)?,
+        false => captions.write_vtt(&mut append)?,
+    }
+    write(pending.as_bytes())
 }
 
 /// All cues of a track. Without a timeline, the first timestamp of each is where the playlist has it.

@@ -163,7 +163,8 @@ async fn a_job_that_goes_on_has_the_section_of_the_earlier_run() -> Outcome {
     tokio::time::timeout(Duration::from_secs(20), job.finish()).await??;
     same(&out, &vod.expected)?;
     assert!(shorts >= 3, "{shorts}");
-    assert!(origin.requests_for(&vod.init_paths[0]).is_empty());
+    // It is here; once it is compared with what the server has.
+    assert!(origin.requests_for(&vod.init_paths[0]).len() <= 1);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod network;
 mod on_air;
 mod outputs;
 mod products;
+mod replaced;
 mod resume;
 mod simulated;
 mod support;

@@ -14,10 +14,10 @@ use crate::index::Index;
 use crate::lock::Lock;
 use crate::log::{Log, LogContents};
 use crate::making::made_earlier;
-use crate::outputs::{give_names, refuse_existing};
+use crate::outputs::{give_names, refuse_existing, refuse_taken};
 use crate::part::Part;
 use crate::record::Record;
-use crate::recover::{Found, notes};
+use crate::recover::{Found, notes, remarks};
 use crate::segment::Waiting;
 use crate::unfinished::{self, NotWhole};
 use crate::{Error, Kind, Layout, Options, Placed, Recovered, recover, sys};
@@ -46,7 +46,10 @@ impl DiskStore {
             return Err(Error::new(Kind::Io, "not a folder:", &folder));
         }
         let lock = Arc::new(Lock::take(&layout.lock())?);
-        let opened = Self::open_locked(layout, options, lock);
+        let parts = (0..layout.outputs().len()).map(|n| layout.part(n));
+        let parts = parts.chain((0..layout.made().len()).map(|n| layout.made_part(n)));
+        let taken = if fresh && !options.restart { refuse_taken(parts) } else { Ok(()) };
+        let opened = taken.and_then(|()| Self::open_locked(layout, options, lock));
         if fresh && opened.is_err() {
             // Nothing was there before, so nothing is left behind.
             let _ = std::fs::remove_file(folder.join("lock"));
@@ -102,7 +105,7 @@ impl DiskStore {
                 remove_files(tracks.into_iter().map(|(_, track)| track.clone()));
                 complete::take_names_back(&layout, &standing)?;
             } else if fills_gaps {
-                give_names(&layout, &options, &replaceable, true)?;
+                give_names(&layout, &options, &replaceable, (&[], true))?;
                 std::fs::rename(&log_path, layout.gapped_log()).at("can't rename", &log_path)?;
                 contents = LogContents::default();
                 replaceable = complete::replaceable(&layout)?;
@@ -142,7 +145,13 @@ impl DiskStore {
         let placed = claims.iter().flatten().map(|p| Record::Placed(*p));
         let marks =
             partials.iter().map(|p| Record::Partial { unit: p.unit, aside: p.aside, mark: p.mark.clone() });
-        let earlier = noted.chain(placed).chain(marks).collect();
+        let here = claims.iter().flatten().map(|p| (p.output, p.index));
+        let here: HashSet<_> = here.chain(waiting.iter().map(|w| (w.unit.output, w.unit.index))).collect();
+        let mut remarks = remarks(&contents.records);
+        remarks.retain(|(unit, _)| here.contains(&(unit.output, unit.index)));
+        let remarked =
+            remarks.iter().map(|(unit, text)| Record::Remark { unit: *unit, text: Arc::clone(text) });
+        let earlier = noted.chain(placed).chain(marks).chain(remarked).collect();
         let aside: Vec<_> = waiting.iter().map(Waiting::found).collect();
         let (index, index_warning) = Index::open_later(layout.index());
         warnings.extend(index_warning);
@@ -165,7 +174,9 @@ impl DiskStore {
         let parts = store.parts.iter().map(|part| part.path.clone()).collect();
         let (complete, made) = (false, false);
         let outputs = claims;
-        Ok((store, Recovered { outputs, aside, partials, complete, made, replaces, notes, warnings, parts }))
+        let recovered =
+            Recovered { outputs, aside, partials, complete, made, replaces, notes, remarks, warnings, parts };
+        Ok((store, recovered))
     }
 
     /// An earlier run died between "complete" and the last rename, or before all was made of the outputs: do what is left.
@@ -173,7 +184,7 @@ impl DiskStore {
         let outputs = recover::claims(records, self.layout.outputs().len());
         let made = is_all_made(&self.made);
         if !made {
-            give_names(&self.layout, &self.options, &self.replaceable, true)?;
+            give_names(&self.layout, &self.options, &self.replaceable, (&[], true))?;
         }
         if made || self.layout.made().is_empty() {
             self.remove_state()?;
@@ -221,7 +232,7 @@ impl DiskStore {
     }
 
     /// Begins to check what is claimed, if anything is.
-    fn check(parts: &[Part], claims: &[Vec<Placed>]) -> std::io::Result<Option<Check>> {
+    pub(super) fn check(parts: &[Part], claims: &[Vec<Placed>]) -> std::io::Result<Option<Check>> {
         let claimed = parts.iter().zip(claims).filter(|(_, claims)| !claims.is_empty());
         let outputs: Vec<_> = claimed
             .map(|(part, claims)| Claimed {

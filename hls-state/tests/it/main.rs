@@ -4,6 +4,7 @@
 
 mod jobs;
 mod making;
+mod tampering;
 
 use std::fs;
 use std::io::IoSlice;
@@ -374,7 +375,10 @@ fn what_is_planted_in_the_place_of_an_output_is_neither_waited_for_nor_written_t
     // Another name of a file that belongs to somebody else.
     fs::write(job.path("victim"), "mine").unwrap();
     fs::hard_link(job.path("victim"), job.path("a.ts.part")).unwrap();
-    let (mut store, _) = job.open();
+    assert_eq!(job.refused(), Kind::Taken);
+    let mut options = job.options.clone();
+    options.restart = true;
+    let (mut store, _) = DiskStore::open(options).unwrap();
     place(&mut store, 0, 0);
     store.finish().unwrap();
     assert_eq!(fs::read(job.path("a.ts")).unwrap(), expected(1));

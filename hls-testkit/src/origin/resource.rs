@@ -44,6 +44,11 @@ impl Resource {
         Self::new(code).header("content-encoding", "gzip")
     }
 
+    /// The bytes that it serves.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Serves the whole body whatever range is asked for.
     pub fn no_ranges(mut self) -> Self {
         self.ranges = false;

@@ -34,6 +34,43 @@ fn units() -> impl Strategy<Value = Vec<Unit>> {
     })
 }
 
+fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32 + 8).to_be_bytes()[..], name, body].concat()
+}
+
+/// A fragment of `count` samples of `size` bytes each, all of them said in the header of its track.
+fn fragment(count: u32, size: u32) -> Vec<u8> {
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+    let tfhd = boxed(b"tfhd", &words(&[0x02_0018, 1, 1, size]));
+    let (tfdt, trun) = (boxed(b"tfdt", &words(&[0, 0])), boxed(b"trun", &words(&[1, count, 100])));
+    let moof =
+        boxed(b"moof", &[boxed(b"mfhd", &[0; 8]), boxed(b"traf", &[tfhd, tfdt, trun].concat())].concat());
+    assert_eq!(moof.len() + 8, 100);
+    [moof, boxed(b"mdat", &vec![0; (count * size).max(1) as usize])].concat()
+}
+
+#[test]
+fn samples_without_bytes_are_bounded_by_the_bytes_that_come() {
+    let init = Media::Fmp4.init().unwrap_or_default().to_vec();
+    for (fragments, is_refused) in [
+        // Some are real.
+        (vec![(900, 0)], false),
+        (vec![(2_000, 1), (900, 0)], false),
+        (vec![(1, 2_000_000), (20_000, 0)], false),
+        (vec![(250_000, 0)], true),
+        (vec![(900, 0), (900, 0)], true),
+        (vec![(20_000, 0)], true),
+        (std::iter::repeat_n((30, 0), 10_000).collect(), true),
+    ] {
+        let all: Vec<_> = fragments.iter().map(|(count, size)| fragment(*count, *size)).collect();
+        let mut index = Index::new(Input::default());
+        let bytes = [init.clone(), all.concat()].concat();
+        let pushed = bytes.chunks(50_021).try_for_each(|piece| index.push(piece));
+        let refused = matches!(pushed, Err(RemuxError::TooMany { what: "samples without bytes" }));
+        assert_eq!(refused, is_refused, "{:?}: {pushed:?}", fragments.first());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

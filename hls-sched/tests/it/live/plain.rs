@@ -200,3 +200,23 @@ async fn it_says_how_it_goes() -> Outcome {
     assert!(last.is_some_and(|live| live.recorded >= SECOND * 30 && live.behind <= SECOND * 4), "{last:?}");
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn missing_segments_in_a_row_are_one_gap() -> Outcome {
+    // A playlist names them together, or one at a time as they come.
+    for (running, window, most) in [(20, 20, 2), (1, 6, 13)] {
+        let broadcast =
+            (4..14).chain([16, 17]).fold(noise(24).running(running).window(window), Broadcast::gap);
+        let recorded = record(&broadcast, Duration::ZERO, |job| job).await?;
+        has(&recorded.air, &recorded.folder.file("out.ts"), &[0, 1, 2, 3, 14, 15, 18, 19, 20, 21, 22, 23])?;
+        let gaps = &recorded.done.gaps;
+        let missing: u64 = gaps.iter().map(|gap| gap.count).sum();
+        assert_eq!((missing, gaps.len() <= most), (12, true), "{gaps:?}");
+        assert!(gaps.iter().all(|gap| gap.code == "segment.gap"), "{gaps:?}");
+        let told = recorded.events.iter().filter(|event| matches!(event, Event::Gap(_))).count();
+        assert_eq!(told, gaps.len());
+        let seconds: Duration = gaps.iter().map(|gap| gap.duration).sum();
+        assert_eq!(seconds, SECOND * 24);
+    }
+    Ok(())
+}
