@@ -12,8 +12,8 @@ use http::{HeaderMap, header};
 pub fn parse_retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // Too many digits for a number still means "long".
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
+        // Too many digits for a number still means "long", and no time is so far off that a clock can't reckon with it.
+        return Some(Duration::from_secs(value.parse::<u32>().unwrap_or(u32::MAX).into()));
     }
     let until = http_date(value)?;
     let base = headers.get(header::DATE).and_then(|d| http_date(d.to_str().ok()?)).unwrap_or(now);
@@ -47,6 +47,7 @@ mod tests {
             (" 120 ", Some(120)),
             ("1000000000", Some(1_000_000_000)),
             ("99999999999999999999", Some(u64::from(u32::MAX))),
+            ("18446744073709551615", Some(u64::from(u32::MAX))),
             ("-1", None),
             ("1.5", None),
             ("soon", None),

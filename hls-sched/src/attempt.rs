@@ -465,6 +465,7 @@ impl Transport {
             account.before_request().await;
             asked = Instant::now();
             let rest = request.clone().range(Some(range)).if_range(etag);
+            gauge.asks();
             answer = match gauge.waiting(self.fetch.fetch(rest)).await {
                 Ok(answer) => Some(answer),
                 Err(error) if error.class() == Class::Range || error.status() == Some(416) => None,
@@ -484,6 +485,7 @@ impl Transport {
             None => {
                 account.before_request().await;
                 asked = Instant::now();
+                gauge.asks();
                 gauge.waiting(self.fetch.fetch(request)).await.map_err(failed)?
             }
         };

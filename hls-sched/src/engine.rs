@@ -28,6 +28,7 @@ use crate::doubt::Doubts;
 use crate::earlier::{Earlier, Start, changed};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Progress, StoppedBy};
+use crate::gains::Gains;
 use crate::gaps::{self, Gaps};
 use crate::gauge::Gauge;
 use crate::hosts::Hosts;
@@ -55,8 +56,6 @@ use outside::Outside;
 use setback::Damaged;
 use steered::{Moved, Steered};
 
-/// An attempt that brought a unit on by so many bytes is not one that failed for nothing.
-const PROGRESS: u64 = 256 << 10;
 const TICK: Duration = Duration::from_millis(100);
 
 /// A task that ended.
@@ -106,8 +105,8 @@ struct Engine {
     steered: Option<Steered>,
     /// Units that an attempt has begun and the next one goes on with.
     begun: HashMap<Place, Begun>,
-    /// How far each of the units that failed has come at most, in bytes.
-    furthest: HashMap<Place, u64>,
+    /// How far the units have come whose attempts failed.
+    gains: HashMap<Place, Gains>,
     gaps: Gaps,
     bytes: u64,
     segments_done: u64,

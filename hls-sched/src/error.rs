@@ -265,9 +265,30 @@ impl Error {
         Failure {
             timed_out: self.0.timed_out,
             retry_after: self.0.retry_after,
+            too_many: self.status() == Some(429),
+            turned_away: self.is_turned_away(),
             unsent: self.is_out_of_descriptors(),
             ..Failure::new(class)
         }
+    }
+
+    /// The status of the answer, where that is what failed.
+    pub(crate) fn status(&self) -> Option<u16> {
+        let source = self.0.source.as_deref()?.downcast_ref::<hls_fetch::Error>()?;
+        source.status()
+    }
+
+    /// No connection was let in.
+    fn is_turned_away(&self) -> bool {
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let io = error.downcast_ref::<std::io::Error>();
+            if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     pub(crate) fn class(&self) -> Class {

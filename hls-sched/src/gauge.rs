@@ -1,6 +1,6 @@
 //! What is to be seen of an attempt from outside while it runs.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::planner::Sample;
@@ -14,6 +14,7 @@ pub(crate) struct Gauge {
     /// Milliseconds until the answer began, and one; 0: it has not.
     answered: AtomicU64,
     waits: AtomicBool,
+    requests: AtomicU32,
 }
 
 impl Gauge {
@@ -23,6 +24,16 @@ impl Gauge {
         let output = future.await;
         self.waits.store(false, Ordering::Relaxed);
         output
+    }
+
+    /// A request is sent.
+    pub(crate) fn asks(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests were sent.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// The answer to a request that was sent at `asked` has begun; its unit has so many bytes.

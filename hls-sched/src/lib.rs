@@ -47,6 +47,7 @@ mod earlier;
 mod engine;
 mod error;
 mod event;
+mod gains;
 mod gaps;
 mod gauge;
 mod hosts;

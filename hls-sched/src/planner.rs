@@ -138,6 +138,8 @@ struct Doubted {
     in_streak: u32,
 }
 
+/// Nothing is asked for again sooner, whatever was decided: no answer can make it spin.
+pub(crate) const SOONEST: Duration = Duration::from_millis(100);
 /// Units ahead of the writer, for each slot: bounds memory, disk and the tail.
 const WINDOW: u64 = 4;
 
@@ -205,6 +207,9 @@ impl Planner {
             self.patience.took(bytes, time, active.longest_silence);
         }
         let origin = self.origin(active.origin);
+        if !active.answered {
+            origin.took(active.in_flight, now);
+        }
         origin.receive(bytes.saturating_sub(active.received));
         origin.succeeded(active.number > 1, now);
         let id = active.origin;
@@ -224,6 +229,13 @@ impl Planner {
         }
     }
 
+    /// An attempt has sent so many requests beyond the first one: each of them is one more that the unit has had.
+    pub fn asked_more(&mut self, attempt: u64, requests: u32) {
+        if let Some(active) = self.active.get_mut(&attempt) {
+            active.number = active.number.saturating_add(requests);
+        }
+    }
+
     /// How many attempts have been made for the unit of one that runs.
     #[must_use]
     pub fn number(&self, attempt: u64) -> u32 {
@@ -233,10 +245,11 @@ impl Planner {
     /// An attempt ended before its unit was whole, as [`Action::Abort`] had asked for.
     pub fn gave_way(&mut self, attempt: u64, now: Instant) {
         let Some(active) = self.leave(attempt) else { return };
+        let replaced = active.ending == Some(Ending::Replaced);
         if self.runs(active.place) {
+            self.fell_to_others(active.place, u32::from(replaced));
             return;
         }
-        let replaced = active.ending == Some(Ending::Replaced);
         let again = Again {
             failed: if replaced { active.number } else { active.number.saturating_sub(1) },
             fresh: replaced,
@@ -260,27 +273,30 @@ impl Planner {
         if active.excused && failure.class == Class::Network {
             let failed = number.saturating_sub(1);
             if !self.runs(place) {
-                self.put_back(place, Again { failed, fresh: true, origin: id, ..Again::at(now) });
+                self.put_back(place, Again { failed, fresh: true, origin: id, ..Again::at(now + SOONEST) });
             }
-            return Verdict::Retry(Duration::ZERO);
+            return Verdict::Retry(SOONEST);
         }
-        if !failure.unsent {
-            self.origin(id).failed(place, failure, active.in_flight, now);
-        }
+        let class = match failure.unsent {
+            true => failure.class,
+            false => self.origin(id).failed(place, failure, active.in_flight, now),
+        };
         if self.runs(place) {
+            self.fell_to_others(place, 1);
             return Verdict::Runs;
         }
         let transient = failure.class.is_transient();
         let in_streak = active.in_streak + u32::from(transient);
         if transient && self.origin(id).breaker.is_open() && self.policy.rule(failure.class).tries > 1 {
             // What was under way when the origin went is no attempt.
-            let again = Again { failed: number.saturating_sub(in_streak), origin: id, ..Again::at(now) };
+            let failed = number.saturating_sub(in_streak);
+            let again = Again { failed, origin: id, ..Again::at(now + SOONEST) };
             self.put_back(place, again);
-            return Verdict::Retry(Duration::ZERO);
+            return Verdict::Retry(SOONEST);
         }
-        match self.policy.decide(failure.class, number, failure.retry_after, draw) {
+        match self.policy.decide(class, number, failure.retry_after, draw) {
             Decision::Retry { after } => {
-                let after = after.max(self.origin(id).repeat(failure.timed_out));
+                let after = after.max(self.origin(id).repeat(failure.timed_out)).max(SOONEST);
                 let again = Again {
                     failed: number,
                     in_streak,
@@ -409,10 +425,13 @@ impl Planner {
         (active.received, active.waits, active.answered) =
             (sample.received, sample.waits, sample.answered.is_some());
         active.expected = sample.expected.or(active.expected);
-        let id = active.origin;
+        let (id, in_flight) = (active.origin, active.in_flight);
         let origin = self.origin(id);
         origin.receive(came);
-        begins.into_iter().for_each(|after| origin.health.answered(after));
+        if let Some(after) = begins {
+            origin.health.answered(after);
+            origin.took(in_flight, now);
+        }
     }
 
     /// Looks at all of it together; to be called several times a second, behind [`observe`](Self::observe).
@@ -536,6 +555,12 @@ impl Planner {
 
     fn runs(&self, place: Place) -> bool {
         self.active.values().any(|active| active.place == place)
+    }
+
+    /// So many attempts for a unit have failed beside others, which are the next ones by that.
+    fn fell_to_others(&mut self, place: Place, failed: u32) {
+        let others = self.active.values_mut().filter(|a| a.place == place);
+        others.for_each(|a| a.number = a.number.saturating_add(failed));
     }
 
     /// Attempts that have not been told to end.

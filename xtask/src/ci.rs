@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+#[cfg(unix)]
+use crate::bare;
 use crate::workspace::{self, cargo};
 #[cfg(target_os = "linux")]
 use crate::{crash, disk, release::rehearsal};
@@ -35,6 +37,8 @@ pub(crate) fn run() -> Result<Unchecked> {
     step("tidy", tidy::run)?;
     unchecked.extend(step("deny", deny)?);
     step("test", || test::run(&[]))?;
+    #[cfg(unix)]
+    step("bare", bare::run)?;
     step("examples", examples::run)?;
     step("features", || alone::features(workspace::root()))?;
     unchecked.extend(step("web", || alone::web(workspace::root()))?);

@@ -1,6 +1,8 @@
 //! Automation of the workspace: `cargo xtask`.
 
 mod adr;
+#[cfg(unix)]
+mod bare;
 mod bench;
 mod calendar;
 mod check;
@@ -40,8 +42,9 @@ cargo xtask COMMAND
   docs [--open] documentation of the code; docs/cli.md from the program
   adr TITLE     begin the record of a decision
   tidy          prove the layers and the house rules
-  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, examples,
-                features, web, rehearsal, crash, damage, disk, fuzz, sim
+  ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, bare,
+                examples, features, web, rehearsal, crash, damage, disk, fuzz, sim
+  bare          tests that use programs of others, with a search path that leads to none of them
   demo          download an encrypted stream, be killed half way, go on, verify
   examples      what docs/embedding.md leads to: run, and held to what it should do
   kill [--runs N] [--connections N] [--seed N] [--shapes 1] [--film 1]
@@ -106,6 +109,8 @@ fn run(args: &[String]) -> Result<()> {
         ("check", [name]) => check::run(name),
         ("docs", rest) => docs::run(rest),
         ("adr", [title]) => adr::run(title),
+        #[cfg(unix)]
+        ("bare", []) => bare::run(),
         ("demo", []) => demo::run(),
         ("examples", []) => examples::run(),
         ("kill", rest) => kill::run(rest),

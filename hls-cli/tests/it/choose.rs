@@ -113,7 +113,9 @@ fn one_file_of_all_without_any_other_program() -> Outcome {
     let joining = events.iter().filter(|event| event["event"] == "joining").collect::<Vec<_>>();
     assert!(joining.iter().any(|event| event["bytes"].as_u64() > Some(0)), "{events:?}");
     judge::ffmpeg_silent(folder.file("movie.mp4")).check();
-    assert_eq!(streams(&folder, "movie.mp4")?, ["video", "audio en", "audio fr"]);
+    if has_judge() {
+        assert_eq!(streams(&folder, "movie.mp4")?, ["video", "audio en", "audio fr"]);
+    }
     Ok(())
 }
 

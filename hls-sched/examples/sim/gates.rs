@@ -63,6 +63,20 @@ pub(crate) fn throttled(above: usize, seed: u64) -> f64 {
     throttled as f64 / all.max(1) as f64
 }
 
+/// How many times as long a download takes for what its server refuses, without the waits that it asks for; 1.3 is to be the
+/// most where it takes ten seconds or more, and a second longer elsewhere. Returns that in parts of what it may be.
+pub(crate) fn refused(setting: &Setting, seed: u64) -> f64 {
+    let clean = run(&Setting { refusals: None, ..setting.clone() }, seed).seconds;
+    let outcome = run(setting, seed);
+    // The first wait can't be made up for by anything, whatever was had meanwhile.
+    let told = setting.refusals.and_then(|refusals| refusals.retry_after).unwrap_or_default();
+    let seconds = outcome.seconds - outcome.waited.max(told);
+    // On a fast link what is asked for once more takes its part of the time.
+    let more = outcome.requests as f64 / setting.units as f64;
+    let most = if clean >= 10.0 { 1.3 * clean } else { more * clean + 1.0 };
+    if outcome.failed { f64::INFINITY } else { seconds / most }
+}
+
 /// What another flow gets, in parts of what is its due beside ours.
 pub(crate) fn part_of_others(mbit: f64, round_trip_ms: f64, seed: u64) -> f64 {
     let outcome = run(&Setting { others: 1, ..plain(mbit, round_trip_ms, None) }, seed);

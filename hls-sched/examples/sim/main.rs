@@ -1,6 +1,6 @@
 //! Networks that no test machine has, in virtual time: the planner, with all that it decides by, against models of links
 //! and servers. `cargo xtask sim [--seeds N]` prints what came of it; a gate that is missed is a failure.
-//! `--live [--seeds N] [--hours N]`: days of live streams instead.
+//! `--refusing`: only what servers refuse. `--live [--seeds N] [--hours N]`: days of live streams instead.
 
 mod days;
 mod gates;
@@ -19,17 +19,23 @@ fn main() -> ExitCode {
     if let Some(("--live", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return days::run(rest);
     }
+    if args == ["--refusing"] {
+        let mut gate = Gate { missed: 0 };
+        refuse(&mut gate);
+        return if gate.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let seeds = match args.as_slice() {
         [] => Some(2000),
         [flag, seeds] if flag == "--seeds" => seeds.parse().ok(),
         _ => None,
     };
     let Some(seeds) = seeds else {
-        eprintln!("sim [--seeds N], or sim --live [--seeds N] [--hours N]");
+        eprintln!("sim [--seeds N], sim --refusing, or sim --live [--seeds N] [--hours N]");
         return ExitCode::FAILURE;
     };
     let mut gate = Gate { missed: 0 };
     compare(&mut gate);
+    refuse(&mut gate);
     fail(&mut gate);
     let missed =
         (0..seeds).filter_map(|seed| gates::comes_whole(seed).err()).inspect(|what| println!("{what}"));
@@ -81,6 +87,16 @@ fn compare(gate: &mut Gate) {
     println!();
     for (name, ratio) in ratios {
         gate.check(&format!("{name}: to the best"), ratio, ratio <= 1.1);
+    }
+}
+
+/// What a server refuses costs little more than the waits that it asks for.
+fn refuse(gate: &mut Gate) {
+    for (name, setting) in profiles::refusing() {
+        let all: Vec<_> = (0..10).map(|seed| gates::refused(&setting, seed)).collect();
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        let worst = all.iter().copied().fold(0.0, f64::max);
+        gate.check(&format!("{name}: of what it may take (worst {worst:.2})"), mean, mean <= 1.0);
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Setting {
     pub(crate) per_connection: Option<f64>,
     /// Requests at once above which the server answers 429.
     pub(crate) throttle_above: Option<usize>,
+    /// Requests that the server refuses, however few there are at once.
+    pub(crate) refusals: Option<Refusals>,
     /// Of a hundred requests so many fail.
     pub(crate) errors: u32,
     /// Of a hundred requests so many stand still in the middle.
@@ -46,6 +48,26 @@ pub(crate) struct Setting {
     pub(crate) fixed: Option<usize>,
 }
 
+/// What a server, or one of several behind one name, refuses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusals {
+    pub(crate) of: Of,
+    /// 429, else 503.
+    pub(crate) too_many: bool,
+    /// Seconds after which it asks to be asked again.
+    pub(crate) retry_after: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Of {
+    /// The first request for this unit.
+    Unit(u64),
+    /// The first request for each unit whose number leaves the second one as the rest of a division by the first one.
+    Units(u64, u64),
+    /// Of so many units the first request for one, by chance.
+    Requests(u64),
+}
+
 /// How it went.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
@@ -54,6 +76,8 @@ pub(crate) struct Outcome {
     pub(crate) canaries: u64,
     /// Answers 429 and all answers, after the first ten seconds.
     pub(crate) throttled: (u64, u64),
+    /// Seconds in which nothing was under way, because the server had asked for that.
+    pub(crate) waited: f64,
     /// What one of the other flows got, as a share of the link, and how many flows of ours there were, both on average.
     pub(crate) other_share: f64,
     pub(crate) our_flows: f64,
@@ -78,11 +102,11 @@ struct Flow {
     fate: Fate,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Fate {
     Whole,
-    /// The server answers with this class of failure.
-    Refused(Class),
+    /// The server answers with this failure.
+    Refused(Failure),
     /// Lost when so much of it has come.
     Lost(f64),
     /// Stands still when so much of it has come.
@@ -120,6 +144,8 @@ pub(crate) fn run(setting: &Setting, seed: u64) -> Outcome {
         warm: Vec::new(),
         done: vec![false; setting.units as usize],
         kept: vec![0.0; setting.units as usize],
+        asked: vec![0; setting.units as usize],
+        told_until: 0.0,
         head: 0,
         canaries: Vec::new(),
         cards: Vec::new(),
@@ -149,6 +175,10 @@ struct World<'a> {
     done: Vec<bool>,
     /// What attempts that were cut off have left of each unit.
     kept: Vec<f64>,
+    /// How often each unit has been asked for.
+    asked: Vec<u64>,
+    /// When what the server has asked to wait for is over.
+    told_until: f64,
     head: u64,
     /// When each is answered, and how.
     canaries: Vec<(f64, bool)>,
@@ -172,11 +202,7 @@ impl World<'_> {
         while let Some(action) = self.planner.poll(self.now(), |_| 0) {
             self.act(action);
         }
-        self.time += STEP.as_secs_f64();
-        self.steps += 1;
-        self.answer_canaries();
-        self.flow();
-        self.settle();
+        // Between what was begun and what has ended: as many are under way as there mostly are.
         if self.steps.is_multiple_of(TICK) {
             let now = self.now();
             for (id, flow) in &self.flows {
@@ -192,6 +218,14 @@ impl World<'_> {
             let half = |bound: Duration| bound / 2;
             self.planner.tick(now, half);
         }
+        self.time += STEP.as_secs_f64();
+        self.steps += 1;
+        if self.flows.is_empty() && self.time < self.told_until {
+            self.out.waited += STEP.as_secs_f64();
+        }
+        self.answer_canaries();
+        self.flow();
+        self.settle();
     }
 
     fn act(&mut self, action: Action) {
@@ -203,7 +237,7 @@ impl World<'_> {
                 let warm = if fetch.fresh { None } else { self.warm.pop() };
                 let trips = if warm.is_some() { 1.0 } else { 2.0 };
                 let kept = self.kept.get(fetch.place.index as usize).copied().unwrap_or_default();
-                let fate = self.fate(self.setting.unit_bytes - kept);
+                let fate = self.fate(fetch.place.index, self.setting.unit_bytes - kept);
                 let flow = Flow {
                     place: fetch.place,
                     asked: self.time,
@@ -233,7 +267,24 @@ impl World<'_> {
         }
     }
 
-    fn fate(&mut self, bytes: f64) -> Fate {
+    /// Whether the server refuses this request for a unit, and how.
+    fn refusal(&mut self, unit: u64) -> Option<Failure> {
+        let asked = self.asked.get_mut(unit as usize)?;
+        *asked += 1;
+        let is_first = *asked == 1;
+        let refusals = self.setting.refusals?;
+        let is_refused = match refusals.of {
+            Of::Unit(n) => is_first && unit == n,
+            Of::Units(of, rest) => is_first && unit % of == rest,
+            Of::Requests(of) => is_first && self.dice.share() * of as f64 <= 1.0,
+        };
+        let mut failure = Failure::new(Class::Throttled);
+        failure.too_many = refusals.too_many;
+        failure.retry_after = refusals.retry_after.map(Duration::from_secs_f64);
+        is_refused.then_some(failure)
+    }
+
+    fn fate(&mut self, unit: u64, bytes: f64) -> Fate {
         let setting = self.setting;
         let at_once = self.flows.len() + 1;
         if self.time > 10.0 {
@@ -241,13 +292,18 @@ impl World<'_> {
         }
         if setting.throttle_above.is_some_and(|above| at_once > above) {
             self.out.throttled.0 += u64::from(self.time > 10.0);
-            return Fate::Refused(Class::Throttled);
+            let mut failure = Failure::new(Class::Throttled);
+            failure.too_many = true;
+            return Fate::Refused(failure);
+        }
+        if let Some(failure) = self.refusal(unit) {
+            return Fate::Refused(failure);
         }
         let part = self.dice.share() * bytes;
         let card = self.draw();
         match card {
             // Half of the errors are answers, half are lost connections.
-            _ if card < setting.errors / 2 => Fate::Refused(Class::Server),
+            _ if card < setting.errors / 2 => Fate::Refused(Failure::new(Class::Server)),
             _ if card < setting.errors => Fate::Lost(part),
             _ if card < setting.errors + setting.stalls => Fate::Stalls(part),
             _ => Fate::Whole,
@@ -316,17 +372,19 @@ impl World<'_> {
     fn settle(&mut self) {
         let (time, gone) = (self.time, self.is_gone());
         let mut ended = Vec::new();
+        let mut timed_out = Failure::new(Class::Network);
+        timed_out.timed_out = true;
         for (id, flow) in &self.flows {
             let silent = time - flow.moved.max(flow.asked);
             let limit = if flow.got > 0.0 { STALL_TIMEOUT } else { FIRST_BYTE_TIMEOUT };
             let failure = match flow.fate {
                 // A network that is gone resets some connections and says nothing on the others.
-                _ if gone && id % 2 == 0 && time - flow.asked > 0.1 => Some((Class::Network, false)),
-                Fate::Refused(class) if time >= flow.begins && !gone => Some((class, false)),
+                _ if gone && id % 2 == 0 && time - flow.asked > 0.1 => Some(Failure::new(Class::Network)),
+                Fate::Refused(failure) if time >= flow.begins && !gone => Some(failure),
                 Fate::Lost(at) if flow.got >= at && time >= flow.begins && !gone => {
-                    Some((Class::Network, false))
+                    Some(Failure::new(Class::Network))
                 }
-                _ if silent > limit => Some((Class::Network, true)),
+                _ if silent > limit => Some(timed_out),
                 _ => None,
             };
             if failure.is_some() || flow.got >= flow.bytes {
@@ -336,7 +394,7 @@ impl World<'_> {
         for (id, failure) in ended {
             let Some(flow) = self.flows.remove(&id) else { continue };
             let now = self.now();
-            let Some((class, timed_out)) = failure else {
+            let Some(failure) = failure else {
                 self.warm.push(flow.window);
                 self.planner.verified(id, flow.bytes as u64, now);
                 self.finished(flow.place);
@@ -349,8 +407,9 @@ impl World<'_> {
                 kept.into_iter()
                     .for_each(|kept| *kept = (*kept).max(self.setting.unit_bytes - flow.bytes + flow.got));
             }
-            let mut failure = Failure::new(class);
-            failure.timed_out = timed_out;
+            if let Some(after) = failure.retry_after {
+                self.told_until = self.told_until.max(time + 1.1 * after.as_secs_f64());
+            }
             let dice = &mut self.dice;
             if let Verdict::Final(_) = self.planner.failed(id, failure, now, |bound| dice.delay(bound)) {
                 self.out.failed = true;

@@ -7,9 +7,10 @@ use hls_fetch::{Class, draw};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Ended, Engine, PROGRESS, Running};
+use super::{Ended, Engine, Running};
 use crate::assemble::{Completion, Place};
 use crate::attempt::{Done, Failed, Way};
+use crate::begun::Begun;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, Retry, Segment};
 use crate::gaps::could_be_missing;
@@ -22,9 +23,7 @@ const LIVE_SOONER: u32 = 4;
 
 /// Whether there were too many requests, by the server.
 fn is_told_to_wait(error: &Error) -> bool {
-    let source =
-        std::error::Error::source(error).and_then(|source| source.downcast_ref::<hls_fetch::Error>());
-    error.retry_after().is_some() || source.is_some_and(|source| source.status() == Some(429))
+    error.retry_after().is_some() || error.status() == Some(429)
 }
 
 impl Engine {
@@ -111,7 +110,7 @@ impl Engine {
         self.hosts.serves(&done.unit.url);
         done.unit.cipher.iter().for_each(|cipher| self.hosts.serves(&cipher.key));
         self.begun.remove(&place);
-        self.furthest.remove(&place);
+        self.gains.remove(&place);
         self.bytes += done.bytes;
         self.gaps.verified();
         self.came(place);
@@ -135,7 +134,7 @@ impl Engine {
     fn failed(&mut self, attempt: u64, running: &Running, failed: Failed) -> Result<(), Error> {
         let (place, Failed { error, begun }) = (running.place, failed);
         if !running.hedge {
-            self.put_down(attempt, place, begun);
+            self.put_down(attempt, place, running.gauge.sample().expected, begun);
         }
         let now = Instant::now().into_std();
         let Some(error) = error else {
@@ -146,6 +145,7 @@ impl Engine {
             self.planner.ended(attempt);
             return self.refused(attempt, place, error);
         }
+        self.planner.asked_more(attempt, running.gauge.requests().saturating_sub(1));
         let number = self.planner.number(attempt);
         let class = self.judged(&error);
         let verdict = match error.is_final() {
@@ -183,16 +183,13 @@ impl Engine {
     }
 
     /// Keeps what an attempt has brought of its unit, where another one can go on with it.
-    fn put_down(&mut self, attempt: u64, place: Place, begun: Option<crate::begun::Begun>) {
+    fn put_down(&mut self, attempt: u64, place: Place, size: Option<u64>, begun: Option<Begun>) {
         self.shared.assemble(|assembler| match &begun {
             Some(_) => assembler.suspend(place),
             None => assembler.fail(place),
         });
-        // What is had again after starting over is no progress.
         let reached = begun.as_ref().map_or(0, |begun| begun.bytes);
-        let furthest = self.furthest.entry(place).or_default();
-        if reached >= furthest.saturating_add(PROGRESS) {
-            *furthest = reached;
+        if self.gains.entry(place).or_default().reached(reached, size) {
             self.planner.progressed(attempt);
         }
         self.begun.extend(begun.map(|begun| (place, begun)));

@@ -438,7 +438,7 @@ impl Part {
             steered,
             gaps,
             begun,
-            furthest: HashMap::new(),
+            gains: HashMap::new(),
             bytes: resumed_bytes,
             segments_done: resumed_segments,
             saved: resumed_segments,

@@ -13,6 +13,7 @@ use crate::config::{Config, Input};
 use crate::earlier::changed;
 use crate::error::Error;
 use crate::event::Event;
+use crate::planner::SOONEST;
 use crate::prepare::{self, Chosen};
 
 /// How often it is looked at how long the link lasts.
@@ -72,7 +73,7 @@ impl Engine {
             return Ok(());
         }
         if attempt <= self.link.older {
-            self.planner.lost(place, Instant::now().into_std());
+            self.planner.lost(place, Instant::now().into_std() + SOONEST);
             return Ok(());
         }
         let is_renewable = matches!(self.link.config.input, Input::Url(_));
@@ -132,8 +133,8 @@ impl Engine {
             // What has begun under another URL may be other bytes.
             self.begun.clear();
         }
-        let now = Instant::now().into_std();
-        refused.into_iter().for_each(|(place, _)| self.planner.lost(place, now));
+        let soon = Instant::now().into_std() + SOONEST;
+        refused.into_iter().for_each(|(place, _)| self.planner.lost(place, soon));
         self.link.is_said = false;
         self.steer(Instant::now());
         Ok(())

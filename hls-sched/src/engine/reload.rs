@@ -102,28 +102,40 @@ impl Engine {
                 let older = self.shared.tracks.0.get(usize::from(n)).map(|track| track.media());
                 match older.and_then(|older| media.merge(&older).ok()) {
                     Some(whole) => self.follow(n, whole),
-                    None => {
+                    None if track.asking.skips => {
                         track.asking.does_not_fit();
                         track.clock.ask_now(Instant::now().into_std());
+                        Ok(())
+                    }
+                    // All of it was asked for. A copy on the way that leaves the query out of its name answers so.
+                    None => {
+                        let error = Error::content("playlist.delta", "an update in place of the playlist");
+                        self.load_failed(n, error);
                         Ok(())
                     }
                 }
             }
             Ok(media) => self.follow(n, *media),
             Err(error) => {
-                let now = Instant::now().into_std();
-                track.clock.failed(error.retry_after(), now);
-                track.asking.failed();
-                // The link may have expired.
-                live.from_top |= error.class() == Class::Auth;
-                let (attempt, wait) =
-                    (track.clock.failures(), track.clock.due().saturating_duration_since(now));
-                let place = hls_fetch::redacted(&track.source.here.url);
-                let (class, message) = (error.class(), error.to_string());
-                self.shared.report(crate::event::Retry { place, class, message, attempt, wait });
+                self.load_failed(n, error);
                 Ok(())
             }
         }
+    }
+
+    /// A playlist could not be loaded, or is none that anything can be made of.
+    fn load_failed(&mut self, n: u8, error: Error) {
+        let Some(live) = &mut self.live else { return };
+        let Some(track) = live.tracks.get_mut(usize::from(n)) else { return };
+        let now = Instant::now().into_std();
+        track.clock.failed(error.retry_after(), now);
+        track.asking.failed();
+        // The link may have expired.
+        live.from_top |= error.class() == Class::Auth;
+        let (attempt, wait) = (track.clock.failures(), track.clock.due().saturating_duration_since(now));
+        let place = hls_fetch::redacted(&track.source.here.url);
+        let (class, message) = (error.class(), error.to_string());
+        self.shared.report(crate::event::Retry { place, class, message, attempt, wait });
     }
 
     /// The playlists were loaded from the top.

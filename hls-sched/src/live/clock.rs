@@ -4,6 +4,12 @@ use std::time::{Duration, Instant};
 
 /// Shorter target durations are not believed: a playlist that lies must not make its readers spin.
 const SHORTEST_TARGET: Duration = Duration::from_secs(1);
+/// Nor are longer ones: whatever is reckoned with a target duration stays within what times can hold.
+const LONGEST_TARGET: Duration = Duration::from_secs(3600);
+/// Between the begins of two loads there is so much time, whatever was decided and whatever a server answers.
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+/// A server that asks to be left alone for longer is asked all the same: what its window holds is lost otherwise.
+const LONGEST_ASKED: Duration = Duration::from_secs(120);
 /// Longer waits than this miss what a short window holds, whatever the target duration says.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -43,10 +49,10 @@ impl Clock {
         Self { target: SHORTEST_TARGET, began, due: began, changed: began, failures: 0 }
     }
 
-    /// When the next load begins.
+    /// When the next load begins: no way around the shortest time between two of them.
     #[must_use]
     pub fn due(&self) -> Instant {
-        self.due
+        self.due.max(self.began + SHORTEST_WAIT)
     }
 
     /// When the load that runs began, or the last one.
@@ -64,14 +70,14 @@ impl Clock {
     pub fn loaded(&mut self, load: Reloaded, now: Instant) {
         self.failures = 0;
         let named = load.target.or(load.last_segment).unwrap_or(SHORTEST_TARGET);
-        self.target = named.max(SHORTEST_TARGET);
+        self.target = named.clamp(SHORTEST_TARGET, LONGEST_TARGET);
         if load.changed {
             self.changed = now;
         }
         let half = self.shortest();
         let wait = match load.last_segment.filter(|_| load.changed) {
             // A window of fewer than three segments is looked at as often as may be: it has slid by before one more of them is made.
-            Some(last) if load.window >= last * 5 / 2 => {
+            Some(last) if load.window >= last.saturating_mul(5) / 2 => {
                 last.min(load.window / 3).min(LONGEST_WAIT).max(half)
             }
             _ => half,
@@ -81,9 +87,10 @@ impl Clock {
 
     /// A load has failed; `retry_after` is what the server asked for.
     pub fn failed(&mut self, retry_after: Option<Duration>, now: Instant) {
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         // Not later each time: what the window holds when the server is back leaves it as fast as ever.
-        self.due = (self.began + self.shortest()).max(now + retry_after.unwrap_or_default());
+        self.due =
+            (self.began + self.shortest()).max(now + retry_after.unwrap_or_default().min(LONGEST_ASKED));
     }
 
     /// The last load was one too many.
@@ -91,7 +98,7 @@ impl Clock {
         self.due = self.due.max(self.began + self.target.min(LONGEST_WAIT));
     }
 
-    /// The next load begins now: it waits at the server.
+    /// The next load begins as soon as any may: it waits at the server.
     pub fn ask_now(&mut self, now: Instant) {
         self.due = now;
     }
@@ -167,6 +174,8 @@ mod tests {
             (load(false, 0, 0, 0), 500),
             (load(true, 3_600_000, 2000, 6), 30_000),
             (load(false, 3_600_000, 2000, 6), 30_000),
+            (load(true, u64::MAX, 2000, 6), 30_000),
+            (load(true, 2000, u64::MAX / 8, 6), 30_000),
         ] {
             let start = Instant::now();
             let mut clock = Clock::new(start);
@@ -216,6 +225,51 @@ mod tests {
             assert_eq!(clock.due().saturating_duration_since(now), ms(wait), "{began_ago}");
             assert_eq!(clock.unchanged_for(now), ms(began_ago - unwatched), "{began_ago}");
             assert!(!clock.is_stale(now));
+        }
+    }
+
+    #[test]
+    fn nothing_makes_it_spin() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        assert_eq!(clock.due() - start, SHORTEST_WAIT);
+        let mut now = start;
+        for decide in [
+            |clock: &mut Clock, now| clock.ask_now(now),
+            |clock: &mut Clock, now| {
+                clock.loaded(load(true, 0, 0, 9), now);
+                clock.ask_now(now);
+            },
+            |clock: &mut Clock, now| {
+                clock.woke(ms(0), now);
+                clock.ask_now(now);
+                clock.hasten();
+            },
+            |clock: &mut Clock, now| clock.failed(None, now),
+        ] {
+            clock.begin(now);
+            decide(&mut clock, now);
+            assert!(clock.due() >= now + SHORTEST_WAIT);
+            now = clock.due();
+        }
+    }
+
+    #[test]
+    fn no_number_of_a_server_is_too_large() {
+        let start = Instant::now();
+        for target in [1 << 63, u64::MAX, 2_640_000_000_000_000_000, 3601] {
+            let mut clock = Clock::new(start);
+            let huge = Duration::from_secs(target);
+            let load = Reloaded { changed: true, target: Some(huge), last_segment: Some(huge), window: huge };
+            clock.loaded(load, start);
+            clock.make_up();
+            clock.hasten();
+            assert!(!clock.is_stale(start + Duration::from_secs(12_600)));
+            assert!(clock.is_stale(start + Duration::from_secs(12_601)));
+            assert_eq!(clock.target(), LONGEST_TARGET);
+            assert!(clock.due() <= start + LONGEST_WAIT);
+            clock.failed(Some(Duration::MAX), start);
+            assert!(clock.due() <= start + LONGEST_ASKED);
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use hls_parse::Media;
 use url::Url;
 
+/// Longer target durations are not believed.
+const LONGEST_TARGET: Duration = Duration::from_secs(60);
 /// Where the usual works and more than that has failed so often, it is not asked for again.
 const MOST_FAILURES: u8 = 2;
 
@@ -86,7 +88,7 @@ impl Asking {
 
     /// How long the answer may take: three target durations of waiting (section 6.2.5.2), and some for the way.
     pub(crate) fn patience(&self, plain: Duration) -> Duration {
-        if self.waits { plain + self.target * 3 } else { plain }
+        if self.waits { plain.saturating_add(self.target.min(LONGEST_TARGET) * 3) } else { plain }
     }
 }
 

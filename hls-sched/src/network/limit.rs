@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::bearing::{Bearing, Refused};
+
 /// Requests at once to begin with.
 const START: usize = 4;
 /// Requests at once to one origin at most, unless a number is asked for.
@@ -14,11 +16,14 @@ const LONGEST_LOOK: Duration = Duration::from_secs(8);
 const SETTLE: u32 = 3;
 /// A plateau is looked at again after this long.
 const HOLD: Duration = Duration::from_secs(30);
-/// After a cut, nothing changes for this long.
+/// After a cut there is no other one for so long, and twice as long each time that it helped nothing.
 const COOL_DOWN: Duration = Duration::from_secs(2);
-/// A limit that the origin has set is tried again after this long, then after twice that, and so on.
-const CEILING_HOLD: Duration = Duration::from_secs(60);
-const LONGEST_CEILING_HOLD: Duration = Duration::from_secs(960);
+const LONGEST_COOL_DOWN: Duration = Duration::from_secs(64);
+/// After a refusal no more is asked for until so much time has passed, or so many requests have been taken.
+const QUIET: Duration = Duration::from_secs(1);
+const GOOD_ANSWERS: u32 = 3;
+/// What is measured while attempts fail is measured again so often before it is believed that a step brought nothing.
+const TROUBLED_LOOKS: u32 = 3;
 
 /// What is to be seen of an origin at one instant.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +41,9 @@ pub(crate) struct Look {
 /// The number of requests at once for one origin.
 ///
 /// It begins with four, doubles while that brings more bytes per second, and then tries one more now and then. What brings
-/// nothing is taken back. 429 and 503 halve it, and the number at which they came becomes a ceiling that is not touched
-/// again for a minute or more.
+/// nothing is taken back. A server that asks for fewer requests halves it. From there it comes back by doubling to where it
+/// was, or to the number that the origin bears ([`Bearing`]), as soon as the origin takes requests; only then more bytes per
+/// second are what counts. What comes while transfers from before a cut still run would say that fewer are as good.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: usize,
@@ -47,13 +53,21 @@ pub(crate) struct Limiter {
     /// Measured at the limit before.
     before: Option<Measured>,
     look: Option<Measuring>,
-    quiet_until: Option<Instant>,
     hold_until: Option<Instant>,
-    ceiling: Option<Ceiling>,
+    bearing: Bearing,
+    /// Before it was cut it was this.
+    was: usize,
+    /// The last cut, and how long after it there is no other one.
+    cut: Option<(Instant, Duration)>,
+    /// The last refusal, and how many requests have been taken since.
+    refused: Option<(Instant, u32)>,
+    /// The last step on the way back, and how many requests have been taken since.
+    came_back: Option<(Instant, usize)>,
     /// Steps in a row that brought nothing.
     in_vain: u32,
-    /// A step is due from the next measurement on: it waits for one good one.
+    /// Attempts failed during the measurement, and how many measurements in a row that has been so.
     troubled: bool,
+    troubled_looks: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +93,6 @@ struct Measuring {
     in_flight: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Ceiling {
-    limit: usize,
-    until: Instant,
-    hold: Duration,
-}
-
 impl Limiter {
     /// `fixed`: this many whatever happens; else what serves best, up to [`MOST`].
     pub(crate) fn new(fixed: Option<usize>) -> Self {
@@ -96,11 +103,15 @@ impl Limiter {
             phase: Phase::Climb,
             before: None,
             look: None,
-            quiet_until: None,
             hold_until: None,
-            ceiling: None,
+            bearing: Bearing::default(),
+            was: START,
+            cut: None,
+            refused: None,
+            came_back: None,
             in_vain: 0,
             troubled: false,
+            troubled_looks: 0,
         }
     }
 
@@ -110,10 +121,16 @@ impl Limiter {
 
     /// Looks at the origin; to be called several times a second. `draw` spreads what several programs would do at once.
     pub(crate) fn update(&mut self, now: Instant, look: Look, draw: impl FnOnce(Duration) -> Duration) {
-        if self.fixed || self.quiet_until.is_some_and(|until| now < until) {
+        if self.fixed || self.is_quiet(now) {
             return;
         }
-        self.quiet_until = None;
+        if self.limit < self.home(now) {
+            self.come_back(now, look.response_time);
+            return;
+        }
+        if self.limit >= self.was {
+            self.was = START;
+        }
         if self.hold_until.is_some_and(|until| now < until) {
             return;
         }
@@ -147,10 +164,14 @@ impl Limiter {
         }
         let rate = (look.received - measuring.received) as f64 / elapsed.as_secs_f64();
         let measured = Measured { limit: self.limit, rate };
-        if std::mem::take(&mut self.troubled) {
-            self.before = None;
+        // Failures make a measurement come out low: one that says that a step was worth it is right all the same.
+        let troubled = std::mem::take(&mut self.troubled);
+        let brought = |before: Measured| before.limit < measured.limit && measured.rate >= 1.05 * before.rate;
+        if troubled && self.troubled_looks < TROUBLED_LOOKS && !self.before.is_none_or(brought) {
+            self.troubled_looks += 1;
             return;
         }
+        self.troubled_looks = 0;
         self.judge(measured, look.slowdown, now, draw);
     }
 
@@ -215,11 +236,7 @@ impl Limiter {
     }
 
     fn step(&mut self, now: Instant) {
-        let most = match self.ceiling {
-            Some(ceiling) if now < ceiling.until => ceiling.limit.min(self.most),
-            Some(ceiling) => (ceiling.limit + 1).min(self.most),
-            None => self.most,
-        };
+        let most = self.bearing.most(now).min(self.most);
         let next = match self.phase {
             Phase::Climb => self.limit * 2,
             Phase::Probe => self.limit + (self.limit / 8).max(1),
@@ -227,40 +244,105 @@ impl Limiter {
         self.limit = next.min(most).max(self.limit.min(most));
     }
 
-    /// The origin asked for fewer requests, answering one that was sent as the `in_flight`-th.
-    pub(crate) fn throttled(&mut self, in_flight: usize, now: Instant) {
+    /// Where it comes back to after a cut.
+    fn home(&self, now: Instant) -> usize {
+        self.was.min(self.bearing.most(now)).min(self.most)
+    }
+
+    /// As fast as from the first four, from however few.
+    fn come_back(&mut self, now: Instant, response_time: Duration) {
+        let step = SHORTEST_LOOK.max(response_time.min(QUIET));
+        let is_due = |(at, taken)| now.saturating_duration_since(at) >= step || taken >= 2 * self.limit;
+        if self.came_back.is_none_or(is_due) {
+            self.came_back = Some((now, 0));
+            self.limit = (self.limit * 2).min(self.home(now));
+        }
+        self.look = None;
+    }
+
+    fn is_quiet(&self, now: Instant) -> bool {
+        self.refused
+            .is_some_and(|(at, taken)| taken < GOOD_ANSWERS && now.saturating_duration_since(at) < QUIET)
+    }
+
+    /// The origin took a request that was sent as the `in_flight`-th at once.
+    pub(crate) fn took(&mut self, in_flight: usize, now: Instant) {
+        if let Some((_, taken)) = &mut self.refused {
+            *taken = taken.saturating_add(1);
+        }
+        if let Some((_, taken)) = &mut self.came_back {
+            *taken = taken.saturating_add(1);
+        }
+        self.bearing.took(in_flight, now);
+    }
+
+    /// Whether a request that was sent as the `in_flight`-th at once is one more than the origin is known to bear.
+    pub(crate) fn is_beyond(&self, in_flight: usize) -> bool {
+        self.bearing.is_beyond(in_flight)
+    }
+
+    /// The origin asked for fewer requests, answering one that was sent as the `in_flight`-th at once. `mostly`: that is what
+    /// it answers to most of them.
+    pub(crate) fn throttled(&mut self, in_flight: usize, mostly: bool, now: Instant) {
         if self.fixed {
             return;
         }
-        let below = in_flight.saturating_sub(1).max(1);
-        let known = self.ceiling;
-        let limit = known.filter(|known| known.limit < below && now < known.until).map_or(below, |k| k.limit);
-        let again = known.is_some_and(|known| now >= known.until);
-        let hold = match known {
-            Some(known) if again => (known.hold * 2).min(LONGEST_CEILING_HOLD),
-            Some(known) => known.hold,
-            None => CEILING_HOLD,
-        };
-        self.ceiling = Some(Ceiling { limit, until: now + hold, hold });
-        if self.quiet_until.is_none_or(|until| until <= now) {
+        let shows = self.bearing.refused(in_flight, now);
+        if shows != Refused::Again {
             // What it had borne before is borne again: no need to begin from the half of it.
-            self.limit = if again { limit } else { (self.limit / 2).max(1).min(limit) };
-            self.quiet(now);
+            self.halve(shows == Refused::Borne && !mostly, now);
         }
-        self.limit = self.limit.min(limit);
+        if let Some(bound) = self.bearing.bound()
+            && self.limit > bound
+        {
+            self.limit = bound;
+            (self.look, self.hold_until) = (None, None);
+            self.before = self.before.filter(|before| before.limit < bound);
+        }
+    }
+
+    /// No connection was let in.
+    pub(crate) fn turned_away(&mut self, now: Instant) {
+        if !self.fixed {
+            self.halve(false, now);
+        }
+    }
+
+    fn halve(&mut self, in_vain: bool, now: Instant) {
+        if !self.may_cut(now) {
+            return;
+        }
+        let waits = self.cut.map_or(COOL_DOWN, |(_, waits)| waits);
+        let waits = if in_vain { (waits * 2).min(LONGEST_COOL_DOWN) } else { COOL_DOWN };
+        self.cut = Some((now, waits));
+        self.refused = Some((now, 0));
         self.phase = Phase::Climb;
+        self.was = self.was.max(self.limit);
+        self.limit = (self.limit / 2).max(1);
+        self.came_back = None;
+        // A step that has not been judged yet is judged when it is back.
+        (self.look, self.hold_until) = (None, None);
     }
 
-    /// Too many attempts fail.
+    fn may_cut(&self, now: Instant) -> bool {
+        self.cut.is_none_or(|(at, waits)| now.saturating_duration_since(at) >= waits)
+    }
+
+    /// Too many attempts end by a time-out or a lost connection.
     pub(crate) fn failing(&mut self, now: Instant) {
-        if !self.fixed && self.quiet_until.is_none_or(|until| until <= now) {
-            self.limit = (self.limit * 9 / 10).max(1);
-            self.phase = Phase::Probe;
-            self.quiet(now);
+        if self.fixed || !self.may_cut(now) {
+            return;
         }
+        self.cut = Some((now, COOL_DOWN));
+        self.limit = (self.limit * 9 / 10).max(1);
+        // It is no longer known that it bears more than that.
+        self.was = self.limit.max(START);
+        self.phase = Phase::Probe;
+        self.refused = Some((now, 0));
+        (self.before, self.look, self.hold_until) = (None, None, None);
     }
 
-    /// An attempt failed: what is being measured says nothing of how well more would do.
+    /// An attempt failed: what is being measured says little of how well more would do.
     pub(crate) fn disturbed(&mut self) {
         self.troubled = true;
     }
@@ -268,15 +350,10 @@ impl Limiter {
     /// The origin was gone and is back: whatever was known of it may have changed.
     pub(crate) fn begin_anew(&mut self) {
         if !self.fixed {
-            let ceiling = self.ceiling;
-            *self = Self { ceiling, ..Self::new(None) };
-            self.limit = ceiling.map_or(START, |ceiling| ceiling.limit.min(START));
+            let bearing = self.bearing;
+            *self = Self { bearing, ..Self::new(None) };
+            self.limit = bearing.bound().map_or(START, |bound| bound.min(START));
         }
-    }
-
-    fn quiet(&mut self, now: Instant) {
-        self.quiet_until = Some(now + COOL_DOWN);
-        (self.before, self.look, self.hold_until) = (None, None, None);
     }
 }
 
@@ -338,20 +415,22 @@ mod tests {
             100,
             |n| n as f64 * 1e6,
             |limiter, now| {
+                limiter.took(limiter.limit().min(6), now);
                 if limiter.limit() > 6 {
                     throttled += 1;
-                    limiter.throttled(7, now);
+                    limiter.throttled(7, false, now);
                 }
             },
         );
-        assert!(throttled <= 3, "{throttled}: {limits:?}");
+        assert!(throttled <= 5, "{throttled}: {limits:?}");
         assert!(limits[10..].iter().all(|n| (5..=6).contains(n)), "{limits:?}");
     }
 
     #[test]
     fn a_number_that_was_asked_for_stays() {
         let (mut limiter, now) = (Limiter::new(Some(40)), Instant::now());
-        limiter.throttled(3, now);
+        limiter.throttled(3, true, now);
+        limiter.turned_away(now);
         limiter.failing(now);
         assert_eq!(limiter.limit(), 40);
     }

@@ -1,5 +1,6 @@
 //! What is known of each origin, and what follows from it: how many requests at once, when again, whether it is there at all.
 
+mod bearing;
 mod breaker;
 mod budget;
 mod health;
@@ -26,6 +27,9 @@ pub(crate) const MOST_IN_ALL: usize = 32;
 /// After it was asked for fewer requests, an origin gets none twice for so long.
 const NO_HEDGE_AFTER_THROTTLE: Duration = Duration::from_secs(60);
 
+/// A second 503 within so many answers is no accident.
+const ANSWERS_APART: u32 = 10;
+
 /// How an attempt failed, as far as it matters for what comes next.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -36,6 +40,11 @@ pub struct Failure {
     pub timed_out: bool,
     /// How long the server asked to wait.
     pub retry_after: Option<Duration>,
+    /// The server said that there are too many requests (429). Of class [`Throttled`](Class::Throttled) and without a time to
+    /// come again it is a 503, and one alone is an error of the server as any other.
+    pub too_many: bool,
+    /// The server, or what is in front of it, let no connection in.
+    pub turned_away: bool,
     /// No connection could be opened on this machine: nothing was sent, and one that is open already may serve.
     pub unsent: bool,
 }
@@ -44,7 +53,14 @@ impl Failure {
     /// A failure of this class, at once, and without a word on when to come again.
     #[must_use]
     pub fn new(class: Class) -> Self {
-        Self { class, timed_out: false, retry_after: None, unsent: false }
+        Self {
+            class,
+            timed_out: false,
+            retry_after: None,
+            too_many: false,
+            turned_away: false,
+            unsent: false,
+        }
     }
 }
 
@@ -60,6 +76,8 @@ pub(crate) struct Origin {
     received: u64,
     seen: u64,
     throttled: Option<Instant>,
+    /// Answers since the last 503 without a time to come again.
+    unavailable: Option<u32>,
 }
 
 impl Origin {
@@ -73,6 +91,7 @@ impl Origin {
             received: 0,
             seen: 0,
             throttled: None,
+            unavailable: None,
         }
     }
 
@@ -103,26 +122,59 @@ impl Origin {
         self.breaker.succeeded(now);
     }
 
-    /// An attempt that was sent as the `in_flight`-th at once failed.
-    pub(crate) fn failed(&mut self, place: Place, failure: Failure, in_flight: usize, now: Instant) {
+    /// A request that was sent as the `in_flight`-th at once was taken: its answer has begun.
+    pub(crate) fn took(&mut self, in_flight: usize, now: Instant) {
+        self.limiter.took(in_flight, now);
+        self.answered_once();
+    }
+
+    /// An attempt that was sent as the `in_flight`-th at once failed; returns the class by which it is tried again.
+    pub(crate) fn failed(&mut self, place: Place, failure: Failure, in_flight: usize, now: Instant) -> Class {
         self.health.failed(failure.class, failure.timed_out);
         self.limiter.disturbed();
-        if failure.class == Class::Throttled {
-            self.throttled = Some(now);
-            self.limiter.throttled(in_flight, now);
-        } else if self.health.should_reduce_concurrency() {
-            self.limiter.failing(now);
+        let mut class = failure.class;
+        match failure.class {
+            Class::Throttled => match self.asks_for_fewer(&failure, in_flight) {
+                true => {
+                    let mostly = self.health.is_poor();
+                    self.throttled = Some(now);
+                    self.limiter.throttled(in_flight, mostly, now);
+                    // Where others are answered well, no more time is lost over it than over any other error.
+                    class = if mostly { class } else { Class::Server };
+                }
+                false => class = Class::Server,
+            },
+            Class::Network if failure.turned_away => self.limiter.turned_away(now),
+            Class::Network if self.health.should_reduce_concurrency() => self.limiter.failing(now),
+            Class::Server if self.health.is_poor() => self.limiter.failing(now),
+            _ => {}
         }
+        self.answered_once();
         match failure.class.is_transient() {
             true => self.breaker.failed(place, now),
             // It answered, if not as wished.
             false => self.breaker.answered(),
         }
+        class
+    }
+
+    /// Whether a 429 or 503 is about the number of requests. A 503 alone is not: one backend of many may have sent it.
+    fn asks_for_fewer(&mut self, failure: &Failure, in_flight: usize) -> bool {
+        if failure.too_many || failure.retry_after.is_some() || self.limiter.is_beyond(in_flight) {
+            return true;
+        }
+        self.unavailable.replace(0).is_some_and(|answers| answers < ANSWERS_APART)
+    }
+
+    fn answered_once(&mut self) {
+        self.unavailable = self.unavailable.map(|answers| answers.saturating_add(1));
     }
 
     /// The delay of a repetition, at least.
     pub(crate) fn repeat(&mut self, timed_out: bool) -> Duration {
-        self.budget.take(timed_out)
+        let least = self.budget.take(timed_out);
+        // Where most requests are answered well, repetitions are not what keeps the server down.
+        if self.health.is_poor() { least } else { Duration::ZERO }
     }
 
     /// Several times a second.
@@ -146,5 +198,69 @@ impl Origin {
             self.limiter.begin_anew();
             self.budget.refill();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The limit after these answers, each to a request that was sent as the fourth at once: whole, and refused in some ways.
+    fn limit_after(answers: &[Option<Failure>]) -> usize {
+        let (mut origin, now) = (Origin::new(None), Instant::now());
+        for (index, answer) in (0..).zip(answers) {
+            match answer {
+                None => {
+                    origin.took(4, now);
+                    origin.succeeded(false, now);
+                }
+                Some(failure) => {
+                    origin.failed(Place { track: 0, index }, *failure, 4, now);
+                }
+            }
+        }
+        origin.limit()
+    }
+
+    #[test]
+    fn what_asks_for_fewer_requests() {
+        let unavailable = Failure::new(Class::Throttled);
+        let later = Failure { retry_after: Some(Duration::from_secs(1)), ..unavailable };
+        let too_many = Failure { too_many: true, ..unavailable };
+        let away = Failure { turned_away: true, ..Failure::new(Class::Network) };
+        let good = || vec![None; 8];
+        let after_good = |failures: &[Failure]| {
+            let failures = failures.iter().map(|failure| Some(*failure));
+            limit_after(&good().into_iter().chain(failures).collect::<Vec<_>>())
+        };
+        for (what, failures, limit) in [
+            ("one 503", &[unavailable][..], 4),
+            ("a second one", &[unavailable, unavailable], 2),
+            ("503 with a time", &[later], 2),
+            ("429", &[too_many], 2),
+            ("429 again within the same two seconds", &[too_many, too_many], 2),
+            ("turned away", &[away], 2),
+            ("an error of the server", &[Failure::new(Class::Server)], 4),
+            ("a lost connection", &[Failure::new(Class::Network)], 4),
+        ] {
+            assert_eq!(after_good(failures), limit, "{what}");
+        }
+        // A second 503 that comes ten answers later is another one.
+        let mut apart = good();
+        apart.push(Some(unavailable));
+        apart.extend([None; 10]);
+        apart.push(Some(unavailable));
+        assert_eq!(limit_after(&apart), 4);
+    }
+
+    #[test]
+    fn a_lone_503_is_tried_again_as_an_error_of_the_server() {
+        let (mut origin, now) = (Origin::new(None), Instant::now());
+        let place = Place { track: 0, index: 0 };
+        let unavailable = Failure::new(Class::Throttled);
+        assert_eq!(origin.failed(place, unavailable, 1, now), Class::Server);
+        let too_many = Failure { too_many: true, ..unavailable };
+        let last = (0..10).map(|_| origin.failed(place, too_many, 1, now)).last();
+        assert_eq!(last, Some(Class::Throttled), "nothing else is answered");
     }
 }

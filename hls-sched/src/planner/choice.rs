@@ -4,6 +4,9 @@ use std::time::Instant;
 
 use super::{Action, Ending, OriginId, Place, Planner, WINDOW};
 
+/// How many times as far ahead of the writer units are begun while what it needs is not to be asked for yet.
+const FURTHER: u64 = 8;
+
 impl Planner {
     /// For each track the first place that may be fetched now, or, where its origin is not free, the first of another one.
     pub(super) fn candidates(
@@ -14,6 +17,8 @@ impl Planner {
         let window = WINDOW * self.limit() as u64;
         let mut all = Vec::with_capacity(self.lanes.len());
         for (track, lane) in (0..=u8::MAX).zip(&self.lanes) {
+            // Others are not to wait for one that waits itself.
+            let window = if lane.is_put_off(now) { window * FURTHER } else { window };
             for index in lane.startable(now, window) {
                 let place = Place { track, index };
                 if self.runs(place) {

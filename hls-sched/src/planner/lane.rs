@@ -70,6 +70,11 @@ impl Lane {
         })
     }
 
+    /// The place that the writer waits for was refused, or failed, and its time has not come yet.
+    pub(super) fn is_put_off(&self, now: Instant) -> bool {
+        self.again.get(&self.head).is_some_and(|again| again.not_before > now)
+    }
+
     /// Whether all places have been asked for.
     pub(super) fn is_asked_for(&self) -> bool {
         self.again.is_empty() && (self.next..self.end).all(|index| self.have.contains(&index))

@@ -204,11 +204,12 @@ fn a_stop_of_this_process_costs_no_attempt() {
     let (mut planner, now) = (fixed(&[(0, 50)], 2), Instant::now());
     all(&mut planner, now);
     planner.woke(now);
-    assert_eq!(fail(&mut planner, place(0, 1), Class::Network, now), Verdict::Retry(Duration::ZERO));
+    assert_eq!(fail(&mut planner, place(0, 1), Class::Network, now), Verdict::Retry(SOONEST));
+    let now = now + SOONEST;
     all(&mut planner, now);
     assert_eq!(planner.number(attempt(&planner, place(0, 1))), 1);
     // What begins afterwards counts.
-    assert_ne!(fail(&mut planner, place(0, 1), Class::Network, now), Verdict::Retry(Duration::ZERO));
+    assert_ne!(fail(&mut planner, place(0, 1), Class::Network, now), Verdict::Retry(SOONEST));
 }
 
 fn sample(received: u64) -> Sample {
@@ -390,4 +391,37 @@ fn what_could_not_be_sent_comes_again_over_a_connection_that_is_open() {
         let Some(Action::Fetch(again)) = planner.poll(now, |_| 0) else { panic!("the second attempt") };
         assert_eq!((again.place, again.number, again.fresh), (fetch.place, 2, !unsent));
     }
+}
+
+#[test]
+fn each_request_for_a_unit_counts_also_beside_another_one() {
+    let (mut planner, mut now) = (fixed(&[(0, 1)], 4), Instant::now());
+    let mut requests = all(&mut planner, now).len();
+    // All wait for it: it is asked for a second time.
+    planner.late = Some(place(0, 0));
+    requests += all(&mut planner, now).len();
+    assert_eq!(requests, 2);
+    let mut verdict = Verdict::Runs;
+    while !matches!(verdict, Verdict::Final(_) | Verdict::Doubt(_)) && requests < 100 {
+        let id = attempt(&planner, place(0, 0));
+        // One of them asks for the rest, is answered by something else, and asks for all of it.
+        if requests == 4 {
+            planner.asked_more(id, 1);
+            requests += 1;
+        }
+        verdict = planner.failed(id, Failure::new(Class::Network), now, most);
+        now += Duration::from_secs(30);
+        requests += all(&mut planner, now).len();
+    }
+    assert!(requests <= 7, "{requests}");
+}
+
+#[test]
+fn nothing_is_asked_for_again_at_once() {
+    let (mut planner, now) = (fixed(&[(0, 50)], 2), Instant::now());
+    all(&mut planner, now);
+    let id = attempt(&planner, place(0, 1));
+    let verdict = planner.failed(id, Failure::new(Class::Network), now, |_| Duration::ZERO);
+    assert_eq!(verdict, Verdict::Retry(SOONEST));
+    assert!(planner.next_wake() >= Some(now + SOONEST));
 }

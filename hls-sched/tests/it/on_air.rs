@@ -1,5 +1,6 @@
 //! A broadcast of the test kit as a transport, in the time of the runtime: with paused time, hours pass in moments.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,17 +22,31 @@ pub(crate) struct OnAir {
     transmission: Arc<Mutex<Transmission>>,
     began: Instant,
     latency: Duration,
+    rewrite: Option<fn(usize, String) -> String>,
+    playlists: Arc<AtomicUsize>,
 }
 
 impl OnAir {
     /// The transmission begins now.
     pub(crate) fn new(broadcast: &Broadcast) -> Self {
         let transmission = Arc::new(Mutex::new(broadcast.start()));
-        Self { transmission, began: Instant::now(), latency: Duration::ZERO }
+        Self {
+            transmission,
+            began: Instant::now(),
+            latency: Duration::ZERO,
+            rewrite: None,
+            playlists: Arc::default(),
+        }
     }
 
     pub(crate) fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// What is made of each playlist on its way, by how many have gone before.
+    pub(crate) fn rewritten(mut self, rewrite: fn(usize, String) -> String) -> Self {
+        self.rewrite = Some(rewrite);
         self
     }
 
@@ -48,7 +63,12 @@ impl OnAir {
         sleep(self.latency).await;
         let url = &request.url;
         let at = self.began.elapsed();
-        let answer = self.transmission().answer(url.path(), url.query().unwrap_or(""), at);
+        let mut answer = self.transmission().answer(url.path(), url.query().unwrap_or(""), at);
+        if let Some(rewrite) = self.rewrite.filter(|_| url.path().ends_with(".m3u8") && answer.status == 200)
+        {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            answer.body = rewrite(self.playlists.fetch_add(1, Ordering::Relaxed), text).into();
+        }
         match answer.manner {
             Manner::Reset => Err(Error::new(Kind::Reset).at(url)),
             Manner::Silence => {

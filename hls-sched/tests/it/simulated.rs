@@ -27,6 +27,16 @@ fn a_server_that_bears_so_many_is_not_asked_for_more_for_long() {
 }
 
 #[test]
+fn what_a_server_refuses_now_and_then_does_not_slow_it_down_for_long() {
+    for (name, setting) in
+        profiles::refusing().into_iter().filter(|(name, _)| name.starts_with("slow, 300 kB/s"))
+    {
+        let mean = (0..4).map(|seed| gates::refused(&setting, seed)).sum::<f64>() / 4.0;
+        assert!(mean <= 1.0, "{name}: {mean}");
+    }
+}
+
+#[test]
 fn errors_are_not_answered_by_a_storm() {
     assert!(gates::requests_with_errors(0..10) <= 1.25);
 }

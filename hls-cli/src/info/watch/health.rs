@@ -162,7 +162,8 @@ impl Health {
         };
         let new = media.segments().skip(from);
         let gaps = new.clone().filter(|segment| segment.is_gap()).count() as u64;
-        let gained: Duration = new.clone().map(|segment| segment.duration()).sum();
+        let gained =
+            new.clone().map(|segment| segment.duration()).fold(Duration::ZERO, Duration::saturating_add);
         let new = new.len() as u64;
         let is_older = look == Look::Older;
         self.has_ended |= media.ended && !is_older;
@@ -183,11 +184,11 @@ impl Health {
         self.sum.older += u64::from(is_older);
         self.sum.restarts += u64::from(look == Look::Restarted);
         self.sum.segments += new;
-        self.sum.gained += gained;
+        self.sum.gained = self.sum.gained.saturating_add(gained);
         self.sum.gaps += gaps;
         if let Some(lost) = missing {
-            self.sum.missing += lost.count;
-            self.sum.missing_time += lost.duration;
+            self.sum.missing = self.sum.missing.saturating_add(lost.count);
+            self.sum.missing_time = self.sum.missing_time.saturating_add(lost.duration);
         }
         Report { new, gaps, missing, ..self.report(look, now, None) }
     }
@@ -204,7 +205,7 @@ impl Health {
         self.sum.loads += 1;
         self.sum.slowest = self.sum.slowest.max(took);
         let silent = self.clock.unchanged_for(now);
-        let is_late = silent > self.clock.target() * LATE_HALVES / 2 && !self.has_ended;
+        let is_late = silent > self.clock.target().saturating_mul(LATE_HALVES) / 2 && !self.has_ended;
         let turned = is_late != self.is_late;
         self.is_late = is_late;
         self.sum.late += u64::from(turned && is_late);

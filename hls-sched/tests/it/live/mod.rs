@@ -3,6 +3,7 @@
 mod copies;
 mod ends;
 mod films;
+mod hostile;
 mod outages;
 mod plain;
 mod renewal;
