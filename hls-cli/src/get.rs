@@ -159,6 +159,7 @@ async fn one(
         .manifest(args.rare.manifest)
         .keep_free(args.output.keep_free)
         .allow_gaps(args.rare.allow_gaps)
+        .strict(args.rare.strict)
         .options(words.shown)
         .remember(words.remembered)
         .start();

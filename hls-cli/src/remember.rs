@@ -113,7 +113,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     to.option("--until", until.as_ref());
     to.flag("--wait", *wait);
     to.option("--split", split.as_ref());
-    let RareArgs { format, base, restart: _, allow_gaps, manifest, remember, durability } = rare;
+    let RareArgs { format, base, restart: _, allow_gaps, strict, manifest, remember, durability } = rare;
     let format = match format {
         FormatArg::Auto => None,
         FormatArg::Join => Some("join"),
@@ -125,6 +125,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
         to.secret("--base", base.as_str(), &hls_fetch::redacted(base));
     }
     to.flag("--allow-gaps", *allow_gaps);
+    to.flag("--strict", *strict);
     to.flag("--manifest", *manifest);
     to.flag("--remember", *remember);
     to.option("--durability", matches!(durability, DurabilityArg::Fast).then_some("fast"));

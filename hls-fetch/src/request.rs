@@ -86,6 +86,8 @@ pub struct Response {
     pub strong_etag: Option<String>,
     /// Size of the whole representation where a part was asked for and the server said so.
     pub total: Option<u64>,
+    /// Nothing but the end of the connection tells where the body ends (RFC 9112 section 6.3): it may have been cut there.
+    pub ends_with_connection: bool,
     /// The bytes.
     pub body: BoxBody,
 }
@@ -94,7 +96,16 @@ impl Response {
     /// An answer made by an implementation of [`Fetch`].
     #[must_use]
     pub fn new(status: u16, url: Url, length: Option<u64>, body: BoxBody) -> Self {
-        Self { status, url, length, content_type: None, strong_etag: None, total: None, body }
+        Self {
+            status,
+            url,
+            length,
+            content_type: None,
+            strong_etag: None,
+            total: None,
+            ends_with_connection: false,
+            body,
+        }
     }
 
     /// Collects the body.

@@ -117,6 +117,8 @@ struct Lane {
     gaps: u64,
     /// Where the first unit goes is told when it is whole.
     has_begin_open: bool,
+    /// The unit before the head, if it came in this run.
+    last: Option<Placed>,
     /// Units before the head that have to be had again, as they were.
     damaged: BTreeMap<u64, Placed>,
 }
@@ -172,6 +174,7 @@ impl Assembler {
             head_moved: None,
             gaps: 0,
             has_begin_open: false,
+            last: None,
             damaged: BTreeMap::new(),
         };
         let lanes = tracks.iter().map(lane).collect();
@@ -470,6 +473,23 @@ impl Assembler {
         slots.remove(&place.index).map(|slot| slot.len)
     }
 
+    /// A whole unit is not what it should be, and has to be had again; returns how many bytes it had. `None`: it is in its output
+    /// already, or on its way there, and that is cut back to where it begins, so that no later run takes it for right.
+    pub fn take_back(&mut self, place: Place) -> Option<u64> {
+        let lane = self.lanes.get_mut(usize::from(place.track))?;
+        let offset = match lane.slots.get(&place.index) {
+            Some(Slot { len, hash: Some(_), at: At::Memory { .. } | At::Aside, .. }) => {
+                let len = *len;
+                self.fail(place);
+                return Some(len);
+            }
+            Some(Slot { at: At::Moving, .. }) => lane.offset,
+            _ => lane.last.filter(|last| last.index == place.index)?.offset,
+        };
+        self.commands.push(Command::Cut { output: place.track, offset });
+        None
+    }
+
     /// Moves to disk what waits too long, and ends pauses that last too long or starve a head. While the disk itself is what
     /// all wait for, pauses last longer: to write more would make that worse.
     pub fn tick(&mut self, now: Instant, disk_is_behind: bool) {
@@ -568,6 +588,7 @@ impl Assembler {
                     let (identity, offset, len) = (slot.identity, lane.offset, slot.len);
                     let placed = Placed { output: track, index, identity, offset, len, hash };
                     self.commands.push(Command::Record(placed));
+                    lane.last = Some(placed);
                     lane.offset += len;
                     lane.slots.remove(&index);
                     lane.head += 1;

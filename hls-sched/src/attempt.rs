@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch};
-use hls_media::{Configuration, Container};
+use hls_media::{Configuration, Container, Odd};
 use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
 
 use crate::assemble::{Assembler, Completion, Offer, Place};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
-use crate::doubt::{Arrival, Doubt, Doubts};
+use crate::doubt::{Doubt, Doubts};
 use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
@@ -22,6 +22,7 @@ use crate::gauge::Gauge;
 use crate::kept::{Kept, request_for, waits_for_keys};
 use crate::keys::Keys;
 use crate::meter::Meters;
+use crate::order::Order;
 use crate::pace::{Account, Pacer};
 use crate::piece::{Agreed, begin_of};
 use crate::pipeline::{Pipeline, Whole};
@@ -31,6 +32,10 @@ use crate::writer::Writer;
 
 /// A segment larger than this is an attack.
 const LARGEST_SEGMENT: u64 = 2 << 30;
+/// What a doubted segment has when it is asked for again is kept up to this size, in case it is another one.
+const LARGEST_SPARE: u64 = 4 << 20;
+/// A segment without any bytes may be said to last less than this.
+const LONGEST_EMPTY: Duration = Duration::from_millis(500);
 /// The initialisation section is asked for before the segments: one that came earlier waits this long for it.
 const INIT_WAIT: Duration = Duration::from_millis(500);
 
@@ -45,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) room: Notify,
     pub(crate) checks: Vec<TrackChecks>,
     pub(crate) doubts: Doubts,
+    pub(crate) order: Order,
     pub(crate) events: mpsc::UnboundedSender<Event>,
 }
 
@@ -92,6 +98,17 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
     /// The bytes of a second attempt and their hash: they have still to be put in their place.
     pub(crate) beside: Option<(Vec<Bytes>, Fingerprint)>,
+    /// One that came before, with so many bytes, and is not what the server has.
+    pub(crate) wrong: Option<(Place, u64)>,
+}
+
+/// What came of judging a unit.
+#[derive(Debug, Default)]
+struct Judged {
+    /// One that came before, with so many bytes, and is not what the server has.
+    wrong: Option<(Place, u64)>,
+    /// The same unit as it came when it was asked for again, and is to be taken instead.
+    instead: Option<(Box<Whole>, Vec<Bytes>)>,
 }
 
 /// How an attempt goes about it.
@@ -173,11 +190,15 @@ impl Shared {
             let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
             let (memory, report) = (Memory::default(), |retry| self.report(retry));
             let (whole, bytes) = self.transport.unit(track, &unit, &memory, report, &mut None, &way).await?;
-            self.judge(place, track, &unit, &whole).await?;
+            let Judged { wrong, instead } = self.judge(place, track, &unit, &whole, &way).await?;
+            let (whole, chunks) = match instead {
+                Some((instead, chunks)) => (*instead, chunks),
+                None => (whole, memory.chunks()),
+            };
             let begin = begin_of(place, track, &whole);
             begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
-            let beside = Some((memory.chunks(), whole.hash));
-            Ok(Done { unit, bytes, took: started.elapsed(), beside })
+            let beside = Some((chunks, whole.hash));
+            Ok(Done { unit, bytes, took: started.elapsed(), beside, wrong })
         };
         let ended = tokio::select! {
             ended = fetching => ended.map_err(Some),
@@ -186,28 +207,120 @@ impl Shared {
         ended.map_err(|error| Failed { error, begun: None })
     }
 
-    async fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
-        let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(()) };
+    /// Judges a unit that came whole.
+    async fn judge(
+        &self,
+        place: Place,
+        track: &Track,
+        unit: &Unit,
+        whole: &Whole,
+        way: &Way,
+    ) -> Result<Judged, Error> {
+        let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(Judged::default()) };
         checks.judge(track, unit, whole)?;
         checks.pieces.judge(place, &track.name(unit), whole)?;
         // One picture of each segment lasts as long as anyone likes.
         if unit.is_init || track.media().i_frames_only {
-            return Ok(());
+            return Ok(Judged::default());
         }
-        let init = match whole.summary.container {
+        let (name, summary) = (track.name(unit), &whole.summary);
+        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
+        if unit.cipher.is_some() && summary.oddities.iter().any(|oddity| oddity.odd == Odd::Table) {
+            return Err(at(wrong_vector(&name)));
+        }
+        let init = match summary.container {
             Container::Fmp4 => self.configuration(checks, track).await,
             _ => None,
         };
-        let Some(doubt) = Doubt::of(&whole.summary, init, unit.duration) else { return Ok(()) };
-        let name = track.name(unit);
-        match self.doubts.note(place, whole.hash) {
-            Arrival::First => {
-                return Err(doubt.error(&name).at(format!("GET {}", hls_fetch::redacted(&unit.url))));
+        let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
+        let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
+        let misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        doubts.extend(misfits.iter().map(|misfit| Doubt::Apart { seconds: misfit.seconds }));
+        let (wrong, other) = (Mutex::new(None), Mutex::new(None));
+        let spare = Spare::default();
+        let again = async {
+            let came = self.again(track, unit, &doubts, way, &spare).await?;
+            let hash = came.hash;
+            if hash != whole.hash {
+                *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
+                return Ok(hash);
             }
-            Arrival::Again => drop(self.events.send(doubt.warning(&name))),
-            Arrival::Known => {}
+            // It is what the server has, so the other one may not be.
+            for misfit in &misfits {
+                let neighbour = &misfit.neighbour;
+                let Some(unit) = track.unit(neighbour.place.index) else { continue };
+                let is_same = self.doubts.is_settled(neighbour.place, neighbour.hash)
+                    || self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
+                        self.doubts.note(neighbour.place, neighbour.hash);
+                        self.doubts.note(neighbour.place, came.hash);
+                        came.hash == neighbour.hash
+                    });
+                if !is_same {
+                    *wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(neighbour.place);
+                }
+            }
+            Ok(hash)
+        };
+        let tell = |event| drop(self.events.send(event));
+        let judged = self.doubts.judge((place, &name), &doubts, whole.hash, again, tell).await;
+        let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = judged {
+            let other = other.into_inner().unwrap_or_else(PoisonError::into_inner);
+            return match other.zip(spare.chunks()) {
+                // What came the second time is as it should be.
+                Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
+                    self.order.came(place, came.hash, (&came.summary, 0.0));
+                    Ok(Judged { wrong: None, instead: Some((Box::new(came), chunks)) })
+                }
+                _ => Err(at(error)),
+            };
         }
-        Ok(())
+        let mut taken_back = None;
+        if let Some(wrong) = wrong {
+            self.order.forget(wrong);
+            // Before this unit takes its place behind it.
+            let bytes = self.assemble(|assembler| assembler.take_back(wrong));
+            let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
+            taken_back = Some((wrong, bytes.ok_or_else(|| was_another(&name))?));
+        }
+        self.order.came(place, whole.hash, (summary, lacks));
+        Ok(Judged { wrong: taken_back, instead: None })
+    }
+
+    /// Whether there is nothing odd about a unit.
+    fn is_plain(
+        &self,
+        place: Place,
+        checks: &TrackChecks,
+        (track, unit): (&Track, &Unit),
+        whole: &Whole,
+        init: Option<&Configuration>,
+    ) -> bool {
+        checks.judge(track, unit, whole).is_ok()
+            && checks.pieces.judge(place, &track.name(unit), whole).is_ok()
+            && self
+                .doubts
+                .trusts(place.track, &Doubt::of(&whole.summary, init, unit.duration, whole.is_bounded))
+            && self.order.misfits(place, (track, unit), (&whole.summary, 0.0), init).is_empty()
+    }
+
+    /// A unit that is doubted, as another connection brings it.
+    async fn again(
+        &self,
+        track: &Track,
+        unit: &Unit,
+        doubts: &[Doubt],
+        way: &Way,
+        sink: &impl Sink,
+    ) -> Result<Whole, Error> {
+        let name = track.name(unit);
+        let message = doubts.first().map_or_else(String::new, |doubt| doubt.error(&name).to_string());
+        let (place, class) = (hls_fetch::redacted(&unit.url), Class::Content);
+        self.report(Retry { place, class, message, attempt: 1, wait: Duration::ZERO });
+        let way = Way { fresh: true, gauge: Arc::clone(&way.gauge) };
+        let report = |retry| self.report(retry);
+        let (whole, _) = self.transport.unit(track, unit, sink, report, &mut None, &way).await?;
+        Ok(whole)
     }
 
     /// The configuration of a track, which tells how long its segments are. `None`: there is none, or none for all of them.
@@ -248,7 +361,14 @@ impl Shared {
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
         let (whole, bytes) = self.transport.unit(track, &unit, &slot, report, begun, way).await?;
-        self.judge(place, track, &unit, &whole).await?;
+        let Judged { wrong, instead } = self.judge(place, track, &unit, &whole, way).await?;
+        if let Some((instead, chunks)) = instead {
+            let begin = begin_of(place, track, &instead);
+            begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
+            let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+            let beside = Some((chunks, instead.hash));
+            return Ok(Done { unit, bytes, took: started.elapsed(), beside, wrong });
+        }
         let begin = begin_of(place, track, &whole);
         let completion = self.assemble(|assembler| {
             begin.into_iter().for_each(|begin| assembler.begins_at(place, begin));
@@ -256,7 +376,7 @@ impl Shared {
         });
         self.room.notify_waiters();
         match completion {
-            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None }),
+            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None, wrong }),
             Completion::Gone => Err(internal("an attempt outlived its unit")),
             Completion::Changed => {
                 Err(changed(unit.number, "the server sends other bytes for it now").finally())
@@ -340,6 +460,38 @@ impl Sink for Memory {
     fn mark(&self, _: Mark) {}
 }
 
+/// Keeps what comes the second time, where that is little enough.
+#[derive(Default)]
+struct Spare(Mutex<(Vec<Bytes>, u64)>);
+
+impl Spare {
+    /// All of it; `None` where that was too much.
+    fn chunks(self) -> Option<Vec<Bytes>> {
+        let (chunks, len) = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (len <= LARGEST_SPARE).then_some(chunks)
+    }
+}
+
+impl Sink for Spare {
+    async fn take(&self, data: Bytes) -> Result<(), Error> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.1 += data.len() as u64;
+        match kept.1 > LARGEST_SPARE {
+            true => kept.0.clear(),
+            false => kept.0.push(data),
+        }
+        Ok(())
+    }
+
+    async fn ready(&self) {}
+
+    fn start_over(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Vec::new(), 0);
+    }
+
+    fn mark(&self, _: Mark) {}
+}
+
 /// Takes bytes that nobody needs: only their hash counts.
 struct Nowhere;
 
@@ -368,6 +520,12 @@ impl Transport {
             .map(|(whole, bytes)| (whole.hash, bytes))
     }
 
+    /// The container of a unit by its bytes. `None`: it can't be had, or is none.
+    pub(crate) async fn container_of(&self, track: &Track, unit: &Unit) -> Option<Container> {
+        let fetched = self.unit(track, unit, &Nowhere, |_| (), &mut None, &Way::default()).await;
+        fetched.ok().map(|(whole, _)| whole.summary.container)
+    }
+
     /// Fetches, deciphers and verifies one unit into a sink; returns what it is and how many bytes it has. Goes on with what
     /// has begun, and leaves what the next attempt may go on with.
     async fn unit(
@@ -394,6 +552,10 @@ impl Transport {
                 Some(self.key_or_ciphertext(track, unit, key).await?)
             }
         };
+        if may_be_empty(track, unit).is_some() && unit.range.and_then(|range| range.length()) == Some(0) {
+            let pipeline = Pipeline::new(None, false, name.clone(), self.buffers.clone());
+            return Ok((pipeline.may_be_empty(may_be_empty(track, unit)).finish()?, 0));
+        }
         let failed = |e| Error::fetch(what, &name, e);
         let mut account = self.pacer.account();
         let request = request_for(track, unit);
@@ -439,12 +601,14 @@ impl Transport {
             let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
             let decryptor = key.as_deref().zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
             let pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
+            let pipeline = pipeline.may_be_empty(may_be_empty(track, unit));
             let pipeline = pipeline.into_pieces(track.pieces.as_ref());
             // An initialization section is looked at as a whole.
             let etag = answer.strong_etag.clone().filter(|_| !unit.is_init);
             Begun::new(pipeline, &unit.url, etag)
         });
         state.go_on(key.as_deref());
+        let is_bounded = !answer.ends_with_connection;
         let mut body = answer.body;
         // Whether the next attempt may go on is decided by where this one fails.
         let mut flow = async |account: &mut Account<'_>, state: &mut Begun| {
@@ -489,6 +653,7 @@ impl Transport {
                 self.kept.doubt(unit.identity);
             }
         })?;
+        whole.is_bounded = is_bounded;
         let rest = whole.rest.take();
         let rest_len = rest.as_ref().map_or(0, |rest| rest.len() as u64);
         if let Some(rest) = rest {
@@ -524,14 +689,17 @@ impl TrackChecks {
             return Err(Error::content("content.not_media", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url))));
         }
-        if let Some(promised) = self.container.filter(|promised| *promised != found) {
+        if let Some(promised) =
+            self.container.filter(|promised| *promised != found && whole.summary.bytes > 0)
+        {
             let message =
                 format!("{} is {found}, and the name of the output promises {promised}", track.name(unit));
             return Err(Error::new(Kind::Usage, "output.container", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
                 .next(format!("use a name that ends in .{}, or --format join", found.extension())));
         }
-        if !unit.is_init {
+        // Tables of a transport stream set up nothing that could change.
+        if !unit.is_init || found != Container::Fmp4 {
             return Ok(());
         }
         let has_to_agree = self.is_one(track);
@@ -558,6 +726,13 @@ impl TrackChecks {
     }
 }
 
+/// What a unit counts as that has no bytes, where that may be: while nobody speaks, or for next to no time.
+fn may_be_empty(track: &Track, unit: &Unit) -> Option<Container> {
+    let is_text = track.is_text;
+    let may_be = !unit.is_init && unit.cipher.is_none() && (is_text || unit.duration < LONGEST_EMPTY);
+    may_be.then_some(if is_text { Container::WebVtt } else { Container::MpegTs })
+}
+
 /// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.
 pub(crate) fn limit(track: &Track, unit: &Unit) -> u64 {
     if let Some(length) = unit.range.and_then(|r| r.length()) {
@@ -566,6 +741,19 @@ pub(crate) fn limit(track: &Track, unit: &Unit) -> u64 {
     let by_bandwidth =
         track.bandwidth.map(|bits| (bits as f64 * unit.duration.as_secs_f64()) as u64 + (16 << 20));
     by_bandwidth.unwrap_or(LARGEST_SEGMENT).min(LARGEST_SEGMENT)
+}
+
+/// A unit that turned out to be another than the server has, and is in its output already.
+fn was_another(name: &str) -> Error {
+    Error::content("segment.apart", format!("{name} was another one at first"))
+        .why("the server sends other bytes for it now, which go on as its neighbours do")
+        .next("--restart discards what is there and starts over")
+        .finally()
+}
+
+fn wrong_vector(name: &str) -> Error {
+    Error::content("content.damaged", format!("{name}: a table has a wrong checksum after decryption"))
+        .why("most likely the initialization vector is another one")
 }
 
 fn internal(what: &str) -> Error {

@@ -93,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) manifest: bool,
     pub(crate) keep_free: Option<u64>,
     pub(crate) allow_gaps: bool,
+    /// What is odd is an error.
+    pub(crate) strict: bool,
     pub(crate) options: Vec<String>,
     pub(crate) remembered: Option<Vec<String>>,
     #[cfg(feature = "client")]

@@ -49,6 +49,7 @@ impl JobBuilder {
             manifest: false,
             keep_free: None,
             allow_gaps: false,
+            strict: false,
             options: Vec::new(),
             remembered: None,
             #[cfg(feature = "client")]
@@ -217,6 +218,13 @@ impl JobBuilder {
     /// Discards what an earlier run left.
     pub fn restart(mut self, restart: bool) -> Self {
         self.0.restart = restart;
+        self
+    }
+
+    /// Takes what is odd for an error, also where the server sends the same bytes again (default: it is kept, with a warning).
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.0.strict = strict;
         self
     }
 

@@ -61,6 +61,7 @@ mod memo;
 mod meter;
 mod name;
 mod network;
+mod order;
 mod pace;
 mod piece;
 mod pipe;

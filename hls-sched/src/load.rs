@@ -1,7 +1,9 @@
 //! Playlists: fetched, tried again where that helps, and read.
 
+use std::time::Duration;
+
 use hls_fetch::{Decision, Fetch, Request, RetryPolicy, Rule};
-use hls_parse::{Multivariant, Options, Parsed, Playlist, PlaylistType};
+use hls_parse::{Media, Multivariant, Options, Parsed, Playlist, PlaylistType};
 use url::Url;
 
 use crate::error::{Error, Kind};
@@ -10,6 +12,9 @@ use crate::event::Retry;
 /// A playlist larger than this is an attack (RFC 8216bis names no limit).
 const LARGEST: u64 = 64 << 20;
 const TRIES: u32 = 4;
+/// A playlist that says that it is complete and has no end is loaded a second time after its target duration, within these.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Loads a playlist as a job does, tried again where that helps; `within` is the playlist that names it, whose variables it
 /// may import.
@@ -23,7 +28,9 @@ pub async fn load_playlist(
 ) -> Result<Parsed, Error> {
     let import = within.map_or(&[][..], |parent| &parent.variables);
     let policy = policy(&RetryPolicy::default());
-    playlist(fetch, url, within.map(Multivariant::base), import, &policy, &|_| ()).await
+    let mut parsed = playlist(fetch, url, within.map(Multivariant::base), import, &policy, &|_| ()).await?;
+    end(&mut parsed);
+    Ok(parsed)
 }
 
 /// Reads a playlist that is here already, as a job does; `base` is where it came from.
@@ -57,10 +64,24 @@ pub(crate) async fn playlist(
     report: &(dyn Fn(Retry) + Sync),
 ) -> Result<Parsed, Error> {
     let mut attempt = 0;
+    let mut endless = None::<Media>;
     loop {
         attempt += 1;
         let error = match once(fetch, url, parent, import).await {
-            Ok(parsed) => return Ok(parsed),
+            Ok(parsed) => match without_end(&parsed) {
+                None => return Ok(parsed),
+                // A cut answer that happens to end at a line, a film whose end was forgotten, or a live stream.
+                Some(media) => match endless.replace(media.clone()) {
+                    None => {
+                        attempt = 0;
+                        let wait = media.target_duration.unwrap_or(SHORTEST_WAIT);
+                        tokio::time::sleep(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)).await;
+                        continue;
+                    }
+                    Some(earlier) if is_alike(&earlier, media) => return Ok(parsed),
+                    Some(_) => return Ok(as_live(parsed)),
+                },
+            },
             Err(error) => error,
         };
         if error.is_final() {
@@ -75,6 +96,42 @@ pub(crate) async fn playlist(
             Decision::GiveUp => return Err(error.after_attempts(attempt)),
         }
     }
+}
+
+/// The playlist, where it says that it is complete (VOD) and has no end.
+fn without_end(parsed: &Parsed) -> Option<&Media> {
+    match &parsed.playlist {
+        Playlist::Media(media) if media.playlist_type == Some(PlaylistType::Vod) && !media.ended => {
+            Some(media)
+        }
+        _ => None,
+    }
+}
+
+/// Whether two loads of a playlist have the same segments.
+fn is_alike(one: &Media, other: &Media) -> bool {
+    let all = |media: &Media| {
+        media.segments().map(|s| (s.media_sequence(), s.uri().to_owned(), s.duration())).collect::<Vec<_>>()
+    };
+    all(one) == all(other)
+}
+
+/// What changes is live, whatever it says.
+fn as_live(mut parsed: Parsed) -> Parsed {
+    if let Playlist::Media(media) = &mut parsed.playlist {
+        media.playlist_type = None;
+    }
+    parsed
+}
+
+/// Ends a playlist that says that it is complete and does not change, where its end was left out. Returns what to say of it.
+pub(crate) fn end(parsed: &mut Parsed) -> Option<String> {
+    without_end(parsed)?;
+    if let Playlist::Media(media) = &mut parsed.playlist {
+        media.ended = true;
+    }
+    let message = "it says that it is complete (VOD) and has no end (EXT-X-ENDLIST); it does not change, so it is taken as whole";
+    Some(message.to_owned())
 }
 
 /// Loads a playlist in one attempt.
@@ -99,17 +156,6 @@ pub(crate) async fn once(
         }
         _ => error,
     })?;
-    if let Playlist::Media(media) = &parsed.playlist
-        && media.playlist_type == Some(PlaylistType::Vod)
-        && !media.ended
-    {
-        // A cut answer that happens to end at a line: worth another try, never a short file.
-        let message = "the playlist says that it is complete (VOD) and has no end (EXT-X-ENDLIST)";
-        let mut error =
-            Error::content("playlist.cut", message).at(format!("GET {}", hls_fetch::redacted(&base)));
-        error = error.why("the server sent a part of it").of_kind(Kind::Playlist);
-        return Err(error);
-    }
     Ok(parsed)
 }
 

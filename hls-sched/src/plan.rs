@@ -32,6 +32,8 @@ pub(crate) struct Track {
     pub(crate) bandwidth: Option<u64>,
     /// What the output holds of a unit is not its bytes.
     pub(crate) pieces: Option<Pieces>,
+    /// It holds subtitles as text.
+    pub(crate) is_text: bool,
 }
 
 /// How units become pieces of an MP4, each by itself.
@@ -140,7 +142,17 @@ impl Track {
             units.push(n);
         }
         let media = RwLock::new(Arc::new(media));
-        Ok(Self { label, media, units, inits, growing: None, is_partial: false, bandwidth, pieces: None })
+        Ok(Self {
+            label,
+            media,
+            units,
+            inits,
+            growing: None,
+            is_partial: false,
+            bandwidth,
+            pieces: None,
+            is_text: false,
+        })
     }
 
     /// A track of a stream that grows, without any unit yet.
@@ -151,7 +163,17 @@ impl Track {
         refuse_unreadable(&media)?;
         let (units, inits, growing) = (Vec::new(), Vec::new(), Some(RwLock::default()));
         let media = RwLock::new(Arc::new(media));
-        Ok(Self { label, media, units, inits, growing, is_partial: false, bandwidth, pieces: None })
+        Ok(Self {
+            label,
+            media,
+            units,
+            inits,
+            growing,
+            is_partial: false,
+            bandwidth,
+            pieces: None,
+            is_text: false,
+        })
     }
 
     /// The first segment of each timeline alone, and the last one where another timeline follows, with the sections they
@@ -312,6 +334,17 @@ impl Track {
         Unit::of(&self.media().segment(number as usize)?, code & INIT != 0, None)
     }
 
+    /// The number of the timeline of a segment: what shares it goes on from one segment to the next.
+    pub(crate) fn timeline(&self, unit: &Unit) -> Option<u64> {
+        match unit.live {
+            Some(live) => Some(live.timeline()),
+            None => {
+                let number = usize::try_from(unit.number).ok()?;
+                Some(self.media().segment(number)?.discontinuity_sequence())
+            }
+        }
+    }
+
     /// Where a segment begins, from the start of the track.
     pub(crate) fn start_of(&self, unit: &Unit) -> Duration {
         if let Some(live) = unit.live {
@@ -386,7 +419,10 @@ impl Unit {
             }
             _ => None,
         };
-        let range = range.and_then(|r| ByteRange::new(r.offset, r.length));
+        let empty = segment.empty_range().filter(|_| !is_init);
+        let empty = empty.map(|start| ByteRange { start, end: Some(start) });
+        let asked = |r: hls_parse::ByteRange| ByteRange::new(r.offset, r.length);
+        let range = empty.or_else(|| range.and_then(asked));
         let mut unit = Self {
             url,
             range,

@@ -61,6 +61,10 @@ pub(super) fn accept(
         .map(|t| escaped(t.trim(), 60).to_ascii_lowercase());
     // The tag of a coded representation says nothing about parts of it without its coding.
     let strong_etag = text(header::ETAG).filter(|t| t.starts_with('"') && !is_gzip).map(str::to_owned);
+    // Chunks and frames tell their end, and so does a coding with a checksum.
+    let is_framed =
+        fields.contains_key(header::TRANSFER_ENCODING) || answer.version() >= http::Version::HTTP_2;
+    let ends_with_connection = length.is_none() && announced.is_none() && !is_framed && !is_gzip;
     let mut status = answer.status().as_u16();
     let transfer =
         |want, limit| BoxBody::new(TransferBody::new(answer.into(), seat, url.clone(), want, limit, stall));
@@ -78,6 +82,7 @@ pub(super) fn accept(
     };
     let mut response = Response::new(status, url.clone(), announced, body);
     (response.content_type, response.strong_etag, response.total) = (content_type, strong_etag, total);
+    response.ends_with_connection = ends_with_connection;
     Ok(response)
 }
 

@@ -11,9 +11,8 @@ use super::{
     sample::{Sink, TrackInfo},
     sound::Extension,
 };
-use crate::{MediaError, ts::PACKET};
+use crate::ts::{Align, PACKET, Part};
 
-const SYNC: u8 = 0x47;
 const PIDS: usize = 0x2000;
 /// More tracks than any real program has.
 const MOST_TRACKS: usize = 32;
@@ -23,8 +22,7 @@ const LONGEST_HEADER: usize = 9 + 255;
 /// Takes a transport stream apart.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
-    packet: Vec<u8>,
-    offset: u64,
+    align: Align,
     unit: u32,
     extension: Extension,
     /// What to do with each PID.
@@ -81,8 +79,7 @@ enum Data {
 impl Transport {
     pub(crate) fn new(extension: Extension) -> Self {
         Self {
-            packet: Vec::with_capacity(PACKET),
-            offset: 0,
+            align: Align::default(),
             unit: 0,
             extension,
             routes: vec![Route::None; PIDS],
@@ -106,6 +103,7 @@ impl Transport {
 
     /// Ends what was given; `false`: there was more before it or behind it that belongs to its samples.
     pub(crate) fn finish_alone<S: Sink>(&mut self, sink: &mut S) -> Result<bool, RemuxError> {
+        self.end_packets(sink)?;
         let is_whole = !self.is_partial && self.streams.iter().all(Stream::is_at_end);
         self.finish(sink)?;
         Ok(is_whole)
@@ -121,32 +119,45 @@ impl Transport {
     }
 
     /// Begins a unit with what is pushed next.
-    pub(crate) fn begin_unit(&mut self, unit: u32) {
+    pub(crate) fn begin_unit<S: Sink>(&mut self, unit: u32, sink: &mut S) -> Result<(), RemuxError> {
+        self.settle(sink)?;
         self.unit = unit;
+        Ok(())
+    }
+
+    /// Takes the last packet that is whole: what comes next changes it no more.
+    fn settle<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        let mut align = std::mem::take(&mut self.align);
+        let result = align.settle(|offset, part| self.part(offset, part, sink));
+        self.align = align;
+        result
     }
 
     pub(crate) fn push<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Result<(), RemuxError> {
-        let mut input = input;
-        if !self.packet.is_empty() {
-            let (part, rest) = input.split_at((PACKET - self.packet.len()).min(input.len()));
-            self.packet.extend_from_slice(part);
-            input = rest;
-            let Ok(packet) = <[u8; PACKET]>::try_from(&self.packet[..]) else { return Ok(()) };
-            self.packet.clear();
-            self.packet(&packet, sink)?;
+        let mut align = std::mem::take(&mut self.align);
+        let result = align.push(input, |offset, part| self.part(offset, part, sink));
+        self.align = align;
+        result
+    }
+
+    fn end_packets<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        let mut align = std::mem::take(&mut self.align);
+        align.finish(|offset, part| self.part(offset, part, sink))
+    }
+
+    /// What is no packet is passed over; whether it may be there has been judged before.
+    fn part<S: Sink>(&mut self, offset: u64, part: Part<'_>, sink: &mut S) -> Result<(), RemuxError> {
+        match part {
+            Part::Packet(packet) => return self.packet(offset, packet, sink),
+            Part::Cut(_) => self.is_partial = true,
+            Part::Strange(_) => self.is_partial |= offset == 0,
         }
-        let mut packets = input.chunks_exact(PACKET);
-        for packet in &mut packets {
-            if let Some(packet) = packet.first_chunk() {
-                self.packet(packet, sink)?;
-            }
-        }
-        self.packet.extend_from_slice(packets.remainder());
         Ok(())
     }
 
     /// Ends what shares a clock: what comes next has another one.
     pub(crate) fn reset<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        self.settle(sink)?;
         for stream in &mut self.streams {
             stream.reset(&mut self.tracks, sink)?;
         }
@@ -155,20 +166,17 @@ impl Transport {
     }
 
     pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
-        if !self.packet.is_empty() {
-            let bytes = self.offset + self.packet.len() as u64;
-            return Err(MediaError::TsTruncated { bytes }.into());
-        }
+        self.end_packets(sink)?;
         self.reset(sink)
     }
 
-    fn packet<S: Sink>(&mut self, packet: &[u8; PACKET], sink: &mut S) -> Result<(), RemuxError> {
-        let offset = self.offset;
-        self.offset += PACKET as u64;
-        let [sync, b, c, d, body @ ..] = packet;
-        if *sync != SYNC {
-            return Err(MediaError::SyncLost { offset }.into());
-        }
+    fn packet<S: Sink>(
+        &mut self,
+        offset: u64,
+        packet: &[u8; PACKET],
+        sink: &mut S,
+    ) -> Result<(), RemuxError> {
+        let [_, b, c, d, body @ ..] = packet;
         let pid = u16::from(b & 0x1f) << 8 | u16::from(*c);
         let route = self.routes.get(usize::from(pid)).copied().unwrap_or(Route::None);
         if let Some(early) = self.early.as_mut().filter(|_| route == Route::None && d & 0x10 != 0) {

@@ -89,6 +89,9 @@ impl Engine {
 
     fn verified(&mut self, attempt: u64, place: Place, mut done: Done) -> Result<(), Error> {
         let now = Instant::now().into_std();
+        if let Some((place, bytes)) = done.wrong.take() {
+            self.again(place, bytes);
+        }
         if let Some((chunks, hash)) = done.beside.take() {
             let unit = (done.unit.identity, attempt);
             let completion = self.shared.assemble(|a| a.whole(place, unit, chunks, hash, now));

@@ -196,6 +196,7 @@ impl Part {
         let (mut tracks, mut sources): (Vec<_>, Vec<_>) =
             chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));
+        tracks.iter_mut().zip(&texts).for_each(|(track, is_text)| track.is_text = *is_text);
         let how = (is_live, self.whole_tracks);
         let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how).await?;
         for message in &recovered.warnings {
@@ -393,7 +394,8 @@ impl Part {
             writer,
             room: Notify::new(),
             checks,
-            doubts: Doubts::default(),
+            doubts: Doubts::new(config.strict),
+            order: crate::order::Order::default(),
             events: events.clone(),
         });
         shared.assemble(|_| ());

@@ -17,7 +17,7 @@ use crate::choice::Choice;
 use crate::config::{Config, Input};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
-use crate::plan::Track;
+use crate::plan::{Track, Unit};
 use crate::{load, name, select, wanted};
 
 /// A track with what its name depends on.
@@ -29,6 +29,24 @@ pub(crate) struct Chosen {
     pub(crate) role: Role,
     pub(crate) has_pictures: bool,
     pub(crate) height: Option<u32>,
+}
+
+impl Chosen {
+    /// An initialization section is one of fMP4, or the tables of a transport stream (rfc8216bis-22, section 3.1.1): its bytes
+    /// tell, where its name does not.
+    async fn look_into_section(&mut self, transport: &Transport) {
+        let media = self.track.media();
+        let first = media.segments().next().filter(|_| self.container == Container::Fmp4);
+        let Some((first, map)) = first.and_then(|first| Some((first, first.map()?))) else { return };
+        if name::is_fragmented(&map.url) {
+            return;
+        }
+        if let Some(unit) = Unit::of(&first, true, None)
+            && let Some(found) = transport.container_of(&self.track, &unit).await
+        {
+            self.container = found;
+        }
+    }
 }
 
 /// What a track is for.
@@ -173,13 +191,19 @@ pub(crate) async fn choose(
     transport: &Transport,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<Selection, Error> {
-    let parsed = match &config.input {
+    let mut parsed = match &config.input {
         Input::Url(url) => load(config, url, None, &[], transport, events).await?,
         Input::Text(text, base) => load::read(text, base, &[])?,
     };
-    warn(&parsed, events);
+    warn(&mut parsed, events);
     let playlist = match parsed.playlist {
-        Playlist::Media(media) => return single(config, media, goes_on),
+        Playlist::Media(media) => {
+            let mut selection = single(config, media, goes_on)?;
+            for chosen in &mut selection.chosen {
+                chosen.look_into_section(transport).await;
+            }
+            return Ok(selection);
+        }
         Playlist::Multivariant(playlist) => playlist,
     };
     let wishes = config.wishes();
@@ -191,7 +215,9 @@ pub(crate) async fn choose(
     let loaded = needed.load(config, transport, events).await?;
     let mut chosen = Vec::new();
     for (part, media) in needed.parts.into_iter().zip(loaded) {
-        chosen.push(part.chosen(config, &playlist, &choices, media, goes_on)?);
+        let mut part = part.chosen(config, &playlist, &choices, media, goes_on)?;
+        part.look_into_section(transport).await;
+        chosen.push(part);
     }
     if chosen.iter().any(|chosen| chosen.track.is_growing()) {
         leave_clocks_out(&mut chosen, &mut films);
@@ -330,8 +356,8 @@ impl<'m> Needed<'m> {
             let ended =
                 ended.map_err(|_| Error::new(Kind::Internal, "internal", "loading a playlist panicked"));
             let (n, parsed) = ended?;
-            let parsed = parsed?;
-            warn(&parsed, events);
+            let mut parsed = parsed?;
+            warn(&mut parsed, events);
             let Playlist::Media(media) = parsed.playlist else {
                 let nested = Error::new(
                     Kind::Playlist,
@@ -438,7 +464,10 @@ async fn load(
     load::playlist(&*transport.fetch, url, parent, import, &load::policy(&config.policy), &report).await
 }
 
-fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
+fn warn(parsed: &mut Parsed, events: &mpsc::UnboundedSender<Event>) {
+    if let Some(message) = load::end(parsed) {
+        let _ = events.send(Event::Warning { kind: "playlist", message });
+    }
     for warning in &parsed.warnings {
         let _ = events.send(Event::Warning { kind: "playlist", message: warning.to_string() });
     }

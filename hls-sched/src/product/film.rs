@@ -147,7 +147,7 @@ impl About {
         let track = self.tracks.0.first().ok_or_else(missing)?;
         let mut film = Film::new(input(&self.says, units::units(track, &self.placed, true)));
         let mut records = Records::open(path)?;
-        for (number, placed) in self.placed.iter().enumerate().filter(|(_, placed)| !placed.is_gap()) {
+        for (number, placed) in self.placed.iter().enumerate().filter(|(_, placed)| placed.len > 0) {
             let record = records.of(placed)?;
             if let Err(error) = film.unit(number, placed.offset, placed.len, &record) {
                 return Err(self.refuse(path, &error));
@@ -191,7 +191,7 @@ impl About {
 /// The tracks in the pieces that an earlier run has placed.
 pub(crate) fn tracks_of(output: &Path, placed: &[Placed]) -> Option<UnitTracks> {
     let path = Layout::new(vec![output.to_owned()])?.part(0);
-    let first = placed.iter().find(|placed| !placed.is_gap())?;
+    let first = placed.iter().find(|placed| placed.len > 0)?;
     let record = Records::open(&path).and_then(|mut records| records.of(first)).ok()?;
     UnitTracks::of_record(&record)
 }

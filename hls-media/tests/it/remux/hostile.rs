@@ -146,5 +146,5 @@ fn what_cant_be_done_has_a_name() {
         packet[3] |= 0x80;
     }
     check(&ts, "remux.encrypted");
-    check(&Media::Ts.segments()[0][..1000], "remux.damaged");
+    check(&Media::Ts.segments()[0][..1000], "remux.empty");
 }

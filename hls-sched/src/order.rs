@@ -1,0 +1,91 @@
+//! Whether each segment goes on where the one before it ends, by their own timestamps.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hls_media::{Configuration, Summary};
+use hls_state::Fingerprint;
+
+use crate::assemble::Place;
+use crate::plan::{Track, Unit};
+
+/// Segments that are remembered of a track: those behind and in front of what is under way.
+const MANY: usize = 1024;
+
+/// How exactly it is known how much is missing in a segment, in seconds.
+const KNOWN: f64 = 0.4;
+
+/// What came of the segments of a job so far.
+#[derive(Debug, Default)]
+pub(crate) struct Order(Mutex<BTreeMap<Place, Arc<Came>>>);
+
+/// A segment that has come.
+#[derive(Debug)]
+pub(crate) struct Came {
+    pub(crate) place: Place,
+    pub(crate) hash: Fingerprint,
+    summary: Summary,
+    /// Seconds that are known to be missing in it.
+    lacks: f64,
+}
+
+/// A neighbour that does not fit, and by how many seconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Misfit {
+    pub(crate) neighbour: Arc<Came>,
+    pub(crate) seconds: f64,
+}
+
+impl Order {
+    fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<Place, Arc<Came>>) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The neighbours of a segment that have come and do not fit it.
+    pub(crate) fn misfits(
+        &self,
+        place: Place,
+        (track, unit): (&Track, &Unit),
+        (summary, lacks): (&Summary, f64),
+        init: Option<&Configuration>,
+    ) -> Vec<Misfit> {
+        // What is missing in a segment is missing once.
+        let is_known = |seconds: f64, of: &Came| {
+            seconds > 0.0 && seconds <= lacks + of.lacks + KNOWN && lacks + of.lacks > 0.0
+        };
+        let neighbour = |index: Option<u64>| {
+            let place = Place { index: index?, ..place };
+            let other = track.unit(place.index).filter(|other| !other.is_init && !other.is_gap)?;
+            let is_same = track.timeline(&other) == track.timeline(unit);
+            self.with(|known| known.get(&place).cloned()).filter(|_| is_same)
+        };
+        let before = neighbour(place.index.checked_sub(1)).and_then(|neighbour| {
+            let seconds = neighbour.summary.jump(summary, init)?;
+            (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
+        });
+        let after = neighbour(place.index.checked_add(1)).and_then(|neighbour| {
+            let seconds = summary.jump(&neighbour.summary, init)?;
+            (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
+        });
+        before.into_iter().chain(after).collect()
+    }
+
+    /// A segment has come and is kept.
+    pub(crate) fn came(&self, place: Place, hash: Fingerprint, (summary, lacks): (&Summary, f64)) {
+        let came = Arc::new(Came { place, hash, summary: summary.clone(), lacks });
+        self.with(|known| {
+            known.insert(place, came);
+            let of_track = Place { index: 0, ..place }..=Place { index: u64::MAX, ..place };
+            if known.range(of_track.clone()).count() > MANY
+                && let Some(first) = known.range(of_track).next().map(|(place, _)| *place)
+            {
+                known.remove(&first);
+            }
+        });
+    }
+
+    /// A segment that came is not what the server has.
+    pub(crate) fn forget(&self, place: Place) {
+        self.with(|known| known.remove(&place));
+    }
+}
