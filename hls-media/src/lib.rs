@@ -42,6 +42,7 @@ mod error;
 mod fmp4;
 mod fragment;
 mod front;
+mod inspect;
 mod lines;
 mod oddity;
 pub mod remux;
@@ -53,6 +54,7 @@ mod verifier;
 pub use configuration::{Configuration, SampleEntry, Track};
 pub use container::Container;
 pub use error::{Appearance, MediaError};
+pub use inspect::{Inspector, Problem};
 pub use oddity::{Odd, Oddity};
 pub use verifier::{Kind, Summary, Verifier};
 

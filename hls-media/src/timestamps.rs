@@ -108,13 +108,13 @@ impl Stream {
 }
 
 /// The shorter way round.
-fn nearest(ticks: i64) -> i64 {
+pub(crate) fn nearest(ticks: i64) -> i64 {
     let ahead = ticks.rem_euclid(WRAP);
     if ahead >= WRAP / 2 { ahead - WRAP } else { ahead }
 }
 
 /// The DTS of a packet, or the PTS where they are the same.
-fn decoding_time(payload: &[u8]) -> Option<i64> {
+pub(crate) fn decoding_time(payload: &[u8]) -> Option<i64> {
     let id = *payload.get(3)?;
     // These have no header that could tell.
     if matches!(id, 0xbc | 0xbe | 0xbf | 0xf0 | 0xf1 | 0xf2 | 0xf8 | 0xff) {

@@ -5,6 +5,7 @@
 //! The unit that is next in an output is its *head*. A head never waits for memory, so some byte can always move: that is
 //! the law the tests hold it to.
 
+mod back;
 mod begin;
 mod growth;
 
@@ -471,23 +472,6 @@ impl Assembler {
         let slots = &mut self.lanes.get_mut(usize::from(place.track))?.slots;
         slots.get(&place.index).filter(|slot| matches!(slot.at, At::Aside) && slot.hash.is_some())?;
         slots.remove(&place.index).map(|slot| slot.len)
-    }
-
-    /// A whole unit is not what it should be, and has to be had again; returns how many bytes it had. `None`: it is in its output
-    /// already, or on its way there, and that is cut back to where it begins, so that no later run takes it for right.
-    pub fn take_back(&mut self, place: Place) -> Option<u64> {
-        let lane = self.lanes.get_mut(usize::from(place.track))?;
-        let offset = match lane.slots.get(&place.index) {
-            Some(Slot { len, hash: Some(_), at: At::Memory { .. } | At::Aside, .. }) => {
-                let len = *len;
-                self.fail(place);
-                return Some(len);
-            }
-            Some(Slot { at: At::Moving, .. }) => lane.offset,
-            _ => lane.last.filter(|last| last.index == place.index)?.offset,
-        };
-        self.commands.push(Command::Cut { output: place.track, offset });
-        None
     }
 
     /// Moves to disk what waits too long, and ends pauses that last too long or starve a head. While the disk itself is what

@@ -1,5 +1,8 @@
 //! One attempt for one unit: from the request to the last verified byte.
 
+mod judge;
+mod sink;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,14 +10,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
 use hls_fetch::{Class, Fetch};
-use hls_media::{Configuration, Container, Odd};
+use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Mark};
 use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
 
 use crate::assemble::{Assembler, Completion, Offer, Place};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
-use crate::doubt::{Doubt, Doubts};
+use crate::doubt::Doubts;
 use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
@@ -27,13 +30,13 @@ use crate::pace::{Account, Pacer};
 use crate::piece::{Agreed, begin_of};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
-use crate::planner::LARGEST_HEDGE;
 use crate::writer::Writer;
+
+use self::judge::Judged;
+use self::sink::{Memory, Nowhere, Sink};
 
 /// A segment larger than this is an attack.
 const LARGEST_SEGMENT: u64 = 2 << 30;
-/// What a doubted segment has when it is asked for again is kept up to this size, in case it is another one.
-const LARGEST_SPARE: u64 = 4 << 20;
 /// A segment without any bytes may be said to last less than this.
 const LONGEST_EMPTY: Duration = Duration::from_millis(500);
 /// The initialisation section is asked for before the segments: one that came earlier waits this long for it.
@@ -102,15 +105,6 @@ pub(crate) struct Done {
     pub(crate) wrong: Option<(Place, u64)>,
 }
 
-/// What came of judging a unit.
-#[derive(Debug, Default)]
-struct Judged {
-    /// One that came before, with so many bytes, and is not what the server has.
-    wrong: Option<(Place, u64)>,
-    /// The same unit as it came when it was asked for again, and is to be taken instead.
-    instead: Option<(Box<Whole>, Vec<Bytes>)>,
-}
-
 /// How an attempt goes about it.
 #[derive(Debug, Default)]
 pub(crate) struct Way {
@@ -126,20 +120,6 @@ pub(crate) struct Failed {
     pub(crate) error: Option<Error>,
     /// What another attempt may go on with.
     pub(crate) begun: Option<Begun>,
-}
-
-/// Where the bytes of an attempt go.
-trait Sink {
-    /// Returns once they are taken; given up before that, none of them is.
-    async fn take(&self, data: Bytes) -> Result<(), Error>;
-
-    /// Waits until more may be taken.
-    async fn ready(&self);
-
-    /// What was taken so far is void.
-    fn start_over(&self);
-
-    fn mark(&self, mark: Mark);
 }
 
 /// Into the slot of a unit.
@@ -205,122 +185,6 @@ impl Shared {
             Ok(()) = give_way => Err(None),
         };
         ended.map_err(|error| Failed { error, begun: None })
-    }
-
-    /// Judges a unit that came whole.
-    async fn judge(
-        &self,
-        place: Place,
-        track: &Track,
-        unit: &Unit,
-        whole: &Whole,
-        way: &Way,
-    ) -> Result<Judged, Error> {
-        let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(Judged::default()) };
-        checks.judge(track, unit, whole)?;
-        checks.pieces.judge(place, &track.name(unit), whole)?;
-        // One picture of each segment lasts as long as anyone likes.
-        if unit.is_init || track.media().i_frames_only {
-            return Ok(Judged::default());
-        }
-        let (name, summary) = (track.name(unit), &whole.summary);
-        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
-        if unit.cipher.is_some() && summary.oddities.iter().any(|oddity| oddity.odd == Odd::Table) {
-            return Err(at(wrong_vector(&name)));
-        }
-        let init = match summary.container {
-            Container::Fmp4 => self.configuration(checks, track).await,
-            _ => None,
-        };
-        let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
-        let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
-        let misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
-        doubts.extend(misfits.iter().map(|misfit| Doubt::Apart { seconds: misfit.seconds }));
-        let (wrong, other) = (Mutex::new(None), Mutex::new(None));
-        let spare = Spare::default();
-        let again = async {
-            let came = self.again(track, unit, &doubts, way, &spare).await?;
-            let hash = came.hash;
-            if hash != whole.hash {
-                *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
-                return Ok(hash);
-            }
-            // It is what the server has, so the other one may not be.
-            for misfit in &misfits {
-                let neighbour = &misfit.neighbour;
-                let Some(unit) = track.unit(neighbour.place.index) else { continue };
-                let is_same = self.doubts.is_settled(neighbour.place, neighbour.hash)
-                    || self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
-                        self.doubts.note(neighbour.place, neighbour.hash);
-                        self.doubts.note(neighbour.place, came.hash);
-                        came.hash == neighbour.hash
-                    });
-                if !is_same {
-                    *wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(neighbour.place);
-                }
-            }
-            Ok(hash)
-        };
-        let tell = |event| drop(self.events.send(event));
-        let judged = self.doubts.judge((place, &name), &doubts, whole.hash, again, tell).await;
-        let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = judged {
-            let other = other.into_inner().unwrap_or_else(PoisonError::into_inner);
-            return match other.zip(spare.chunks()) {
-                // What came the second time is as it should be.
-                Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
-                    self.order.came(place, came.hash, (&came.summary, 0.0));
-                    Ok(Judged { wrong: None, instead: Some((Box::new(came), chunks)) })
-                }
-                _ => Err(at(error)),
-            };
-        }
-        let mut taken_back = None;
-        if let Some(wrong) = wrong {
-            self.order.forget(wrong);
-            // Before this unit takes its place behind it.
-            let bytes = self.assemble(|assembler| assembler.take_back(wrong));
-            let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
-            taken_back = Some((wrong, bytes.ok_or_else(|| was_another(&name))?));
-        }
-        self.order.came(place, whole.hash, (summary, lacks));
-        Ok(Judged { wrong: taken_back, instead: None })
-    }
-
-    /// Whether there is nothing odd about a unit.
-    fn is_plain(
-        &self,
-        place: Place,
-        checks: &TrackChecks,
-        (track, unit): (&Track, &Unit),
-        whole: &Whole,
-        init: Option<&Configuration>,
-    ) -> bool {
-        checks.judge(track, unit, whole).is_ok()
-            && checks.pieces.judge(place, &track.name(unit), whole).is_ok()
-            && self
-                .doubts
-                .trusts(place.track, &Doubt::of(&whole.summary, init, unit.duration, whole.is_bounded))
-            && self.order.misfits(place, (track, unit), (&whole.summary, 0.0), init).is_empty()
-    }
-
-    /// A unit that is doubted, as another connection brings it.
-    async fn again(
-        &self,
-        track: &Track,
-        unit: &Unit,
-        doubts: &[Doubt],
-        way: &Way,
-        sink: &impl Sink,
-    ) -> Result<Whole, Error> {
-        let name = track.name(unit);
-        let message = doubts.first().map_or_else(String::new, |doubt| doubt.error(&name).to_string());
-        let (place, class) = (hls_fetch::redacted(&unit.url), Class::Content);
-        self.report(Retry { place, class, message, attempt: 1, wait: Duration::ZERO });
-        let way = Way { fresh: true, gauge: Arc::clone(&way.gauge) };
-        let report = |retry| self.report(retry);
-        let (whole, _) = self.transport.unit(track, unit, sink, report, &mut None, &way).await?;
-        Ok(whole)
     }
 
     /// The configuration of a track, which tells how long its segments are. `None`: there is none, or none for all of them.
@@ -429,82 +293,6 @@ impl Sink for Slot<'_> {
     fn mark(&self, mark: Mark) {
         self.shared.assemble(|assembler| assembler.mark(self.place, self.attempt, mark));
     }
-}
-
-/// Keeps what a second attempt brings.
-#[derive(Default)]
-struct Memory(Mutex<Vec<Bytes>>);
-
-impl Memory {
-    fn chunks(self) -> Vec<Bytes> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sink for Memory {
-    async fn take(&self, data: Bytes) -> Result<(), Error> {
-        let mut chunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        chunks.push(data);
-        match chunks.iter().map(Bytes::len).sum::<usize>() as u64 > LARGEST_HEDGE {
-            true => Err(Error::content("content.size", "larger than it was said to be")),
-            false => Ok(()),
-        }
-    }
-
-    async fn ready(&self) {}
-
-    fn start_over(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn mark(&self, _: Mark) {}
-}
-
-/// Keeps what comes the second time, where that is little enough.
-#[derive(Default)]
-struct Spare(Mutex<(Vec<Bytes>, u64)>);
-
-impl Spare {
-    /// All of it; `None` where that was too much.
-    fn chunks(self) -> Option<Vec<Bytes>> {
-        let (chunks, len) = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (len <= LARGEST_SPARE).then_some(chunks)
-    }
-}
-
-impl Sink for Spare {
-    async fn take(&self, data: Bytes) -> Result<(), Error> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.1 += data.len() as u64;
-        match kept.1 > LARGEST_SPARE {
-            true => kept.0.clear(),
-            false => kept.0.push(data),
-        }
-        Ok(())
-    }
-
-    async fn ready(&self) {}
-
-    fn start_over(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Vec::new(), 0);
-    }
-
-    fn mark(&self, _: Mark) {}
-}
-
-/// Takes bytes that nobody needs: only their hash counts.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    async fn take(&self, _: Bytes) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn ready(&self) {}
-
-    fn start_over(&self) {}
-
-    fn mark(&self, _: Mark) {}
 }
 
 impl Transport {
@@ -741,19 +529,6 @@ pub(crate) fn limit(track: &Track, unit: &Unit) -> u64 {
     let by_bandwidth =
         track.bandwidth.map(|bits| (bits as f64 * unit.duration.as_secs_f64()) as u64 + (16 << 20));
     by_bandwidth.unwrap_or(LARGEST_SEGMENT).min(LARGEST_SEGMENT)
-}
-
-/// A unit that turned out to be another than the server has, and is in its output already.
-fn was_another(name: &str) -> Error {
-    Error::content("segment.apart", format!("{name} was another one at first"))
-        .why("the server sends other bytes for it now, which go on as its neighbours do")
-        .next("--restart discards what is there and starts over")
-        .finally()
-}
-
-fn wrong_vector(name: &str) -> Error {
-    Error::content("content.damaged", format!("{name}: a table has a wrong checksum after decryption"))
-        .why("most likely the initialization vector is another one")
 }
 
 fn internal(what: &str) -> Error {

@@ -79,7 +79,7 @@ pub(crate) async fn playlist(
                         continue;
                     }
                     Some(earlier) if is_alike(&earlier, media) => return Ok(parsed),
-                    Some(_) => return Ok(as_live(parsed)),
+                    Some(earlier) => return Ok(as_live(parsed, earlier)),
                 },
             },
             Err(error) => error,
@@ -116,11 +116,10 @@ fn is_alike(one: &Media, other: &Media) -> bool {
     all(one) == all(other)
 }
 
-/// What changes is live, whatever it says.
-fn as_live(mut parsed: Parsed) -> Parsed {
-    if let Playlist::Media(media) = &mut parsed.playlist {
-        media.playlist_type = None;
-    }
+/// What changes is live, whatever it says; its older copy has what has left it meanwhile.
+fn as_live(mut parsed: Parsed, mut earlier: Media) -> Parsed {
+    earlier.playlist_type = None;
+    parsed.playlist = Playlist::Media(earlier);
     parsed
 }
 

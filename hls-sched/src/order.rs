@@ -56,7 +56,7 @@ impl Order {
         let neighbour = |index: Option<u64>| {
             let place = Place { index: index?, ..place };
             let other = track.unit(place.index).filter(|other| !other.is_init && !other.is_gap)?;
-            let is_same = track.timeline(&other) == track.timeline(unit);
+            let is_same = timeline(track, &other) == timeline(track, unit);
             self.with(|known| known.get(&place).cloned()).filter(|_| is_same)
         };
         let before = neighbour(place.index.checked_sub(1)).and_then(|neighbour| {
@@ -87,5 +87,16 @@ impl Order {
     /// A segment that came is not what the server has.
     pub(crate) fn forget(&self, place: Place) {
         self.with(|known| known.remove(&place));
+    }
+}
+
+/// The number of the timeline of a segment: what shares it goes on from one segment to the next.
+fn timeline(track: &Track, unit: &Unit) -> Option<u64> {
+    match unit.live {
+        Some(live) => Some(live.timeline()),
+        None => {
+            let number = usize::try_from(unit.number).ok()?;
+            Some(track.media().segment(number)?.discontinuity_sequence())
+        }
     }
 }

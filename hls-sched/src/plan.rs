@@ -334,17 +334,6 @@ impl Track {
         Unit::of(&self.media().segment(number as usize)?, code & INIT != 0, None)
     }
 
-    /// The number of the timeline of a segment: what shares it goes on from one segment to the next.
-    pub(crate) fn timeline(&self, unit: &Unit) -> Option<u64> {
-        match unit.live {
-            Some(live) => Some(live.timeline()),
-            None => {
-                let number = usize::try_from(unit.number).ok()?;
-                Some(self.media().segment(number)?.discontinuity_sequence())
-            }
-        }
-    }
-
     /// Where a segment begins, from the start of the track.
     pub(crate) fn start_of(&self, unit: &Unit) -> Duration {
         if let Some(live) = unit.live {

@@ -38,7 +38,7 @@ impl Chosen {
         let media = self.track.media();
         let first = media.segments().next().filter(|_| self.container == Container::Fmp4);
         let Some((first, map)) = first.and_then(|first| Some((first, first.map()?))) else { return };
-        if name::is_fragmented(&map.url) {
+        if name::is_fragmented(&map.url) && first.url().is_ok_and(|url| name::is_fragmented(&url)) {
             return;
         }
         if let Some(unit) = Unit::of(&first, true, None)
