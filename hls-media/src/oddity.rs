@@ -12,7 +12,7 @@ pub enum Odd {
     CutHead,
     /// MPEG-TS: a packet ends too early.
     CutTail,
-    /// MPEG-TS: zeros behind the last packet.
+    /// MPEG-TS: zeros behind the last packet, or a few of them between two.
     Zeros,
     /// MPEG-TS: the checksum of a table is wrong.
     Table,

@@ -248,7 +248,7 @@ fn take(
         Part::Packet(packet) => {
             *good += PACKET as u64;
             if let Some((at, len)) = zeros.take() {
-                found.add(Odd::Sync, at);
+                found.add(if len < PACKET as u64 { Odd::Zeros } else { Odd::Sync }, at);
                 *strange += len;
             }
             if let [SYNC, packet @ ..] = packet {
@@ -263,6 +263,7 @@ fn take(
             match zeros {
                 Some((_, zeros)) if is_zero => *zeros += len,
                 None if is_zero => *zeros = Some((offset, len)),
+                None if bytes.starts_with(b"ID3") => found.add(Odd::Tag, offset),
                 _ => {
                     let begun = zeros.take();
                     found.add(Odd::Sync, begun.map_or(offset, |(at, _)| at));

@@ -22,6 +22,8 @@ use crate::{
 pub struct Verifier {
     bytes: u64,
     lead: u64,
+    /// Bytes in front that are no part of the container, whether they stay or not.
+    skipped: u64,
     /// What is odd about how it begins.
     odd: Option<Oddity>,
     state: State,
@@ -115,7 +117,11 @@ impl Verifier {
             State::WebVtt(_) | State::Head(_) | State::Failed(_) => Time::Told(None),
         };
         for oddity in &mut oddities {
-            oddity.at = oddity.at.saturating_add(if oddity.odd.is_in_front() { 0 } else { self.lead });
+            oddity.at = oddity.at.saturating_add(if oddity.at == 0 && oddity.odd.is_in_front() {
+                0
+            } else {
+                self.skipped
+            });
         }
         Ok(Summary { container, kind, bytes: self.bytes, lead: self.lead, oddities, is_scrambled, time })
     }
@@ -146,7 +152,10 @@ impl Verifier {
             self.state = State::Head(head.to_vec());
             return Ok(());
         };
-        (self.lead, self.odd) = (lead as u64, odd.map(|odd| Oddity::new(odd, 0)));
+        // A tag stays where it is: players know what it is.
+        self.lead = if odd == Some(Odd::Picture) { lead as u64 } else { 0 };
+        self.skipped = lead as u64;
+        self.odd = odd.map(|odd| Oddity::new(odd, 0));
         self.state = match kind {
             Container::MpegTs => State::MpegTs(Box::default()),
             Container::Fmp4 => State::Fmp4(Box::default()),

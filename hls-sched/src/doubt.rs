@@ -151,7 +151,7 @@ impl Doubt {
             Odd::Sync => format!("bytes of {name} are no packets at byte {at}"),
             Odd::CutHead => format!("{name} begins inside a packet"),
             Odd::CutTail => format!("a packet of {name} ends too early at byte {at}"),
-            Odd::Zeros => format!("{name} has zeros behind its last packet at byte {at}"),
+            Odd::Zeros => format!("{name} has zeros behind a packet at byte {at}"),
             Odd::Table => format!("a table of {name} at byte {at} has a wrong checksum"),
             Odd::Start => {
                 format!("a packet of {name} at byte {at} does not begin as one of pictures or sound")

@@ -234,6 +234,11 @@ pub struct Finished {
     pub retries: u64,
     /// What is missing, in order; never anything unless [`allow_gaps`](crate::JobBuilder::allow_gaps) was said.
     pub gaps: Vec<Gap>,
+    /// Tracks that were wanted, could not be had, and are left out: subtitles.
+    pub missing: Vec<String>,
+    /// How often timestamps begin anew in outputs that are the bytes as they came, over discontinuities that came in this run: players
+    /// may show a wrong length, and find places badly. Outputs that are made have one timeline.
+    pub restarts: u64,
     /// Since the start.
     pub elapsed: Duration,
     /// Why a recording of a live stream has ended; `None` of any other download.

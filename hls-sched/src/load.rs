@@ -12,6 +12,9 @@ use crate::event::Retry;
 /// A playlist larger than this is an attack (RFC 8216bis names no limit).
 const LARGEST: u64 = 64 << 20;
 const TRIES: u32 = 4;
+/// Subtitles in the place of their playlist are no larger, and no film is longer.
+const LARGEST_SUBTITLES: u64 = 8 << 20;
+const MOST_SECONDS: u64 = 7 * 86_400;
 /// A playlist that says that it is complete and has no end is loaded a second time after its target duration, within these.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -156,6 +159,49 @@ pub(crate) async fn once(
         _ => error,
     })?;
     Ok(parsed)
+}
+
+/// A playlist of one segment for subtitles that have none: WebVTT itself, or SubRip, where a playlist should be.
+///
+/// # Errors
+/// What failed, and what is no subtitles.
+pub(crate) async fn subtitles(fetch: &dyn Fetch, url: &Url, parent: &Url) -> Result<Parsed, Error> {
+    let failed = |e| Error::fetch("playlist", "the subtitles", e);
+    let answer = fetch.fetch(Request::get(url.clone()).found_in(parent)).await.map_err(failed)?;
+    let base = answer.url.clone();
+    let text = answer.bytes(LARGEST_SUBTITLES).await.map_err(failed)?;
+    let text = String::from_utf8_lossy(&text);
+    let is_text = text.trim_start_matches('\u{feff}').starts_with("WEBVTT");
+    let uri = match hls_media::captions::from_srt(&text) {
+        _ if is_text => base.to_string(),
+        // It goes the way of all segments, as what it means.
+        Some(vtt) => {
+            let escaped = vtt.bytes().map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            });
+            format!("data:text/vtt,{}", escaped.collect::<String>())
+        }
+        None => {
+            let error =
+                Error::new(Kind::Playlist, "playlist.not_a_playlist", "neither a playlist nor subtitles");
+            return Err(error.at(format!("GET {}", hls_fetch::redacted(&base))));
+        }
+    };
+    let seconds = last_cue(&text).max(1);
+    let playlist =
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n#EXTINF:{seconds},\n{uri}\n#EXT-X-ENDLIST\n");
+    read(playlist.as_bytes(), &base, &[])
+}
+
+/// When the last cue ends, in whole seconds.
+fn last_cue(text: &str) -> u64 {
+    let ends = text.lines().filter_map(|line| line.split_once("-->")?.1.split_whitespace().next());
+    let seconds = |time: &str| {
+        let clock = time.split(['.', ',']).next()?;
+        clock.split(':').try_fold(0_u64, |sum, part| sum.checked_mul(60)?.checked_add(part.parse().ok()?))
+    };
+    ends.filter_map(seconds).max().unwrap_or(0).saturating_add(1).min(MOST_SECONDS)
 }
 
 /// Reads a playlist that is here already.

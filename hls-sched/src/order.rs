@@ -1,6 +1,7 @@
 //! Whether each segment goes on where the one before it ends, by their own timestamps.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hls_media::{Configuration, Summary};
@@ -17,7 +18,11 @@ const KNOWN: f64 = 0.4;
 
 /// What came of the segments of a job so far.
 #[derive(Debug, Default)]
-pub(crate) struct Order(Mutex<BTreeMap<Place, Arc<Came>>>);
+pub(crate) struct Order {
+    known: Mutex<BTreeMap<Place, Arc<Came>>>,
+    /// How often timestamps do not go on over a discontinuity.
+    restarts: AtomicU64,
+}
 
 /// A segment that has come.
 #[derive(Debug)]
@@ -38,7 +43,7 @@ pub(crate) struct Misfit {
 
 impl Order {
     fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<Place, Arc<Came>>) -> T) -> T {
-        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        with(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The neighbours of a segment that have come and do not fit it.
@@ -70,8 +75,34 @@ impl Order {
         before.into_iter().chain(after).collect()
     }
 
+    /// How often timestamps do not go on over a discontinuity.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Counts the discontinuities beside a segment that has come, over which timestamps do not go on.
+    fn count_restarts(&self, place: Place, (track, unit): (&Track, &Unit), summary: &Summary) {
+        let neighbour = |index: Option<u64>| {
+            let place = Place { index: index?, ..place };
+            let other = track.unit(place.index).filter(|other| !other.is_init && !other.is_gap)?;
+            let is_other = timeline(track, &other) != timeline(track, unit);
+            self.with(|known| known.get(&place).cloned()).filter(|_| is_other)
+        };
+        let before = neighbour(place.index.checked_sub(1)).and_then(|came| came.summary.jump(summary, None));
+        let after = neighbour(place.index.checked_add(1)).and_then(|came| summary.jump(&came.summary, None));
+        let restarts = [before, after].into_iter().flatten().count() as u64;
+        self.restarts.fetch_add(restarts, Ordering::Relaxed);
+    }
+
     /// A segment has come and is kept.
-    pub(crate) fn came(&self, place: Place, hash: Fingerprint, (summary, lacks): (&Summary, f64)) {
+    pub(crate) fn came(
+        &self,
+        place: Place,
+        of: (&Track, &Unit),
+        hash: Fingerprint,
+        (summary, lacks): (&Summary, f64),
+    ) {
+        self.count_restarts(place, of, summary);
         let came = Arc::new(Came { place, hash, summary: summary.clone(), lacks });
         self.with(|known| {
             known.insert(place, came);

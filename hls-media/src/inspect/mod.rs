@@ -171,7 +171,7 @@ impl Inspector {
             };
             self.pass(&head);
         }
-        let is_out_of_step = |odd| matches!(odd, Odd::Sync | Odd::CutHead | Odd::CutTail | Odd::Zeros);
+        let is_out_of_step = |odd| matches!(odd, Odd::Sync | Odd::CutHead | Odd::CutTail);
         let odd = summary.oddities.iter().filter(|oddity| is_out_of_step(oddity.odd));
         let mut problems = odd.map(|oddity| Problem::Odd { at: oddity.at }).collect::<Vec<_>>();
         match self.of {

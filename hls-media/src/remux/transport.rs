@@ -150,7 +150,8 @@ impl Transport {
         match part {
             Part::Packet(packet) => return self.packet(offset, packet, sink),
             Part::Cut(_) => self.is_partial = true,
-            Part::Strange(_) => self.is_partial |= offset == 0,
+            // A tag in front belongs to nothing.
+            Part::Strange(bytes) => self.is_partial |= offset == 0 && !bytes.starts_with(b"ID3"),
         }
         Ok(())
     }

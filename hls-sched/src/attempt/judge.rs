@@ -88,7 +88,7 @@ impl Shared {
             return match other.zip(spare.chunks()) {
                 // What came the second time is as it should be.
                 Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
-                    self.order.came(place, came.hash, (&came.summary, 0.0));
+                    self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0));
                     Ok(Judged { wrong: None, instead: Some((Box::new(came), chunks)) })
                 }
                 _ => Err(at(error)),
@@ -102,7 +102,7 @@ impl Shared {
             let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
             taken_back = Some((wrong, bytes.ok_or_else(|| was_another(&name))?));
         }
-        self.order.came(place, whole.hash, (summary, lacks));
+        self.order.came(place, (track, unit), whole.hash, (summary, lacks));
         Ok(Judged { wrong: taken_back, instead: None })
     }
 

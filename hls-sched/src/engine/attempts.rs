@@ -212,7 +212,10 @@ impl Engine {
         };
         // One that was there already is no gap.
         let was_there = self.shared.assemble(|assembler| assembler.head(place.track)) > place.index;
-        if was_there || !self.gaps.admits(&error) {
+        // What subtitles are of is there without them.
+        let is_optional = track.is_text && self.shared.tracks.0.iter().any(|track| !track.is_text);
+        let admitted = if is_optional { could_be_missing(&error) } else { self.gaps.admits(&error) };
+        if was_there || !admitted {
             let hint = "add --allow-gaps to finish without it";
             let could = !self.gaps.is_allowed() && could_be_missing(&error) && error.advice().is_none();
             return Err(match error.kind() {

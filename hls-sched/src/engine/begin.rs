@@ -106,6 +106,8 @@ fn joined(mut whole: Finished, part: Finished) -> Finished {
     whole.bytes += part.bytes;
     whole.segments += part.segments;
     whole.gaps.extend(part.gaps);
+    whole.restarts += part.restarts;
+    whole.missing.extend(part.missing);
     Finished {
         downloaded_bytes: part.downloaded_bytes,
         retries: part.retries,
@@ -180,7 +182,7 @@ impl Part {
         let is_live = selection.chosen.iter().any(|chosen| chosen.track.is_growing());
         let ends = self.ends(config, &selection, is_live)?;
         let again = Again::of(&selection);
-        let Selection { chosen, choices, steering, .. } = selection;
+        let Selection { chosen, choices, steering, missing, .. } = selection;
         let outputs = ends.outputs.clone();
         if also.is_some() && (!ends.is_joined() || outputs.len() != 1) {
             return Err(Error::new(Kind::Usage, "output.tracks", "a copy is of one stream, as it comes")
@@ -259,6 +261,8 @@ impl Part {
             resumed_segments,
             retries: transport.meters.retries(),
             gaps: Vec::new(),
+            missing: missing.clone(),
+            restarts: 0,
             elapsed: started.elapsed(),
             stopped_by: None,
         };
@@ -504,12 +508,14 @@ impl Part {
                 Some(_) => drop(recorded::position(windows).keep(output)),
             }
         }
+        let restarts = engine.shared.order.restarts();
         let gaps = engine.complete(segments).await.map_err(|error| {
             refused.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
         })?;
         let mut finished = finished(bytes, transport, segments);
         finished.resumed_segments = finished.resumed_segments.saturating_sub(damaged);
         finished.gaps = gaps;
+        finished.restarts = if is_joined { restarts } else { 0 };
         if let Some(output) = outputs.first().filter(|_| ends.pieces.is_some()) {
             finished.bytes = std::fs::metadata(output).map_or(0, |meta| meta.len());
         }
