@@ -255,6 +255,10 @@ pub(crate) struct RareArgs {
     /// Finish an MP4 without the audio, video or subtitles that it can't hold: exit 4 says that something is missing
     #[arg(long)]
     pub(crate) allow_missing_tracks: bool,
+    /// Take what is odd for an error: segments that are damaged, cut or out of order by what they hold, or of unknown length.
+    /// Else those are kept with a warning where the server sends the same bytes again
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Write OUT.json beside the output: length and SHA-256 of the file and of every segment, for hls verify
     #[arg(long)]
     pub(crate) manifest: bool,

@@ -171,6 +171,7 @@ async fn one(
         .keep_free(args.output.keep_free)
         .allow_gaps(args.rare.allow_gaps)
         .allow_missing_tracks(args.rare.allow_missing_tracks)
+        .strict(args.rare.strict)
         .options(words.shown)
         .remember(words.remembered)
         .start();
@@ -264,7 +265,7 @@ fn tell_end(
             }
             let code = match done.stopped_by {
                 Some(StoppedBy::GaveUp) => GAVE_UP,
-                _ if done.gaps.is_empty() && done.missing_tracks.is_empty() => 0,
+                _ if done.gaps.is_empty() && done.missing.is_empty() => 0,
                 _ => FINISHED_WITH_GAPS,
             };
             return if ending.is_some() { End::Last(code) } else { End::Code(code) };

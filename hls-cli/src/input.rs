@@ -41,6 +41,13 @@ pub(crate) enum Input {
 /// Larger input is no playlist.
 const LARGEST: u64 = 64 << 20;
 
+/// The first absolute URL of http in a playlist.
+fn first_url(text: &[u8]) -> Option<Url> {
+    let text = String::from_utf8_lossy(text);
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.parse().ok()).find(|url: &Url| matches!(url.scheme(), "http" | "https"))
+}
+
 impl Input {
     /// Reads an argument.
     pub(crate) fn read(argument: &str, base: Option<&Url>) -> Result<Self, String> {
@@ -51,7 +58,7 @@ impl Input {
             if text.len() as u64 > LARGEST {
                 return Err("standard input has more bytes than any playlist".to_owned());
             }
-            return Self::text(text, base, Path::new("."));
+            return Self::text(text, base, Path::new("playlist.m3u8"));
         }
         let path = Path::new(argument);
         let named = argument.parse::<Url>().ok().filter(|url| url.scheme() == "file");
@@ -59,8 +66,7 @@ impl Input {
         let path = named.as_deref().unwrap_or(path);
         if named.is_some() || !argument.contains("://") && path.is_file() {
             let text = read_file(path, LARGEST)?;
-            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            return Self::text(text, base, folder);
+            return Self::text(text, base, path);
         }
         let url: Url = argument.parse().map_err(|_| {
             // What follows a ? may be secret, and what precedes an @ too.
@@ -70,17 +76,31 @@ impl Input {
         })?;
         match url.scheme() {
             "http" | "https" if url.has_host() => Ok(Self::Url(url)),
+            // A playlist that is here; what it names first is where it comes from.
+            "data" => {
+                let text = hls_fetch::inline(&url).ok_or("the data in the URL can't be read")?;
+                let base = base.cloned().or_else(|| first_url(&text)).unwrap_or(url);
+                Ok(Self::Text { text, base, folder: None })
+            }
+            "file" => {
+                let path = url.to_file_path().map_err(|()| format!("{argument} is not a local file"))?;
+                let text = std::fs::read(&path).map_err(|e| format!("{argument} can't be read: {e}"))?;
+                Self::text(text, base, &path)
+            }
             other => Err(format!("scheme {other} is not supported, only http and https")),
         }
     }
 
-    fn text(text: Vec<u8>, base: Option<&Url>, folder: &Path) -> Result<Self, String> {
+    /// A playlist that is here, in a file of that name.
+    fn text(text: Vec<u8>, base: Option<&Url>, file: &Path) -> Result<Self, String> {
         if let Some(base) = base {
             return Ok(Self::Text { text, base: base.clone(), folder: None });
         }
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = file.file_name().unwrap_or("playlist.m3u8".as_ref());
         let folder =
             folder.canonicalize().map_err(|e| format!("the folder of the playlist can't be read: {e}"))?;
-        let base = Url::from_file_path(folder.join("playlist.m3u8"));
+        let base = Url::from_file_path(folder.join(name));
         let base = base.map_err(|()| "the folder of the playlist has no URL".to_owned())?;
         Ok(Self::Text { text, base, folder: Some(folder) })
     }

@@ -119,6 +119,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
         restart: _,
         allow_gaps,
         allow_missing_tracks,
+        strict,
         manifest,
         remember,
         durability,
@@ -135,6 +136,7 @@ fn collect(args: &Get, to: &mut Collected) -> Result<(), String> {
     }
     to.flag("--allow-gaps", *allow_gaps);
     to.flag("--allow-missing-tracks", *allow_missing_tracks);
+    to.flag("--strict", *strict);
     to.flag("--manifest", *manifest);
     to.flag("--remember", *remember);
     to.option("--durability", matches!(durability, DurabilityArg::Fast).then_some("fast"));

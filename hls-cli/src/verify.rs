@@ -49,6 +49,12 @@ fn whole(file: &Path, verified: &Verified) -> String {
             let segments = human::count(*segments, "piece");
             format!("{name}: whole, every byte as it was downloaded: {segments}, {bytes}, SHA-256 {sha256}\n")
         }
+        Proof::Container { name: container, .. } if verified.gaps > 0 => {
+            let gaps = human::count(verified.gaps, "segment");
+            format!(
+                "{name}: {gaps} missing since it was downloaded, the rest is right as far as {container} can tell, {bytes}\n"
+            )
+        }
         Proof::Container { name: container, means } => {
             format!("{name}: whole as far as {container} can tell, {bytes}: {means}\n")
         }
@@ -57,10 +63,7 @@ fn whole(file: &Path, verified: &Verified) -> String {
 }
 
 fn gaps(verified: &Verified) -> u64 {
-    match verified.by {
-        Proof::Manifest { gaps, .. } => gaps,
-        _ => 0,
-    }
+    verified.gaps
 }
 
 fn whole_json(name: &str, verified: &Verified) -> String {

@@ -1,10 +1,15 @@
 //! What a URL itself holds.
 
+use std::task::{Context, Poll};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose};
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use url::Url;
+
+use crate::{Body, BoxBody, Error, Kind, Request, Response};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -30,6 +35,46 @@ pub fn inline(url: &Url) -> Option<Vec<u8>> {
     let text: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let read = BASE64.decode(&text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(&text));
     read.ok()
+}
+
+/// The answer to a request for a `data` URL; `None`: it is for another one. Limits and ranges hold as for any other.
+pub(crate) fn answered(request: &Request) -> Option<Result<Response, Error>> {
+    let url = &request.url;
+    if url.scheme() != "data" {
+        return None;
+    }
+    let failed = |kind| Some(Err(Error::new(kind).at(url)));
+    let Some(bytes) = inline(url) else {
+        return failed(Kind::File("the data in the URL can't be read".into()));
+    };
+    let size = bytes.len() as u64;
+    let (start, end) = request.range.map_or((0, size), |r| (r.start, r.end.unwrap_or(size)));
+    let part = usize::try_from(start)
+        .ok()
+        .zip(usize::try_from(end).ok())
+        .and_then(|(start, end)| bytes.get(start..end));
+    let Some(part) = part else {
+        let want = request.range.map(|r| r.header()).unwrap_or_default();
+        return failed(Kind::RangeMismatch { want, got: format!("{size} bytes in the URL") });
+    };
+    let length = part.len() as u64;
+    if let Some(limit) = request.max_bytes.filter(|limit| length > *limit) {
+        return failed(Kind::TooLarge { limit });
+    }
+    let body = BoxBody::new(Inline(Some(Bytes::copy_from_slice(part)).filter(|part| !part.is_empty())));
+    let status = if request.range.is_some() { 206 } else { 200 };
+    let mut response = Response::new(status, url.clone(), Some(length), body);
+    response.total = request.range.map(|_| size);
+    Some(Ok(response))
+}
+
+/// A body that is here.
+struct Inline(Option<Bytes>);
+
+impl Body for Inline {
+    fn poll_chunk(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        Poll::Ready(Ok(self.0.take()))
+    }
 }
 
 #[cfg(test)]

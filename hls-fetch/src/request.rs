@@ -109,6 +109,8 @@ pub struct Response {
     pub total: Option<u64>,
     /// What is wrong about the answer although its content is right.
     pub oddity: Option<Oddity>,
+    /// Nothing but the end of the connection tells where the body ends (RFC 9112 section 6.3): it may have been cut there.
+    pub ends_with_connection: bool,
     /// The bytes.
     pub body: BoxBody,
 }
@@ -127,6 +129,7 @@ impl Response {
             last_modified: None,
             total: None,
             oddity: None,
+            ends_with_connection: false,
             body,
         }
     }

@@ -7,6 +7,8 @@ use crate::{Container, MediaError};
 
 /// The longest header that has to be seen to know where a frame or a tag ends.
 const HEADER: usize = 10;
+/// As many frames in a row are no accident.
+const IN_A_ROW: usize = 3;
 
 /// What begins at a frame boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +136,27 @@ fn dolby(c: u8, d: u8, e: u8, f: u8) -> Frame {
     }
 }
 
+/// Finds a frame inside `head` that others follow, as where a unit begins within a frame. `is_end`: nothing comes behind it.
+pub(crate) fn find_frames(head: &[u8], is_end: bool) -> Option<usize> {
+    let follows = |at: usize| match frame(head.get(at..).unwrap_or(&[])) {
+        Frame::Header { container: Container::Adts, len: Some(len), .. } => {
+            usize::try_from(len).ok()?.checked_add(at)
+        }
+        _ => None,
+    };
+    (1..head.len()).find(|at| {
+        let mut next = follows(*at);
+        for _ in 0..IN_A_ROW {
+            match next {
+                Some(end) if end >= head.len() => return is_end && end == head.len(),
+                Some(end) => next = follows(end),
+                None => return false,
+            }
+        }
+        next.is_some()
+    })
+}
+
 /// Follows the chain of frames, each beginning where the one before ends.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Frames {
@@ -142,6 +165,9 @@ pub(crate) struct Frames {
     /// Where the frame or tag that is being passed begins, and how much of it is still to come.
     begin: u64,
     remaining: u64,
+    /// What is being passed is a frame.
+    in_frame: bool,
+    frames: u64,
     head: [u8; HEADER],
     head_len: usize,
     /// In free format no header tells where the next one is.
@@ -152,6 +178,11 @@ pub(crate) struct Frames {
 impl Frames {
     pub(crate) fn container(&self) -> Option<Container> {
         self.container
+    }
+
+    /// Begins inside a frame, of which so many bytes are still to come.
+    pub(crate) fn inside(rest: u64) -> Self {
+        Self { remaining: rest, ..Self::default() }
     }
 
     /// How long the frames are together. `None`: it can't be told.
@@ -187,15 +218,22 @@ impl Frames {
         Ok(())
     }
 
-    pub(crate) fn finish(&mut self) -> Result<(), MediaError> {
+    /// Ends the unit. `Some`: it ends inside a frame, which begins there.
+    pub(crate) fn finish(&mut self) -> Result<Option<u64>, MediaError> {
         // The last frame may be shorter than the longest header.
         while self.head_len > 0 && !self.unchecked {
-            self.begin_head()?;
+            match self.begin_head() {
+                Err(MediaError::FrameTruncated { offset, .. }) if self.frames > 1 => return Ok(Some(offset)),
+                result => result?,
+            }
+        }
+        if self.remaining > 0 && self.in_frame && self.frames > 1 {
+            return Ok(Some(self.begin));
         }
         if self.remaining > 0 {
             return Err(MediaError::FrameTruncated { offset: self.begin, missing: self.remaining });
         }
-        if self.container.is_none() { Err(MediaError::NoFrames) } else { Ok(()) }
+        if self.container.is_none() { Err(MediaError::NoFrames) } else { Ok(None) }
     }
 
     /// Reads the header that was put together from several chunks; what is behind the frame stays.
@@ -218,7 +256,10 @@ impl Frames {
     /// Reads a header of which `passed` bytes are already counted.
     fn begin_frame(&mut self, head: &[u8], passed: u64) -> Result<(), MediaError> {
         self.begin = self.offset.saturating_sub(passed);
-        match frame(head) {
+        let found = frame(head);
+        self.in_frame = matches!(found, Frame::Header { .. });
+        self.frames = self.frames.saturating_add(u64::from(self.in_frame));
+        match found {
             Frame::Header { container, len, nanos } => {
                 if *self.container.get_or_insert(container) != container {
                     return Err(MediaError::FrameLost { offset: self.begin });

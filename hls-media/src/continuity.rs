@@ -1,25 +1,34 @@
-//! Continuity counters of MPEG transport streams (ISO/IEC 13818-1, section 2.4.3).
+//! Continuity counters of MPEG transport streams (ISO/IEC 13818-1, section 2.4.3), and what else their packets tell.
 
+use crate::oddity::{Found, Odd};
+use crate::tables::{Tables, Told};
 use crate::timestamps::{Timestamps, is_pes};
 
 /// Padding, whose counter means nothing.
 const NULL: usize = 0x1fff;
 const PIDS: usize = 0x2000;
-
 /// The counter of a PID is known.
 const KNOWN: u8 = 0x80;
 /// The last packet was a duplicate; a second one in a row may not be.
 const TWICE: u8 = 0x40;
+/// It is an elementary stream.
+const STREAM: u8 = 0x20;
+/// It holds tables.
+const TABLE: u8 = 0x10;
+/// The programs there are, and what they are called.
+const TABLES: [usize; 2] = [0, 0x11];
 
-/// Follows the counters of all elementary streams in one unit, and their timestamps.
+/// Follows the counters of all elementary streams in one unit, their timestamps, and the checksums of tables.
 ///
-/// Tables are left out: many servers put the same table, counter and all, before each segment and within it.
+/// The counters of tables are left out: many servers put the same table, counter and all, before each segment and within it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Continuity {
     /// One entry for each PID, empty until the first packet.
     counters: Vec<u8>,
+    tables: Tables,
     timestamps: Timestamps,
-    broken_at: Option<u64>,
+    found: Found,
+    scrambled_at: Option<u64>,
 }
 
 impl Continuity {
@@ -32,15 +41,17 @@ impl Continuity {
         }
         if self.counters.is_empty() {
             self.counters = vec![0; PIDS];
+            TABLES.into_iter().for_each(|pid| self.mark(pid, TABLE));
         }
         let Some(state) = self.counters.get_mut(pid) else { return };
         let (is_damaged, begins, counter) = (b & 0x80 != 0, b & 0x40 != 0, d & 0x0f);
         let known = *state & KNOWN != 0;
         // The way of nearly all packets: nothing but payload that goes on.
         let next = (*state & 0x0f).wrapping_add(1) & 0x0f;
-        if !is_damaged && !begins && d & 0x30 == 0x10 && (!known || counter == next) {
+        let is_table = *state & TABLE != 0;
+        if !is_damaged && !begins && d & 0xf0 == 0x10 && (!known || counter == next) && !is_table {
             if known {
-                *state = KNOWN | next;
+                *state = KNOWN | *state & STREAM | next;
             }
             return;
         }
@@ -49,35 +60,79 @@ impl Continuity {
         let payload = body.get(adaptation..).filter(|_| has_payload).unwrap_or(&[]);
         let is_legal = d & 0x30 != 0 && adaptation <= body.len() && !(has_payload && payload.is_empty());
         if is_damaged || !is_legal {
-            self.broken_at.get_or_insert(offset);
+            self.found.add(Odd::Continuity, offset);
             return;
         }
         // Without payload the counter stands still, or is anything in what some multiplexers write.
         if !has_payload {
             return;
         }
+        let is_scrambled = d & 0xc0 != 0;
+        if is_scrambled {
+            self.scrambled_at.get_or_insert(offset);
+        }
+        if is_table {
+            if !is_scrambled {
+                self.table(offset, pid, begins, payload);
+            }
+            return;
+        }
         let announced = adaptation > 1 && body.get(1).is_some_and(|flags| flags & 0x80 != 0);
         let is_duplicate = known && counter == *state & 0x0f && *state & TWICE == 0;
         if known && !announced && counter != next && !is_duplicate {
-            self.broken_at.get_or_insert(offset);
+            self.found.add(Odd::Continuity, offset);
         }
         let starts_pes = begins && is_pes(payload);
+        let is_stream = *state & STREAM != 0 || starts_pes;
+        if begins && !starts_pes && is_stream && !is_scrambled && !may_start_pes(payload) {
+            self.found.add(Odd::Start, offset);
+        }
         if known || starts_pes {
-            *state = KNOWN | counter | if is_duplicate && !announced { TWICE } else { 0 };
+            let twice = if is_duplicate && !announced { TWICE } else { 0 };
+            *state = KNOWN | counter | twice | if is_stream { STREAM } else { 0 };
         }
         if starts_pes && !is_duplicate {
             self.timestamps.begin(pid, payload);
         }
     }
 
-    /// Where the first packet is that does not follow on the one before, or that says itself that it is damaged.
-    pub(crate) fn broken_at(&self) -> Option<u64> {
-        self.broken_at
+    fn mark(&mut self, pid: usize, flag: u8) {
+        if let Some(state) = self.counters.get_mut(pid).filter(|_| pid != NULL) {
+            *state |= flag;
+        }
+    }
+
+    fn table(&mut self, offset: u64, pid: usize, begins: bool, payload: &[u8]) {
+        let mut told = Vec::new();
+        if !self.tables.push(pid, begins, payload, &mut |t| told.push(t)) {
+            self.found.add(Odd::Table, offset);
+        }
+        for told in told {
+            match told {
+                Told::Map(pid) => self.mark(usize::from(pid), TABLE),
+                Told::Stream(pid) => self.mark(usize::from(pid), STREAM),
+            }
+        }
+    }
+
+    /// What is odd about the packets.
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Where the first packet is whose payload says that it is scrambled.
+    pub(crate) fn scrambled_at(&self) -> Option<u64> {
+        self.scrambled_at
     }
 
     pub(crate) fn timestamps(&self) -> &Timestamps {
         &self.timestamps
     }
+}
+
+/// Whether what came of a payload may begin a packet of an elementary stream: the rest may be in the next one.
+fn may_start_pes(payload: &[u8]) -> bool {
+    payload.iter().zip([0, 0, 1]).all(|(byte, expect)| *byte == expect)
 }
 
 #[cfg(test)]
@@ -98,7 +153,8 @@ mod tests {
         for (number, packet) in std::iter::once(&start).chain(packets).enumerate() {
             continuity.packet(number as u64, packet);
         }
-        assert_eq!(continuity.broken_at(), expect, "{what}");
+        let broken = continuity.found().list().first().map(|oddity| (oddity.odd, oddity.at));
+        assert_eq!(broken, expect.map(|at| (Odd::Continuity, at)), "{what}");
     }
 
     fn plain(counter: u8) -> Vec<u8> {
@@ -122,5 +178,22 @@ mod tests {
         check("padding", &[null.clone(), null, plain(0)], None);
         let table = vec![0x40, 0, 0x10, 0, 0, 0xb0];
         check("a table, again and again", &[table.clone(), table.clone(), table], None);
+    }
+
+    #[test]
+    fn elementary_streams_begin_as_such() {
+        let check = |what: &str, body: &[u8], expect: Option<u64>| {
+            let mut continuity = Continuity::default();
+            continuity.packet(0, &packet(0x40, 0x10, 15, &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]));
+            continuity.packet(1, &packet(0x40, 0x10, 0, body));
+            let found = continuity.found().list().first().map(|oddity| (oddity.odd, oddity.at));
+            assert_eq!(found, expect.map(|at| (Odd::Start, at)), "{what}");
+        };
+        check("as one does", &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0], None);
+        check("zeros", &[0; 184], Some(1));
+        check("another start", &[0, 1, 0, 0xe0], Some(1));
+        let mut continuity = Continuity::default();
+        continuity.packet(0, &packet(0x40, 0x10, 15, &[0; 184]));
+        assert_eq!(continuity.found().list(), &[], "of what is no elementary stream nothing is known");
     }
 }

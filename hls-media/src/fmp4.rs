@@ -19,6 +19,12 @@ pub(crate) struct Boxes {
     moov: bool,
     moof: bool,
     mdat: bool,
+    /// How many bytes the samples of the last `moof` boxes need; `None`: that is not known.
+    needed: Option<u64>,
+    /// How many bytes of `mdat` boxes have been announced since.
+    given: u64,
+    /// Where the last `moof` box begins, and whether an `mdat` box came behind it.
+    last_moof: (u64, bool),
     /// What came of the `moof` box that is being passed; `None` in any other.
     fragment: Option<Vec<u8>>,
     fragments: Fragments,
@@ -42,7 +48,7 @@ impl Boxes {
                 self.remaining -= skip as u64;
                 self.offset = self.offset.saturating_add(skip as u64);
                 if let Some(fragment) = self.fragment.take_if(|_| self.remaining == 0) {
-                    self.fragments.take(Some(&fragment));
+                    self.needed = self.fragments.take(Some(&fragment));
                 }
                 continue;
             }
@@ -73,6 +79,10 @@ impl Boxes {
             };
             return Err(MediaError::BoxTruncated { offset: self.begin, name, missing });
         }
+        self.has_its_samples()?;
+        if self.moof && self.needed == Some(0) {
+            return Ok(if self.moov { Kind::Both } else { Kind::Media });
+        }
         match (self.moov, self.moof, self.mdat) {
             (true, false, false) => Ok(Kind::Init),
             (true, _, true) => Ok(Kind::Both),
@@ -85,6 +95,26 @@ impl Boxes {
 
     pub(crate) fn fragments(&self) -> &Fragments {
         &self.fragments
+    }
+
+    /// Whether it holds boxes and none of them is media or sets any up, such as `styp` alone.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.remaining == 0 && self.header_len == 0 && !self.moov && !self.moof && !self.mdat
+    }
+
+    /// Each fragment has the bytes of its samples (ISO/IEC 14496-12, section 8.8.4).
+    fn has_its_samples(&self) -> Result<(), MediaError> {
+        let (begin, has_mdat) = self.last_moof;
+        match self.needed {
+            Some(needed) if needed > self.given && has_mdat => Err(MediaError::BoxTruncated {
+                offset: begin,
+                name: "mdat".to_owned(),
+                missing: needed - self.given,
+            }),
+            Some(0) => Ok(()),
+            _ if self.moof && !has_mdat => Err(MediaError::MissingBox { name: "mdat" }),
+            _ => Ok(()),
+        }
     }
 
     fn begin_box(&mut self) -> Result<(), MediaError> {
@@ -107,14 +137,21 @@ impl Boxes {
         match &self.name {
             b"moov" => self.moov = true,
             b"moof" => {
+                self.has_its_samples()?;
+                (self.needed, self.given, self.last_moof) = (None, 0, (self.begin, false));
                 self.moof = true;
                 match self.remaining {
                     1..=LARGEST_MOOF => self.fragment = Some(Vec::new()),
                     0 => {}
-                    _ => self.fragments.take(None),
+                    _ => drop(self.fragments.take(None)),
                 }
             }
-            b"mdat" => self.mdat = true,
+            b"mdat" => {
+                self.mdat = true;
+                self.last_moof.1 = true;
+                // One without an end has all that is left.
+                self.given = if self.to_end { u64::MAX } else { self.given.saturating_add(self.remaining) };
+            }
             _ => {}
         }
         Ok(())
@@ -186,6 +223,28 @@ mod tests {
         check(&boxed(b"styp", b"msdh"), Err("box moov or moof is missing"));
         check(&boxed(b"moof", b"x"), Err("box mdat is missing"));
         check(&boxed(b"mdat", b"x"), Err("box moof is missing"));
+    }
+
+    #[test]
+    fn each_fragment_has_its_samples() {
+        let numbers = |all: &[u32]| all.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
+        let moof = |sizes: &[u32]| {
+            let trun = [&[0x200, sizes.len() as u32], sizes].concat();
+            let traf = [boxed(b"tfhd", &numbers(&[0, 1])), boxed(b"trun", &numbers(&trun))].concat();
+            boxed(b"moof", &boxed(b"traf", &traf))
+        };
+        let mdat = |len: usize| boxed(b"mdat", &vec![1; len]);
+        let len = moof(&[3, 4]).len();
+        check(&[moof(&[3, 4]), mdat(7), moof(&[9]), mdat(12)].concat(), Ok(Kind::Media));
+        check(&[moof(&[3, 4]), mdat(3), mdat(4)].concat(), Ok(Kind::Media));
+        check(&[moof(&[3, 4]), mdat(6)].concat(), Err("box mdat at byte 0 ends 1 bytes too early"));
+        check(&[moof(&[3, 4]), mdat(7), moof(&[9])].concat(), Err("box mdat is missing"));
+        check(&[moof(&[3, 4]), moof(&[9]), mdat(16)].concat(), Err("box mdat is missing"));
+        check(&moof(&[]), Ok(Kind::Media));
+        check(&[moof(&[]), moof(&[5]), mdat(5)].concat(), Ok(Kind::Media));
+        let short = [moof(&[3, 4]), mdat(7), moof(&[9, 9]), mdat(5)].concat();
+        let at = len + 15;
+        check(&short, Err(&format!("box mdat at byte {at} ends 13 bytes too early")));
     }
 
     #[test]

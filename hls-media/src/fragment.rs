@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Track};
 use crate::fmp4::children;
 
 /// More tracks than any real segment has.
@@ -26,6 +26,12 @@ pub(crate) struct Ticks {
     defaulted_last: u64,
 }
 
+/// How many bytes the samples of one fragment have. `None`: that can't be told without its initialisation section.
+pub(crate) type Needs = Option<u64>;
+
+/// Where one unit ends and the next one begins are as near where the one goes on from the other.
+const NEAR: f64 = 0.25;
+
 /// The tracks of all fragments in a unit; `None` once a fragment could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fragments(Option<Vec<Ticks>>);
@@ -37,39 +43,68 @@ impl Default for Fragments {
 }
 
 impl Fragments {
-    /// Takes the body of a `moof` box; `None` where it is too large to be looked at.
-    pub(crate) fn take(&mut self, moof: Option<&[u8]>) {
-        let Some(tracks) = &mut self.0 else { return };
+    /// Takes the body of a `moof` box; `None` where it is too large to be looked at. Returns what its samples need.
+    pub(crate) fn take(&mut self, moof: Option<&[u8]>) -> Needs {
+        let needs = moof.and_then(needs);
+        let Some(tracks) = &mut self.0 else { return needs };
         if moof.and_then(|moof| read(tracks, moof)).is_none() {
             self.0 = None;
         }
+        needs
+    }
+
+    /// How much later `next` begins than this ends, in seconds, in the track where it differs most from nothing. `None`: it
+    /// goes on as it should, or no track tells.
+    pub(crate) fn jump(&self, next: &Self, init: &Configuration) -> Option<f64> {
+        let (before, after) = (self.0.as_ref()?, next.0.as_ref()?);
+        let jumps = before.iter().filter(|ticks| !ticks.is_sparse(init)).filter_map(|ticks| {
+            let next = after.iter().find(|next| next.track == ticks.track)?;
+            let (end, timescale) = ticks.end(init)?;
+            let ahead = (next.start? as f64 - end as f64) / f64::from(timescale);
+            (ahead.abs() > NEAR).then_some(ahead)
+        });
+        jumps.max_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
     /// How long the longest track of pictures or sound is. `None`: that can't be told.
     pub(crate) fn duration(&self, init: &Configuration) -> Option<Duration> {
-        let is_sparse = |ticks: &&Ticks| {
-            let handler = init.tracks.iter().find(|track| track.id == ticks.track).map(|track| track.handler);
-            handler.is_some_and(|handler| !matches!(&handler, b"vide" | b"soun"))
-        };
         let tracks = self.0.as_ref()?;
         let each = tracks
             .iter()
-            .filter(|ticks| !is_sparse(ticks))
+            .filter(|ticks| !ticks.is_sparse(init))
             .map(|ticks| ticks.duration(init))
             .collect::<Option<Vec<_>>>()?;
         each.into_iter().max().filter(|longest| !longest.is_zero())
     }
 }
 
+/// How long samples are, some of which last as long as the initialisation section says.
+fn length(track: &Track, told: u64, defaulted: u64) -> Option<u64> {
+    let default =
+        || track.fragment_defaults.get(12..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four));
+    match defaulted {
+        0 => Some(told),
+        samples => told.checked_add(samples.checked_mul(u64::from(default()?))?),
+    }
+}
+
 impl Ticks {
+    /// Whether it says something now and then only, as subtitles do.
+    fn is_sparse(&self, init: &Configuration) -> bool {
+        let handler = init.tracks.iter().find(|track| track.id == self.track).map(|track| track.handler);
+        handler.is_some_and(|handler| !matches!(&handler, b"vide" | b"soun"))
+    }
+
+    /// When the last fragment ends, and how many ticks a second has.
+    fn end(&self, init: &Configuration) -> Option<(u64, u32)> {
+        let track = init.tracks.iter().find(|track| track.id == self.track)?;
+        let lasts = length(track, self.told_last, self.defaulted_last)?;
+        Some((self.last?.checked_add(lasts)?, track.timescale)).filter(|(_, timescale)| *timescale > 0)
+    }
+
     fn duration(&self, init: &Configuration) -> Option<Duration> {
         let track = init.tracks.iter().find(|track| track.id == self.track)?;
-        let default =
-            || track.fragment_defaults.get(12..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four));
-        let length = |told: u64, defaulted: u64| match defaulted {
-            0 => Some(told),
-            samples => told.checked_add(samples.checked_mul(u64::from(default()?))?),
-        };
+        let length = |told, defaulted| length(track, told, defaulted);
         // A track that pauses between two fragments lasts on.
         let sum = length(self.told, self.defaulted)?;
         let span = match (self.start, self.last) {
@@ -82,6 +117,50 @@ impl Ticks {
         let millis = (ticks * 1000).checked_div(u128::from(track.timescale))?;
         Some(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
     }
+}
+
+/// How many bytes the samples of all tracks have, by their runs (ISO/IEC 14496-12, section 8.8.8).
+fn needs(moof: &[u8]) -> Needs {
+    let mut sum = 0_u64;
+    children(moof).try_for_each(|child| child.map(drop)).ok()?;
+    for traf in boxes(moof, *b"traf") {
+        children(traf).try_for_each(|child| child.map(drop)).ok()?;
+        let mut default = None;
+        for tfhd in boxes(traf, *b"tfhd") {
+            let (flags, rest) = tfhd.split_first_chunk::<4>()?;
+            let flags = u32::from_be_bytes(*flags);
+            let before = [(1, 8), (2, 4), (8, 4)].into_iter().filter(|(flag, _)| flags & flag != 0);
+            let before = 4 + before.map(|(_, len)| len).sum::<usize>();
+            let size = rest.get(before..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four));
+            default = size.filter(|_| flags & 0x10 != 0);
+        }
+        for trun in boxes(traf, *b"trun") {
+            let (flags, rest) = trun.split_first_chunk::<4>()?;
+            let flags = u32::from_be_bytes(*flags);
+            let mut fields = Fields(rest);
+            let samples = fields.next()?;
+            if samples == 0 {
+                continue;
+            }
+            if flags & 0x200 == 0 {
+                sum = sum.checked_add(u64::from(samples) * u64::from(default?))?;
+                continue;
+            }
+            fields.skip((flags & 5).count_ones() as usize * 4)?;
+            let before = (flags & 0x100).count_ones() as usize * 4;
+            let after = (flags & 0xc00).count_ones() as usize * 4;
+            for _ in 0..samples {
+                fields.skip(before)?;
+                sum = sum.checked_add(u64::from(fields.next()?))?;
+                fields.skip(after)?;
+            }
+        }
+    }
+    Some(sum)
+}
+
+fn boxes(body: &[u8], name: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+    children(body).filter_map(Result::ok).filter(move |(found, _)| *found == name).map(|(_, body)| body)
 }
 
 fn read(tracks: &mut Vec<Ticks>, moof: &[u8]) -> Option<()> {
@@ -197,7 +276,9 @@ mod tests {
 
     fn check(what: &str, moofs: &[Vec<u8>], millis: Option<u64>) {
         let mut fragments = Fragments::default();
-        moofs.iter().for_each(|moof| fragments.take(Some(moof)));
+        for moof in moofs {
+            fragments.take(Some(moof));
+        }
         assert_eq!(fragments.duration(&init()), millis.map(Duration::from_millis), "{what}");
     }
 
@@ -224,6 +305,36 @@ mod tests {
         check("several", &[at(5000), at(5100), at(5200)], Some(300));
         check("a pause", &[at(5000), at(5900)], Some(1000));
         check("backwards", &[at(5000), at(0)], Some(200));
+    }
+
+    #[test]
+    fn what_samples_need() {
+        let check = |tfhd: &[u32], trun: &[u32], expect| {
+            assert_eq!(needs(&traf(tfhd, &[], trun)), expect, "{tfhd:?} {trun:?}");
+        };
+        check(&[0, 1], &[0x200, 3, 10, 20, 30], Some(60));
+        check(&[0, 1], &[0xf05, 2, 7, 7, 1, 10, 3, 4, 1, 20, 3, 4], Some(30));
+        check(&[0x10, 1, 50], &[0, 4], Some(200));
+        check(&[0x1b, 1, 0, 0, 2, 3, 50], &[1, 4, 9], Some(200));
+        check(&[0, 1], &[0, 0], Some(0));
+        check(&[0, 1], &[0, 4], None);
+        check(&[0, 1], &[0x200, 3, 10], None);
+        check(&[0, 1], &[], Some(0));
+    }
+
+    #[test]
+    fn what_goes_on_and_what_does_not() {
+        let check = |first: u32, next: u32, expect: Option<f64>| {
+            let [mut before, mut after] = [Fragments::default(), Fragments::default()];
+            before.take(Some(&traf(&[8, 1, 10], &[1 << 24, 0, first], &[0, 200])));
+            after.take(Some(&traf(&[8, 1, 10], &[1 << 24, 0, next], &[0, 200])));
+            assert_eq!(before.jump(&after, &init()), expect, "{first} then {next}");
+        };
+        check(0, 2000, None);
+        check(0, 2200, None);
+        check(0, 4000, Some(2.0));
+        check(4000, 2000, Some(-4.0));
+        check(0, 0, Some(-2.0));
     }
 
     #[test]

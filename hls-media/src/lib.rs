@@ -31,7 +31,7 @@
 //! # Limitations
 //!
 //! What is verified is the outer structure: packets, boxes, frames, and how long they last. The encoded pictures and
-//! sounds are not looked at, and WebVTT is checked by its first line alone.
+//! sounds are not looked at, and WebVTT is checked by its first line, and whether it ends inside the times of a cue.
 
 mod audio;
 pub mod captions;
@@ -41,7 +41,12 @@ mod continuity;
 mod error;
 mod fmp4;
 mod fragment;
+mod front;
+mod inspect;
+mod lines;
+mod oddity;
 pub mod remux;
+mod tables;
 mod timestamps;
 mod ts;
 mod verifier;
@@ -49,6 +54,8 @@ mod verifier;
 pub use configuration::{Configuration, SampleEntry, Track};
 pub use container::Container;
 pub use error::{Appearance, MediaError};
+pub use inspect::{Inspector, Problem};
+pub use oddity::{Odd, Oddity};
 pub use verifier::{Kind, Summary, Verifier};
 
 #[cfg(doctest)]

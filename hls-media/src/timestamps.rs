@@ -14,20 +14,26 @@ pub(crate) fn is_pes(payload: &[u8]) -> bool {
     payload.starts_with(&[0, 0, 1]) && payload.get(3).is_some_and(|id| *id >= 0xbc)
 }
 
+/// Two units go on from one another where the second begins as near to the end of the first.
+const NEAR: i64 = 15 * CLOCK as i64 / 100;
+
 /// The timestamps of each elementary stream in a unit.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Timestamps {
     streams: Vec<Stream>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Stream {
     pid: usize,
+    first: i64,
     last: i64,
     /// Relative to the first, unwrapped.
     at: i64,
     earliest: i64,
     latest: i64,
+    /// The longest step from one to the next.
+    widest: i64,
     count: u32,
 }
 
@@ -37,8 +43,29 @@ impl Timestamps {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.pid == pid) {
             stream.take(time);
         } else if self.streams.len() < MANY {
-            self.streams.push(Stream { pid, last: time, at: 0, earliest: 0, latest: 0, count: 1 });
+            let (first, last) = (time, time);
+            self.streams.push(Stream {
+                pid,
+                first,
+                last,
+                at: 0,
+                earliest: 0,
+                latest: 0,
+                widest: 0,
+                count: 1,
+            });
         }
+    }
+
+    /// How much later `next` begins than these end, in seconds, in the stream where it differs most from nothing. `None`: it
+    /// goes on as it should, or no stream tells.
+    pub(crate) fn jump(&self, next: &Self) -> Option<f64> {
+        let jumps = self.streams.iter().filter_map(|before| {
+            let after = next.streams.iter().find(|stream| stream.pid == before.pid)?;
+            before.jump(after)
+        });
+        let widest = jumps.max_by_key(|ticks| ticks.abs())?;
+        Some(widest as f64 / CLOCK as f64)
     }
 
     /// How long the longest stream is. `None`: no stream has two timestamps that differ.
@@ -49,12 +76,27 @@ impl Timestamps {
 
 impl Stream {
     fn take(&mut self, time: i64) {
-        let ahead = (time - self.last).rem_euclid(WRAP);
-        self.at = self.at.saturating_add(if ahead >= WRAP / 2 { ahead - WRAP } else { ahead });
+        let ahead = nearest(time - self.last);
+        self.at = self.at.saturating_add(ahead);
+        self.widest = self.widest.max(ahead);
         self.last = time;
         self.earliest = self.earliest.min(self.at);
         self.latest = self.latest.max(self.at);
         self.count = self.count.saturating_add(1);
+    }
+
+    /// How much later another one begins than this one ends, in ticks; `None`: it goes on, or that can't be told.
+    fn jump(&self, next: &Self) -> Option<i64> {
+        let steps = i64::from(self.count.checked_sub(1).filter(|steps| *steps > 0)?);
+        let step = self.latest.checked_sub(self.earliest)? / steps;
+        // What comes now and then may be anywhere.
+        if next.count < 2 || step > CLOCK as i64 {
+            return None;
+        }
+        let end = self.first.saturating_add(self.latest).saturating_add(step);
+        let ahead = nearest(next.first.saturating_add(next.earliest).saturating_sub(end));
+        let near = NEAR.max(self.widest.max(next.widest).saturating_mul(2));
+        (ahead.abs() > near).then_some(ahead)
     }
 
     /// From the first timestamp to the last, and the part of the last, which is taken to be as long as the others.
@@ -65,8 +107,14 @@ impl Stream {
     }
 }
 
+/// The shorter way round.
+pub(crate) fn nearest(ticks: i64) -> i64 {
+    let ahead = ticks.rem_euclid(WRAP);
+    if ahead >= WRAP / 2 { ahead - WRAP } else { ahead }
+}
+
 /// The DTS of a packet, or the PTS where they are the same.
-fn decoding_time(payload: &[u8]) -> Option<i64> {
+pub(crate) fn decoding_time(payload: &[u8]) -> Option<i64> {
     let id = *payload.get(3)?;
     // These have no header that could tell.
     if matches!(id, 0xbc | 0xbe | 0xbf | 0xf0 | 0xf1 | 0xf2 | 0xf8 | 0xff) {

@@ -1,77 +1,275 @@
 //! Packets of MPEG transport streams.
 
-use crate::{MediaError, continuity::Continuity};
+use crate::{
+    continuity::Continuity,
+    oddity::{Found, Odd, Oddity},
+};
 
 pub(crate) const PACKET: usize = 188;
 pub(crate) const SYNC: u8 = 0x47;
+/// Where the next packet is looked for behind bytes that are none.
+const REACH: usize = 2 * PACKET;
+/// As many sync bytes in a row are no accident.
+const IN_A_ROW: usize = 3;
 
 /// Tells whether each packet in sight begins with the sync byte.
 pub(crate) fn is_packets(head: &[u8]) -> bool {
-    !head.is_empty() && head.chunks(PACKET).take(3).all(|packet| packet.first() == Some(&SYNC))
+    !head.is_empty() && head.chunks(PACKET).take(IN_A_ROW).all(|packet| packet.first() == Some(&SYNC))
 }
 
-/// Checks the sync byte of every packet of a transport stream, and that the last one is whole; whether packets are
-/// missing is left to [`Continuity`].
-#[derive(Debug, Clone)]
-pub(crate) struct Packets {
-    bytes: u64,
-    /// The beginning of a packet that came in several chunks.
-    begun: [u8; PACKET],
-    continuity: Continuity,
+/// Finds where packets begin: there, and in the next three places, is a sync byte. `is_end`: nothing comes behind `head`.
+pub(crate) fn find_packets(head: &[u8], is_end: bool) -> Option<usize> {
+    let begins = |at: &usize| {
+        let mut places = (0..=IN_A_ROW).map(|n| at + n * PACKET).take_while(|place| *place < head.len());
+        let count = places.clone().count();
+        let is_enough = count > IN_A_ROW || is_end && (head.len() - at) % PACKET == 0;
+        is_enough && places.all(|place| head.get(place) == Some(&SYNC))
+    };
+    (0..head.len()).find(begins)
 }
 
-impl Default for Packets {
-    fn default() -> Self {
-        Self { bytes: 0, begun: [0; PACKET], continuity: Continuity::default() }
-    }
+/// Cuts a transport stream into its packets, and passes over what is none: bytes behind a packet that was cut, a packet
+/// without its sync byte, padding of another kind.
+///
+/// The same bytes give the same packets, however they are cut.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Align {
+    /// Where the first of the bytes that are held is.
+    offset: u64,
+    held: Vec<u8>,
 }
 
-impl Packets {
-    pub(crate) fn push(&mut self, input: &[u8]) -> Result<(), MediaError> {
+/// What [`Align`] finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    /// A packet.
+    Packet(&'a [u8; PACKET]),
+    /// A packet that ends too early.
+    Cut(&'a [u8]),
+    /// Bytes that are no packet.
+    Strange(&'a [u8]),
+}
+
+enum Step {
+    Packet,
+    Cut(usize),
+    Strange(usize),
+    More,
+}
+
+impl Align {
+    /// Takes bytes, and hands on each part with where it begins.
+    pub(crate) fn push<E>(
+        &mut self,
+        input: &[u8],
+        mut take: impl FnMut(u64, Part<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut input = input;
-        let begun = usize::try_from(self.bytes % PACKET as u64).unwrap_or(0);
-        if begun > 0 {
-            let (part, rest) = input.split_at(input.len().min(PACKET - begun));
-            self.begin(begun, part);
-            self.bytes = self.bytes.saturating_add(part.len() as u64);
-            if begun + part.len() == PACKET {
-                let offset = self.bytes.saturating_sub(PACKET as u64);
-                self.continuity.packet(offset, self.begun.get(1..).unwrap_or(&[]));
+        while !self.held.is_empty() {
+            // No more than what it takes to be in step again.
+            let wanted = (REACH + IN_A_ROW * PACKET).saturating_sub(self.held.len()).min(input.len());
+            let (part, rest) = input.split_at(wanted);
+            let before = self.held.len();
+            self.held.extend_from_slice(part);
+            let passed = pass(&self.held, false, &mut self.offset, &mut take)?;
+            if passed >= before {
+                // What is left came just now: it is looked at where it lies.
+                self.held.clear();
+                input = input.get(passed - before..).unwrap_or(&[]);
+                break;
             }
+            self.held.drain(..passed);
             input = rest;
-        }
-        let packets = input.chunks_exact(PACKET);
-        let rest = packets.remainder();
-        for packet in packets {
-            match packet {
-                [SYNC, packet @ ..] => self.continuity.packet(self.bytes, packet),
-                _ => return Err(MediaError::SyncLost { offset: self.bytes }),
+            if input.is_empty() && passed == 0 {
+                return Ok(());
             }
-            self.bytes = self.bytes.saturating_add(PACKET as u64);
         }
-        if rest.first().is_some_and(|first| *first != SYNC) {
-            return Err(MediaError::SyncLost { offset: self.bytes });
-        }
-        self.begin(0, rest);
-        self.bytes = self.bytes.saturating_add(rest.len() as u64);
+        let passed = pass(input, false, &mut self.offset, &mut take)?;
+        self.held.extend_from_slice(input.get(passed..).unwrap_or(&[]));
         Ok(())
     }
 
-    pub(crate) fn finish(&self) -> Result<(), MediaError> {
-        if self.bytes % PACKET as u64 == 0 {
-            Ok(())
-        } else {
-            Err(MediaError::TsTruncated { bytes: self.bytes })
+    /// Hands on a last packet that is whole: nothing that comes behind can change that any more.
+    pub(crate) fn settle<E>(
+        &mut self,
+        mut take: impl FnMut(u64, Part<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(packet) = self.held.first_chunk().filter(|_| self.held.len() == PACKET) {
+            if self.held.first() == Some(&SYNC) {
+                take(self.offset, Part::Packet(packet))?;
+                self.offset += PACKET as u64;
+                self.held.clear();
+            }
         }
+        Ok(())
+    }
+
+    /// Ends the stream.
+    pub(crate) fn finish<E>(
+        &mut self,
+        mut take: impl FnMut(u64, Part<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let held = std::mem::take(&mut self.held);
+        pass(&held, true, &mut self.offset, &mut take).map(drop)
+    }
+}
+
+/// Hands on all parts that can be told; returns how many bytes they have.
+fn pass<E>(
+    bytes: &[u8],
+    is_end: bool,
+    offset: &mut u64,
+    take: &mut impl FnMut(u64, Part<'_>) -> Result<(), E>,
+) -> Result<usize, E> {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or(&[]);
+        let len = match step(rest, is_end) {
+            Step::Packet => match rest.first_chunk() {
+                Some(packet) => {
+                    take(*offset, Part::Packet(packet))?;
+                    PACKET
+                }
+                None => return Ok(at),
+            },
+            Step::Cut(len) => {
+                take(*offset, Part::Cut(rest.get(..len).unwrap_or(rest)))?;
+                len
+            }
+            Step::Strange(len) => {
+                take(*offset, Part::Strange(rest.get(..len).unwrap_or(rest)))?;
+                len
+            }
+            Step::More => return Ok(at),
+        };
+        at += len;
+        *offset += len as u64;
+    }
+}
+
+#[inline]
+fn step(bytes: &[u8], is_end: bool) -> Step {
+    match (bytes.first(), bytes.get(PACKET)) {
+        (None, _) => Step::More,
+        (Some(&SYNC), Some(&SYNC)) => Step::Packet,
+        (Some(&SYNC), None) if !is_end => Step::More,
+        (Some(&SYNC), None) if bytes.len() == PACKET => Step::Packet,
+        (Some(&SYNC), None) => Step::Cut(bytes.len()),
+        (Some(first), _) => out_of_step(bytes, *first == SYNC, is_end),
+    }
+}
+
+/// Looks for the next packet.
+fn out_of_step(bytes: &[u8], begins: bool, is_end: bool) -> Step {
+    if bytes.len() < REACH + IN_A_ROW * PACKET && !is_end {
+        return Step::More;
+    }
+    let is_packet = |at: &usize| {
+        let mut places = (0..IN_A_ROW).map(|n| at + n * PACKET).take_while(|place| *place < bytes.len());
+        let count = places.clone().count();
+        let ends = (bytes.len() - at) % PACKET == 0;
+        (count == IN_A_ROW || count > 1 || ends) && places.all(|place| bytes.get(place) == Some(&SYNC))
+    };
+    match (1..bytes.len().min(REACH + 1)).find(is_packet) {
+        Some(at) if begins && at < PACKET => Step::Cut(at),
+        Some(at) if !begins => Step::Strange(at),
+        None if !begins => Step::Strange(bytes.len().min(REACH + 1)),
+        _ => Step::Packet,
+    }
+}
+
+/// Checks the packets of a unit: whether each is in its place, and with [`Continuity`] what can be told of their content.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Packets {
+    align: Align,
+    continuity: Continuity,
+    found: Found,
+    good: u64,
+    strange: u64,
+    /// Bytes that are no packet and all zero, up to the end of what has been seen.
+    zeros: Option<(u64, u64)>,
+}
+
+impl Packets {
+    pub(crate) fn push(&mut self, input: &[u8]) {
+        let Self { align, continuity, found, good, strange, zeros } = self;
+        let _: Result<(), ()> = align.push(input, |offset, part| {
+            take(offset, part, continuity, found, good, strange, zeros);
+            Ok(())
+        });
+    }
+
+    /// Ends the unit; `false`: too little of it is packets.
+    pub(crate) fn finish(&mut self) -> bool {
+        let Self { align, continuity, found, good, strange, zeros } = self;
+        let _: Result<(), ()> = align.finish(|offset, part| {
+            take(offset, part, continuity, found, good, strange, zeros);
+            Ok(())
+        });
+        if let Some((at, len)) = self.zeros.take() {
+            self.found.add(Odd::Zeros, at);
+            self.strange += len;
+        }
+        self.good > 0 && self.strange <= self.good / 4
+    }
+
+    /// Whether no packet is whole.
+    pub(crate) fn is_short(&self) -> bool {
+        self.good == 0
+    }
+
+    /// Where it lost its sync first.
+    pub(crate) fn lost_at(&self) -> u64 {
+        let lost = |oddity: &&Oddity| matches!(oddity.odd, Odd::Sync | Odd::Zeros | Odd::CutTail);
+        self.found.list().iter().find(lost).map_or(0, |oddity| oddity.at)
+    }
+
+    /// What is odd about it.
+    pub(crate) fn oddities(&self) -> Vec<Oddity> {
+        self.found.list().iter().chain(self.continuity.found().list()).copied().collect()
     }
 
     pub(crate) fn continuity(&self) -> &Continuity {
         &self.continuity
     }
+}
 
-    fn begin(&mut self, at: usize, part: &[u8]) {
-        if let Some(slot) = self.begun.get_mut(at..at + part.len()) {
-            slot.copy_from_slice(part);
+#[inline]
+fn take(
+    offset: u64,
+    part: Part<'_>,
+    continuity: &mut Continuity,
+    found: &mut Found,
+    good: &mut u64,
+    strange: &mut u64,
+    zeros: &mut Option<(u64, u64)>,
+) {
+    match part {
+        Part::Packet(packet) => {
+            *good += PACKET as u64;
+            if let Some((at, len)) = zeros.take() {
+                found.add(if len < PACKET as u64 { Odd::Zeros } else { Odd::Sync }, at);
+                *strange += len;
+            }
+            if let [SYNC, packet @ ..] = packet {
+                continuity.packet(offset, packet);
+            }
+        }
+        // It goes on in the next unit, or never.
+        Part::Cut(_) => found.add(Odd::CutTail, offset),
+        Part::Strange(bytes) => {
+            let is_zero = bytes.iter().all(|byte| *byte == 0);
+            let len = bytes.len() as u64;
+            match zeros {
+                Some((_, zeros)) if is_zero => *zeros += len,
+                None if is_zero => *zeros = Some((offset, len)),
+                None if bytes.starts_with(b"ID3") => found.add(Odd::Tag, offset),
+                _ => {
+                    let begun = zeros.take();
+                    found.add(Odd::Sync, begun.map_or(offset, |(at, _)| at));
+                    *strange += len + begun.map_or(0, |(_, len)| len);
+                }
+            }
         }
     }
 }
@@ -80,17 +278,89 @@ impl Packets {
 mod tests {
     use super::*;
 
-    fn check(bytes: &[u8], expect: Result<(), MediaError>) {
-        let mut packets = Packets::default();
-        assert_eq!(packets.push(bytes).and_then(|()| packets.finish()), expect);
+    fn packets(n: usize) -> Vec<u8> {
+        std::iter::once(SYNC).chain([1; 187]).collect::<Vec<_>>().repeat(n)
+    }
+
+    /// Whatever the chunks, the same parts come of it.
+    fn parts(bytes: &[u8]) -> Vec<(u64, char, usize)> {
+        let cut = |size: usize| {
+            let (mut align, mut parts) = (Align::default(), Vec::new());
+            let mut take = |offset, part: Part<'_>| {
+                parts.push(match part {
+                    Part::Packet(_) => (offset, 'p', PACKET),
+                    Part::Cut(bytes) => (offset, 'c', bytes.len()),
+                    Part::Strange(bytes) => (offset, 's', bytes.len()),
+                });
+                Ok::<(), ()>(())
+            };
+            for chunk in bytes.chunks(size) {
+                align.push(chunk, &mut take).unwrap();
+            }
+            align.finish(&mut take).unwrap();
+            parts
+        };
+        let whole = cut(bytes.len().max(1));
+        for size in [1, 7, 100, 188, 189, 563, 1000] {
+            assert_eq!(cut(size), whole, "chunks of {size}");
+        }
+        whole
     }
 
     #[test]
-    fn packets() {
-        let mut stream = std::iter::once(SYNC).chain([0; 187]).collect::<Vec<_>>().repeat(5);
-        check(&stream, Ok(()));
-        check(&stream[..900], Err(MediaError::TsTruncated { bytes: 900 }));
-        stream[376] = 0;
-        check(&stream, Err(MediaError::SyncLost { offset: 376 }));
+    fn what_is_no_packet_is_passed_over() {
+        let check = |what: &str, bytes: &[u8], expect: &str, others: &[(u64, usize)]| {
+            let parts = parts(bytes);
+            let kinds = parts.iter().map(|(_, kind, _)| *kind).collect::<String>();
+            assert_eq!(kinds, expect, "{what}");
+            let odd = parts.iter().filter(|(_, kind, _)| *kind != 'p').map(|(at, _, len)| (*at, *len));
+            assert_eq!(odd.collect::<Vec<_>>(), others, "{what}");
+            assert_eq!(parts.iter().map(|(_, _, len)| len).sum::<usize>(), bytes.len(), "{what}");
+        };
+        check("nothing", &[], "", &[]);
+        check("packets", &packets(5), "ppppp", &[]);
+        check("a cut end", &packets(5)[..900], "ppppc", &[(752, 148)]);
+        let mut damaged = packets(6);
+        damaged[376] = 0;
+        check("one without its sync byte", &damaged, "ppsppp", &[(376, 188)]);
+        let mut damaged = packets(6);
+        damaged[940] = 0;
+        check("the last one", &damaged, "ppppps", &[(940, 188)]);
+        check("zeros behind", &[packets(4), vec![0; 16]].concat(), "pppps", &[(752, 16)]);
+        let between = [packets(4), vec![0; 16], packets(4)].concat();
+        check("zeros between", &between, "ppppspppp", &[(752, 16)]);
+        let cut = [&packets(4)[..652], &packets(4)[..]].concat();
+        check("a cut packet before others", &cut, "pppcpppp", &[(564, 88)]);
+        check("the rest of a packet in front", &packets(5)[88..], "spppp", &[(0, 100)]);
+        let far = [packets(4), vec![9; 2000], packets(4)].concat();
+        let odd = parts(&far);
+        assert_eq!(odd.iter().filter(|(_, kind, _)| *kind == 'p').count(), 8, "{odd:?}");
+    }
+
+    #[test]
+    fn where_packets_begin() {
+        for (front, n, is_end, expect) in [
+            (0, 4, false, Some(0)),
+            (70, 4, false, Some(70)),
+            (70, 3, false, None),
+            (70, 3, true, Some(70)),
+            (1000, 9, false, Some(1000)),
+        ] {
+            let head = [vec![0x89; front], packets(n)].concat();
+            assert_eq!(find_packets(&head, is_end), expect, "{n} behind {front}");
+        }
+    }
+
+    #[test]
+    fn too_little_of_it() {
+        let check = |bytes: &[u8], expect| {
+            let mut packets = Packets::default();
+            packets.push(bytes);
+            assert_eq!(packets.finish(), expect);
+        };
+        check(&packets(9), true);
+        check(&[packets(9), vec![0; 300]].concat(), true);
+        check(&[packets(9), vec![0; 900]].concat(), false);
+        check(&[packets(9), vec![3; 900]].concat(), false);
     }
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 use crate::{
     Configuration, Container, MediaError,
     audio::Frames,
-    container::{SNIFF, Sniffed, sniff},
     fmp4::Boxes,
     fragment::Fragments,
+    front::{self, Front, Look},
+    lines::Lines,
+    oddity::{Odd, Oddity},
+    timestamps::Timestamps,
     ts::Packets,
 };
 
@@ -18,16 +21,21 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Verifier {
     bytes: u64,
+    lead: u64,
+    /// Bytes in front that are no part of the container, whether they stay or not.
+    skipped: u64,
+    /// What is odd about how it begins.
+    odd: Option<Oddity>,
     state: State,
 }
 
 #[derive(Debug, Clone)]
 enum State {
     Head(Vec<u8>),
-    MpegTs(Packets),
-    Fmp4(Boxes),
+    MpegTs(Box<Packets>),
+    Fmp4(Box<Boxes>),
     PackedAudio(Frames),
-    WebVtt,
+    WebVtt(Lines),
     Failed(MediaError),
 }
 
@@ -51,14 +59,11 @@ impl Verifier {
     pub fn push(&mut self, input: &[u8]) -> Result<(), MediaError> {
         self.bytes = self.bytes.saturating_add(input.len() as u64);
         let result = match &mut self.state {
-            State::Head(head) if head.is_empty() && input.len() >= SNIFF => self.begin(input),
+            State::Head(head) if head.is_empty() => self.begin(input, false),
             State::Head(head) => {
+                let mut head = std::mem::take(head);
                 head.extend_from_slice(input);
-                if head.len() < SNIFF {
-                    return Ok(());
-                }
-                let head = std::mem::take(head);
-                self.begin(&head)
+                self.begin(&head, false)
             }
             _ => self.pass(input),
         };
@@ -73,30 +78,52 @@ impl Verifier {
     pub fn finish(&mut self) -> Result<Summary, MediaError> {
         if let State::Head(head) = &mut self.state {
             let head = std::mem::take(head);
-            let result = self.begin(&head);
+            let result = self.begin(&head, true);
             self.keep(result)?;
         }
+        let mut oddities = Vec::from_iter(self.odd);
         let result = match &mut self.state {
-            State::MpegTs(packets) => packets.finish().map(|()| (Container::MpegTs, Kind::Media)),
+            State::MpegTs(packets) => match packets.finish() {
+                true => Ok((Container::MpegTs, Kind::Media)),
+                false if packets.is_short() => Err(MediaError::TsTruncated { bytes: self.bytes }),
+                false => Err(MediaError::SyncLost { offset: packets.lost_at() }),
+            },
+            State::Fmp4(boxes) if boxes.is_empty() => {
+                oddities.push(Oddity::new(Odd::Empty, 0));
+                Ok((Container::Fmp4, Kind::Media))
+            }
             State::Fmp4(boxes) => boxes.finish().map(|kind| (Container::Fmp4, kind)),
-            State::PackedAudio(frames) => frames.finish().and_then(|()| {
+            State::PackedAudio(frames) => frames.finish().and_then(|cut| {
+                oddities.extend(cut.filter(|_| self.odd.is_none()).map(|at| Oddity::new(Odd::Frame, at)));
                 frames.container().map(|container| (container, Kind::Media)).ok_or(MediaError::NoFrames)
             }),
-            State::WebVtt => Ok((Container::WebVtt, Kind::Media)),
+            State::WebVtt(lines) => {
+                oddities.extend(lines.cut_at().map(|at| Oddity::new(Odd::Cue, at)));
+                Ok((Container::WebVtt, Kind::Media))
+            }
             State::Failed(error) => Err(error.clone()),
             State::Head(_) => Err(MediaError::Unrecognised { first: String::new() }),
         };
         let (container, kind) = self.keep(result)?;
-        let (time, broken_at) = match &self.state {
+        let mut is_scrambled = false;
+        let time = match &self.state {
             State::MpegTs(packets) => {
-                let continuity = packets.continuity();
-                (Time::Told(continuity.timestamps().duration()), continuity.broken_at())
+                oddities.extend(packets.oddities());
+                is_scrambled = packets.continuity().scrambled_at().is_some();
+                Time::Stamps(packets.continuity().timestamps().clone())
             }
-            State::Fmp4(boxes) => (Time::Ticks(boxes.fragments().clone()), None),
-            State::PackedAudio(frames) => (Time::Told(frames.duration()), None),
-            State::WebVtt | State::Head(_) | State::Failed(_) => (Time::Told(None), None),
+            State::Fmp4(boxes) => Time::Ticks(boxes.fragments().clone()),
+            State::PackedAudio(frames) => Time::Told(frames.duration()),
+            State::WebVtt(_) | State::Head(_) | State::Failed(_) => Time::Told(None),
         };
-        Ok(Summary { container, kind, bytes: self.bytes, broken_at, time })
+        for oddity in &mut oddities {
+            oddity.at = oddity.at.saturating_add(if oddity.at == 0 && oddity.odd.is_in_front() {
+                0
+            } else {
+                self.skipped
+            });
+        }
+        Ok(Summary { container, kind, bytes: self.bytes, lead: self.lead, oddities, is_scrambled, time })
     }
 
     /// Returns the container once it is known: after a few hundred bytes, or behind the tags of packed audio.
@@ -105,30 +132,49 @@ impl Verifier {
             State::MpegTs(_) => Some(Container::MpegTs),
             State::Fmp4(_) => Some(Container::Fmp4),
             State::PackedAudio(frames) => frames.container(),
-            State::WebVtt => Some(Container::WebVtt),
+            State::WebVtt(_) => Some(Container::WebVtt),
             State::Head(_) | State::Failed(_) => None,
         }
     }
 
-    fn begin(&mut self, head: &[u8]) -> Result<(), MediaError> {
-        // No more than that is looked at, so that a longer chunk is not told differently.
-        self.state = match sniff(head.get(..SNIFF).unwrap_or(head))? {
-            Sniffed::MpegTs => State::MpegTs(Packets::default()),
-            Sniffed::Fmp4 => State::Fmp4(Boxes::default()),
-            Sniffed::PackedAudio => State::PackedAudio(Frames::default()),
-            Sniffed::WebVtt => State::WebVtt,
+    /// Returns how many bytes in front belong to no container, such as a picture; `None` until that is known.
+    pub fn lead(&self) -> Option<u64> {
+        if matches!(self.state, State::Head(_)) { None } else { Some(self.lead) }
+    }
+
+    /// Tells whether it has taken any bytes.
+    pub fn has_begun(&self) -> bool {
+        self.bytes > 0
+    }
+
+    fn begin(&mut self, head: &[u8], is_end: bool) -> Result<(), MediaError> {
+        let Look::Is(Front { kind, lead, inside, odd }) = front::look(head, is_end)? else {
+            self.state = State::Head(head.to_vec());
+            return Ok(());
         };
-        self.pass(head)
+        // A tag stays where it is: players know what it is.
+        self.lead = if odd == Some(Odd::Picture) { lead as u64 } else { 0 };
+        self.skipped = lead as u64;
+        self.odd = odd.map(|odd| Oddity::new(odd, 0));
+        self.state = match kind {
+            Container::MpegTs => State::MpegTs(Box::default()),
+            Container::Fmp4 => State::Fmp4(Box::default()),
+            Container::WebVtt => State::WebVtt(Lines::default()),
+            _ => State::PackedAudio(Frames::inside(inside as u64)),
+        };
+        self.pass(head.get(lead..).unwrap_or(&[]))
     }
 
     fn pass(&mut self, input: &[u8]) -> Result<(), MediaError> {
         match &mut self.state {
             State::MpegTs(packets) => packets.push(input),
-            State::Fmp4(boxes) => boxes.push(input),
-            State::PackedAudio(frames) => frames.push(input),
-            State::WebVtt | State::Head(_) => Ok(()),
-            State::Failed(error) => Err(error.clone()),
+            State::Fmp4(boxes) => boxes.push(input)?,
+            State::PackedAudio(frames) => frames.push(input)?,
+            State::WebVtt(lines) => lines.push(input),
+            State::Head(_) => {}
+            State::Failed(error) => return Err(error.clone()),
         }
+        Ok(())
     }
 
     fn keep<T>(&mut self, result: Result<T, MediaError>) -> Result<T, MediaError> {
@@ -149,9 +195,12 @@ pub struct Summary {
     pub kind: Kind,
     /// How many bytes it has.
     pub bytes: u64,
-    /// MPEG-TS: the offset of the first packet before which others of its stream are missing by the continuity
-    /// counters, or which says itself that it is damaged. Encoders make such streams too, so it is a doubt and no proof.
-    pub broken_at: Option<u64>,
+    /// How many bytes in front belong to no container, such as a picture.
+    pub lead: u64,
+    /// What is odd about it. Encoders and servers make such units too, so each is a doubt and no proof.
+    pub oddities: Vec<Oddity>,
+    /// MPEG-TS: packets say that they are scrambled.
+    pub is_scrambled: bool,
     time: Time,
 }
 
@@ -159,16 +208,42 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Time {
     Told(Option<Duration>),
+    Stamps(Timestamps),
     Ticks(Fragments),
 }
 
 impl Summary {
+    /// What is known of a unit without any byte, in the place of one of that container.
+    #[must_use]
+    pub fn empty(container: Container) -> Self {
+        let oddities = vec![Oddity::new(Odd::Empty, 0)];
+        let (kind, time) = (Kind::Media, Time::Told(None));
+        Self { container, kind, bytes: 0, lead: 0, oddities, is_scrambled: false, time }
+    }
+
+    /// Tells whether it holds no media.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.oddities.iter().any(|oddity| oddity.odd == Odd::Empty)
+    }
+
+    /// Returns how much later than this unit ends the next one begins, in seconds, in the track where that is most. `None`: the
+    /// one goes on from the other, or that can't be told. fMP4 needs its initialisation section for that.
+    pub fn jump(&self, next: &Self, init: Option<&Configuration>) -> Option<f64> {
+        match (&self.time, &next.time) {
+            (Time::Stamps(before), Time::Stamps(after)) => before.jump(after),
+            (Time::Ticks(before), Time::Ticks(after)) => before.jump(after, init?),
+            _ => None,
+        }
+    }
+
     /// Returns how long the media is by its own timestamps, taken from the longest of its tracks.
     ///
     /// fMP4 needs its initialisation section for that. `None`: it does not tell, or too little of it to say so.
     pub fn duration(&self, init: Option<&Configuration>) -> Option<Duration> {
         match &self.time {
             Time::Told(duration) => *duration,
+            Time::Stamps(stamps) => stamps.duration(),
             Time::Ticks(fragments) => fragments.duration(init?),
         }
     }

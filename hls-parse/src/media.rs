@@ -284,9 +284,15 @@ impl<'a> Segment<'a> {
         &self.media.base
     }
 
-    /// Returns the part of the resource that is the segment; `None` is all of it (section 4.4.4.2).
+    /// Returns the part of the resource that is the segment; `None` is all of it (section 4.4.4.2), or none of it.
     pub fn byte_range(&self) -> Option<ByteRange> {
-        ByteRange::new(self.record.range_offset, self.record.range_length)
+        let length = Some(self.record.range_length).filter(|length| *length != EMPTY_RANGE)?;
+        ByteRange::new(self.record.range_offset, length)
+    }
+
+    /// Returns where the segment is in its resource, if its byte range says that it has no bytes.
+    pub fn empty_range(&self) -> Option<u64> {
+        (self.record.range_length == EMPTY_RANGE).then_some(self.record.range_offset)
     }
 
     /// Returns the number of the line with the URI, counted from 1.
@@ -370,6 +376,9 @@ pub struct ByteRange {
     /// How many bytes; never 0.
     pub length: u64,
 }
+
+/// The length that a [`Record`] has of a range of no bytes, which is not the same as no range.
+pub(crate) const EMPTY_RANGE: u64 = u64::MAX;
 
 impl ByteRange {
     /// Makes a range; `None` where it is empty or does not end within 64 bits.

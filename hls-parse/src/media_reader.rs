@@ -11,7 +11,7 @@ use crate::{
     Reason, WarningKind,
     date_ranges::DateRanges,
     key_scope::KeyScope,
-    media::{NO_TIME, Record},
+    media::{EMPTY_RANGE, NO_TIME, Record},
     metadata_reader,
     reader::{Reader, bad_value},
     scalar::{self, Decimal},
@@ -306,7 +306,7 @@ impl<'t> MediaReader<'t> {
             time: time.map_or(NO_TIME, DateTime::unix_micros),
             parts_end: count(self.media.parts.len()),
             range_offset: range.map_or(0, |range| range.offset),
-            range_length: range.map_or(0, |range| range.length),
+            range_length: range.map_or(0, |range| if range.length == 0 { EMPTY_RANGE } else { range.length }),
             uri: span,
             title,
             date: next.date,
@@ -323,7 +323,8 @@ impl<'t> MediaReader<'t> {
 
     /// Resolves a byte range: without an offset, it goes on behind the one before (section 4.4.4.2).
     fn range(&mut self, line: Line<'t>, text: &'t str, uri: &str) -> Result<Option<ByteRange>, Error> {
-        let Some((length, offset)) = scalar::byte_range(text) else {
+        let empty = scalar::empty_range(text).map(|offset| (0, offset));
+        let Some((length, offset)) = empty.or_else(|| scalar::byte_range(text)) else {
             self.reader.fault(line, text, ErrorKind::ByteRange(Quote::new(text)))?;
             return Ok(None);
         };
@@ -344,6 +345,10 @@ impl<'t> MediaReader<'t> {
                 return Ok(None);
             }
         };
+        // Packagers write one for a last segment that has turned out to be empty.
+        if empty.is_some() {
+            return Ok(Some(ByteRange { offset, length }));
+        }
         let range = ByteRange::new(offset, length);
         if range.is_none() {
             self.reader.fault(line, text, ErrorKind::ByteRange(Quote::new(text)))?;

@@ -153,6 +153,15 @@ pub(crate) fn byte_range(text: &str) -> Option<(u64, Option<u64>)> {
     Some((length, offset))
 }
 
+/// Reads a byte range of no bytes; the offset where it has one.
+pub(crate) fn empty_range(text: &str) -> Option<Option<u64>> {
+    let (length, offset) = match text.trim_ascii().split_once('@') {
+        Some((length, offset)) => (length, Some(integer(offset)?)),
+        None => (text, None),
+    };
+    (integer(length)? == 0).then_some(offset)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +198,10 @@ mod tests {
         check("\"100@5\"", Some((100, Some(5))));
         check("100", Some((100, None)));
         check("0@5", None);
+        assert_eq!(
+            [" 0@5", "0", "1@5", "0@", "@"].map(empty_range),
+            [Some(Some(5)), Some(None), None, None, None]
+        );
         check("100@", None);
         check("-1@5", None);
         check("18446744073709551615@1", None);

@@ -5,6 +5,7 @@
 //! The unit that is next in an output is its *head*. A head never waits for memory, so some byte can always move: that is
 //! the law the tests hold it to.
 
+mod back;
 mod begin;
 mod growth;
 
@@ -117,6 +118,8 @@ struct Lane {
     gaps: u64,
     /// Where the first unit goes is told when it is whole.
     has_begin_open: bool,
+    /// The unit before the head, if it came in this run.
+    last: Option<Placed>,
     /// Units before the head that have to be had again, as they were.
     damaged: BTreeMap<u64, Placed>,
 }
@@ -172,6 +175,7 @@ impl Assembler {
             head_moved: None,
             gaps: 0,
             has_begin_open: false,
+            last: None,
             damaged: BTreeMap::new(),
         };
         let lanes = tracks.iter().map(lane).collect();
@@ -568,6 +572,7 @@ impl Assembler {
                     let (identity, offset, len) = (slot.identity, lane.offset, slot.len);
                     let placed = Placed { output: track, index, identity, offset, len, hash };
                     self.commands.push(Command::Record(placed));
+                    lane.last = Some(placed);
                     lane.offset += len;
                     lane.slots.remove(&index);
                     lane.head += 1;

@@ -1,5 +1,8 @@
 //! One attempt for one unit: from the request to the last verified byte.
 
+mod judge;
+mod sink;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +18,7 @@ use tokio::sync::{Notify, OnceCell, mpsc, oneshot};
 use crate::assemble::{Assembler, Completion, Offer, Place};
 use crate::begun::Begun;
 use crate::buffers::Buffers;
-use crate::doubt::{Arrival, Doubt, Doubts};
+use crate::doubt::Doubts;
 use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
@@ -24,16 +27,21 @@ use crate::kept::{Kept, request_for, waits_for_keys};
 use crate::keys::Keys;
 use crate::meter::Meters;
 use crate::odd::Odd;
+use crate::order::Order;
 use crate::pace::{Account, Pacer};
-use crate::piece::{Agreed, Judged, begin_of, refused};
+use crate::piece::{Agreed, Becomes, begin_of, refused};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
-use crate::planner::LARGEST_HEDGE;
 use crate::resources::{Resources, Validators};
 use crate::writer::Writer;
 
+use self::judge::Judged;
+use self::sink::{Memory, Nowhere, Sink};
+
 /// A segment larger than this is an attack.
 const LARGEST_SEGMENT: u64 = 2 << 30;
+/// A segment without any bytes may be said to last less than this.
+const LONGEST_EMPTY: Duration = Duration::from_millis(500);
 /// The initialisation section is asked for before the segments: one that came earlier waits this long for it.
 const INIT_WAIT: Duration = Duration::from_millis(500);
 
@@ -48,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) room: Notify,
     pub(crate) checks: Vec<TrackChecks>,
     pub(crate) doubts: Doubts,
+    pub(crate) order: Order,
     pub(crate) events: mpsc::UnboundedSender<Event>,
 }
 
@@ -103,6 +112,8 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
     /// The bytes of a second attempt and their hash: they have still to be put in their place.
     pub(crate) beside: Option<(Vec<Bytes>, Fingerprint)>,
+    /// One that came before, with so many bytes, and is not what the server has.
+    pub(crate) wrong: Option<(Place, u64)>,
 }
 
 /// How an attempt goes about it.
@@ -124,20 +135,6 @@ pub(crate) struct Failed {
     pub(crate) error: Option<Error>,
     /// What another attempt may go on with.
     pub(crate) begun: Option<Begun>,
-}
-
-/// Where the bytes of an attempt go.
-trait Sink {
-    /// Returns once they are taken; given up before that, none of them is.
-    async fn take(&self, data: Bytes) -> Result<(), Error>;
-
-    /// Waits until more may be taken.
-    async fn ready(&self);
-
-    /// What was taken so far is void.
-    fn start_over(&self);
-
-    fn mark(&self, mark: Mark);
 }
 
 /// Into the slot of a unit.
@@ -187,11 +184,17 @@ impl Shared {
         let fetching = async {
             let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
             let (memory, report) = (Memory::default(), |retry| self.report(retry));
-            let (whole, bytes) = self.whole((place, track, &unit), &memory, report, &mut None, way).await?;
+            let (whole, bytes, judged) =
+                self.whole((place, track, &unit), &memory, report, &mut None, way).await?;
+            let Judged { wrong, instead, .. } = judged;
+            let (whole, chunks) = match instead {
+                Some((instead, chunks)) => (*instead, chunks),
+                None => (whole, memory.chunks()),
+            };
             let begin = begin_of(place, track, &whole);
             begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
-            let beside = Some((memory.chunks(), whole.hash));
-            Ok(Done { unit, bytes, took: started.elapsed(), beside })
+            let beside = Some((chunks, whole.hash));
+            Ok(Done { unit, bytes, took: started.elapsed(), beside, wrong })
         };
         let ended = tokio::select! {
             ended = fetching => ended.map_err(Some),
@@ -208,53 +211,29 @@ impl Shared {
         report: impl Fn(Retry),
         begun: &mut Option<Begun>,
         way: Way,
-    ) -> Result<(Whole, u64), Error> {
+    ) -> Result<(Whole, u64, Judged), Error> {
         let Some(checks) = self.checks.get(usize::from(place.track)) else {
             return Err(internal("a track outside the plan"));
         };
-        let (as_it_comes, may_be_unfit) = (checks.pieces.is_unfit(place.index), checks.pieces.has_unfit());
-        let mut way = Way { as_it_comes, may_be_unfit, ..way };
-        loop {
-            let (mut whole, bytes, said) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
-            checks.judge(track, unit, &whole)?;
-            let judged = checks.pieces.judge(place, &track.name(unit), whole.piece.as_ref())?;
-            self.judge(place, track, unit, &whole).await?;
-            self.remember(place, unit, &said);
-            if judged == Judged::Taken {
-                return Ok((whole, bytes));
-            }
-            sink.start_over();
-            if let Some(kept) = whole.as_it_came.take() {
-                let (mut hasher, len) = (Hasher::default(), kept.len() as u64);
-                hasher.update(&kept);
-                sink.take(kept.into()).await?;
-                sink.ready().await;
-                return Ok((Whole { hash: hasher.finish(), piece: None, ..whole }, len));
-            }
-            way.as_it_comes = true;
+        let mut way = Way { may_be_unfit: checks.pieces.has_unfit(), ..way };
+        let (mut whole, bytes, said) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
+        let judged = self.judge(place, track, unit, &whole, &way).await?;
+        self.remember(place, unit, &said);
+        if judged.becomes == Becomes::Handed || judged.instead.is_some() {
+            return Ok((whole, bytes, judged));
         }
-    }
-
-    async fn judge(&self, place: Place, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
-        let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(()) };
-        // One picture of each segment lasts as long as anyone likes.
-        if unit.is_init || track.media().i_frames_only {
-            return Ok(());
+        sink.start_over();
+        if let Some(kept) = whole.as_it_came.take() {
+            let (mut hasher, len) = (Hasher::default(), kept.len() as u64);
+            hasher.update(&kept);
+            sink.take(kept.into()).await?;
+            sink.ready().await;
+            return Ok((Whole { hash: hasher.finish(), piece: None, ..whole }, len, judged));
         }
-        let init = match whole.summary.container {
-            Container::Fmp4 => self.configuration(checks, track).await,
-            _ => None,
-        };
-        let Some(doubt) = Doubt::of(&whole.summary, init, unit.duration) else { return Ok(()) };
-        let name = track.name(unit);
-        match self.doubts.note(place, whole.hash) {
-            Arrival::First => {
-                return Err(doubt.error(&name).at(format!("GET {}", hls_fetch::redacted(&unit.url))));
-            }
-            Arrival::Again => drop(self.events.send(doubt.warning(&name))),
-            Arrival::Known => {}
-        }
-        Ok(())
+        way.as_it_comes = true;
+        let (whole, bytes, _) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
+        checks.judge(track, unit, &whole)?;
+        Ok((whole, bytes, judged))
     }
 
     /// The configuration of a track, which tells how long its segments are. `None`: there is none, or none for all of them.
@@ -294,7 +273,15 @@ impl Shared {
         let (track, unit) = self.tracks.at(place).ok_or_else(|| internal("a place outside the plan"))?;
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
-        let (whole, bytes) = self.whole((place, track, &unit), &slot, report, begun, way).await?;
+        let (whole, bytes, judged) = self.whole((place, track, &unit), &slot, report, begun, way).await?;
+        let Judged { wrong, instead, .. } = judged;
+        if let Some((instead, chunks)) = instead {
+            let begin = begin_of(place, track, &instead);
+            begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
+            let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+            let beside = Some((chunks, instead.hash));
+            return Ok(Done { unit, bytes, took: started.elapsed(), beside, wrong });
+        }
         let begin = begin_of(place, track, &whole);
         let completion = self.assemble(|assembler| {
             begin.into_iter().for_each(|begin| assembler.begins_at(place, begin));
@@ -302,9 +289,7 @@ impl Shared {
         });
         self.room.notify_waiters();
         match completion {
-            Completion::Taken => {
-                Ok(Done { unit, bytes, took: started.elapsed(), beside: None })
-            }
+            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None, wrong }),
             Completion::Gone => Err(internal("an attempt outlived its unit")),
             Completion::Changed => {
                 Err(changed(unit.number, "the server sends other bytes for it now").finally())
@@ -359,50 +344,6 @@ impl Sink for Slot<'_> {
     }
 }
 
-/// Keeps what a second attempt brings.
-#[derive(Default)]
-struct Memory(Mutex<Vec<Bytes>>);
-
-impl Memory {
-    fn chunks(self) -> Vec<Bytes> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sink for Memory {
-    async fn take(&self, data: Bytes) -> Result<(), Error> {
-        let mut chunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        chunks.push(data);
-        match chunks.iter().map(Bytes::len).sum::<usize>() as u64 > LARGEST_HEDGE {
-            true => Err(Error::content("content.size", "larger than it was said to be")),
-            false => Ok(()),
-        }
-    }
-
-    async fn ready(&self) {}
-
-    fn start_over(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn mark(&self, _: Mark) {}
-}
-
-/// Takes bytes that nobody needs: only their hash counts.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    async fn take(&self, _: Bytes) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn ready(&self) {}
-
-    fn start_over(&self) {}
-
-    fn mark(&self, _: Mark) {}
-}
-
 impl Transport {
     /// The hash of a unit as the server has it now.
     pub(crate) async fn probe(
@@ -420,6 +361,12 @@ impl Transport {
         self.unit(track, unit, &Nowhere, &report, &mut None, &way)
             .await
             .map(|(whole, bytes, _)| (whole.hash, bytes))
+    }
+
+    /// The container of a unit by its bytes. `None`: it can't be had, or is none.
+    pub(crate) async fn container_of(&self, track: &Track, unit: &Unit) -> Option<Container> {
+        let fetched = self.unit(track, unit, &Nowhere, |_| (), &mut None, &Way::default()).await;
+        fetched.ok().map(|(whole, ..)| whole.summary.container)
     }
 
     /// Fetches, deciphers and verifies one unit into a sink; returns what it is, how many bytes it has and what the server says
@@ -449,6 +396,14 @@ impl Transport {
                 Some(self.key_or_ciphertext(track, unit, key).await?)
             }
         };
+        if may_be_empty(track, unit).is_some() && unit.range.and_then(|range| range.length()) == Some(0) {
+            let pipeline = Pipeline::new(None, false, name.clone(), self.buffers.clone());
+            return Ok((
+                pipeline.may_be_empty(may_be_empty(track, unit)).finish()?,
+                0,
+                Validators::default(),
+            ));
+        }
         let failed = |e| Error::fetch(what, &name, e);
         let mut account = self.pacer.account();
         let request = request_for(track, unit);
@@ -502,12 +457,14 @@ impl Transport {
             let decryptor = key.as_deref().zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
             let pipeline = Pipeline::new(decryptor, unit.is_init, name.clone(), self.buffers.clone());
             let pieces = track.pieces.as_ref().filter(|_| !way.as_it_comes);
+            let pipeline = pipeline.may_be_empty(may_be_empty(track, unit));
             let pipeline = pipeline.into_pieces(pieces, way.may_be_unfit).admitting(track.mp4);
             // An initialization section is looked at as a whole.
             let etag = answer.strong_etag.clone().filter(|_| !unit.is_init);
             Begun::new(pipeline, &unit.url, etag, &said)
         });
         state.go_on(key.as_deref());
+        let is_bounded = !answer.ends_with_connection;
         let mut body = answer.body;
         // Whether the next attempt may go on is decided by where this one fails.
         let mut flow = async |account: &mut Account<'_>, state: &mut Begun| {
@@ -552,6 +509,7 @@ impl Transport {
                 self.kept.doubt(unit.identity);
             }
         })?;
+        whole.is_bounded = is_bounded;
         if !is_kept {
             self.settle((track, unit), (said, whole.hash), key.as_deref(), way).await?;
         }
@@ -590,14 +548,17 @@ impl TrackChecks {
             return Err(Error::content("content.not_media", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url))));
         }
-        if let Some(promised) = self.container.filter(|promised| *promised != found) {
+        if let Some(promised) =
+            self.container.filter(|promised| *promised != found && whole.summary.bytes > 0)
+        {
             let message =
                 format!("{} is {found}, and the name of the output promises {promised}", track.name(unit));
             return Err(Error::new(Kind::Usage, "output.container", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
                 .next(format!("use a name that ends in .{}, or --format join", found.extension())));
         }
-        if !unit.is_init {
+        // Tables of a transport stream set up nothing that could change.
+        if !unit.is_init || found != Container::Fmp4 {
             return Ok(());
         }
         let name = track.name(unit);
@@ -625,6 +586,13 @@ impl TrackChecks {
         .why("parts with different configurations can't be joined in one file")
         .next("--format join writes the bytes as they come"))
     }
+}
+
+/// What a unit counts as that has no bytes, where that may be: while nobody speaks, or for next to no time.
+fn may_be_empty(track: &Track, unit: &Unit) -> Option<Container> {
+    let is_text = track.is_text;
+    let may_be = !unit.is_init && unit.cipher.is_none() && (is_text || unit.duration < LONGEST_EMPTY);
+    may_be.then_some(if is_text { Container::WebVtt } else { Container::MpegTs })
 }
 
 /// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.

@@ -95,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) keep_free: Option<u64>,
     pub(crate) allow_gaps: bool,
     pub(crate) allow_missing_tracks: bool,
+    /// What is odd is an error.
+    pub(crate) strict: bool,
     pub(crate) options: Vec<String>,
     pub(crate) remembered: Option<Vec<String>>,
     #[cfg(feature = "client")]

@@ -1,12 +1,16 @@
-//! Segments that arrived whole and are odd all the same: doubted once, and believed when another connection brings the same
-//! bytes, for then the server has no others.
+//! Segments that arrived whole and are odd all the same: doubted, asked for again over another connection, and kept with a
+//! warning when that brings the same bytes, for then the server has no others.
+//!
+//! This is the one place where that is decided. A doubt learns: once enough segments of a track that are odd in one way came
+//! back the same, that way is trusted for the track and the run, as far as it went.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hls_media::{Configuration, Summary};
+use hls_media::{Configuration, Odd, Oddity, Summary};
 use hls_state::Fingerprint;
+use tokio::sync::Notify;
 
 use crate::assemble::Place;
 use crate::error::Error;
@@ -16,53 +20,168 @@ use crate::event::Event;
 const LEAST_MISSING: Duration = Duration::from_millis(500);
 /// Bytes that differ each time are not remembered without end.
 const MANY: usize = 8;
+/// As many fetches that brought the same bytes settle a way of being odd.
+const ENOUGH: u32 = 3;
 
 /// Why a segment may not be what the server has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Doubt {
     /// It plays for less than seven tenths of what the playlist says.
     Short { lasts: Duration, said: Duration },
-    /// Packets are missing in it, or are others, by the continuity counters.
-    Discontinuous { at: u64 },
+    /// Its body ended with its connection, so nothing says that all of it came. `missing`: the part of what the playlist
+    /// says that it does not play for.
+    Unbounded { missing: f64 },
+    /// It begins so many seconds later than the one before ends, or the next one does that with it.
+    Apart { seconds: f64 },
+    /// Its container shows it.
+    Media(Oddity),
+}
+
+/// A way of being odd. What is known of one says nothing of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Way {
+    Short,
+    Unbounded,
+    Hole,
+    Back,
+    Media(Odd),
 }
 
 impl Doubt {
-    /// Looks at a segment that the playlist says to play for `said`.
-    pub(crate) fn of(summary: &Summary, init: Option<&Configuration>, said: Duration) -> Option<Self> {
-        let lasts = summary.duration(init).filter(|lasts| is_short(*lasts, said));
-        let short = lasts.map(|lasts| Self::Short { lasts, said });
-        short.or_else(|| summary.broken_at.map(|at| Self::Discontinuous { at }))
+    /// Looks at a segment that the playlist says to play for `said`; `is_bounded`: it is known that all of it came.
+    pub(crate) fn of(
+        summary: &Summary,
+        init: Option<&Configuration>,
+        said: Duration,
+        is_bounded: bool,
+    ) -> Vec<Self> {
+        let lasts = summary.duration(init);
+        let mut doubts = Vec::new();
+        doubts.extend(lasts.filter(|lasts| is_short(*lasts, said)).map(|lasts| Self::Short { lasts, said }));
+        doubts.extend(summary.oddities.iter().copied().map(Self::Media));
+        if !is_bounded {
+            let share = |lasts: Duration| 1.0 - lasts.as_secs_f64() / said.as_secs_f64().max(0.001);
+            doubts.push(Self::Unbounded { missing: lasts.map_or(0.0, share) });
+        }
+        doubts
     }
 
-    fn code(self) -> &'static str {
+    /// How much of a segment is missing by what the playlist says, in seconds.
+    pub(crate) fn lacks(self) -> f64 {
         match self {
-            Self::Short { .. } => "segment.short",
-            Self::Discontinuous { .. } => "segment.discontinuous",
+            Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64(),
+            _ => 0.0,
+        }
+    }
+
+    fn way(self) -> Way {
+        match self {
+            Self::Short { .. } => Way::Short,
+            Self::Unbounded { .. } => Way::Unbounded,
+            Self::Apart { seconds } if seconds < 0.0 => Way::Back,
+            Self::Apart { .. } => Way::Hole,
+            Self::Media(oddity) => Way::Media(oddity.odd),
+        }
+    }
+
+    /// How far it goes, to be compared with others of its way only.
+    fn extent(self) -> f64 {
+        match self {
+            Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64() / said.as_secs_f64(),
+            Self::Unbounded { missing } => missing,
+            Self::Apart { seconds } => seconds.abs(),
+            Self::Media(oddity) => oddity.count as f64,
+        }
+    }
+
+    /// What is no more than this is nothing new, where `known` has been seen.
+    fn reach(self, known: f64) -> f64 {
+        match self {
+            Self::Short { .. } => known + 0.1,
+            Self::Unbounded { .. } => known.max(0.0) + 0.03,
+            Self::Apart { .. } => known * 1.1 + 0.1,
+            Self::Media(_) => known * 2.0,
+        }
+    }
+
+    pub(crate) fn code(self) -> &'static str {
+        let Self::Media(oddity) = self else {
+            return match self {
+                Self::Short { .. } => "segment.short",
+                Self::Unbounded { .. } => "segment.unbounded",
+                _ => "segment.apart",
+            };
+        };
+        match oddity.odd {
+            Odd::Continuity => "segment.discontinuous",
+            Odd::Sync => "segment.unsynced",
+            Odd::CutHead | Odd::CutTail | Odd::Frame | Odd::Cue => "segment.cut",
+            Odd::Zeros => "segment.padded",
+            Odd::Table => "segment.table",
+            Odd::Start => "segment.start",
+            Odd::Tag | Odd::Picture => "segment.front",
+            Odd::Empty => "segment.empty",
+            _ => "segment.odd",
         }
     }
 
     fn message(self, name: &str) -> String {
-        match self {
+        let oddity = match self {
             Self::Short { lasts, said } => {
                 let (lasts, said) = (lasts.as_secs_f64(), said.as_secs_f64());
-                format!("{name} lasts {lasts:.1} s, and the playlist says {said:.1} s")
+                return format!("{name} lasts {lasts:.1} s, and the playlist says {said:.1} s");
             }
-            Self::Discontinuous { at } => {
+            Self::Unbounded { .. } => {
+                return format!("the server does not say how long {name} is, and ended its connection");
+            }
+            Self::Apart { seconds } if seconds < 0.0 => {
+                let back = -seconds;
+                return format!("timestamps go back by {back:.2} s where {name} begins or ends");
+            }
+            Self::Apart { seconds } => {
+                return format!("timestamps leave out {seconds:.2} s where {name} begins or ends");
+            }
+            Self::Media(oddity) => oddity,
+        };
+        let at = oddity.at;
+        match oddity.odd {
+            Odd::Continuity => {
                 format!("packets of {name} are missing or damaged at byte {at}, by its continuity counters")
             }
+            Odd::Sync => format!("bytes of {name} are no packets at byte {at}"),
+            Odd::CutHead => format!("{name} begins inside a packet"),
+            Odd::CutTail => format!("a packet of {name} ends too early at byte {at}"),
+            Odd::Zeros => format!("{name} has zeros behind a packet at byte {at}"),
+            Odd::Table => format!("a table of {name} at byte {at} has a wrong checksum"),
+            Odd::Start => {
+                format!("a packet of {name} at byte {at} does not begin as one of pictures or sound")
+            }
+            Odd::Tag => format!("{name} has an ID3 tag in front of its container"),
+            Odd::Picture => format!("{name} has a picture in front of its packets"),
+            Odd::Frame => format!("{name} begins or ends inside a frame of sound, at byte {at}"),
+            Odd::Cue => format!("{name} ends inside the times of a cue, at byte {at}"),
+            Odd::Empty => format!("{name} holds no media"),
+            _ => format!("{name} is odd at byte {at}"),
         }
     }
 
-    /// It is asked for again over another connection.
+    /// It is asked for again.
     pub(crate) fn error(self, name: &str) -> Error {
         Error::content(self.code(), self.message(name)).why("every attempt brought other bytes")
     }
 
+    /// It is what the server has, and only what is as it should be is wanted.
+    fn refused(self, name: &str) -> Error {
+        Error::content(self.code(), self.message(name))
+            .why("the server sends these same bytes again, and what is odd is an error here")
+            .finally()
+    }
+
     /// It is what the server has.
-    pub(crate) fn warning(self, name: &str) -> Event {
-        let message =
-            format!("{}; the server sends these same bytes again, so they are kept", self.message(name));
-        Event::Warning { kind: self.code(), message }
+    pub(crate) fn warning(self, name: &str, is_settled: bool) -> Event {
+        let kept = "the server sends these same bytes again, so they are kept";
+        let settled = if is_settled { "; from here on so are others of this kind, unasked" } else { "" };
+        Event::Warning { kind: self.code(), message: format!("{}; {kept}{settled}", self.message(name)) }
     }
 }
 
@@ -72,12 +191,41 @@ fn is_short(lasts: Duration, said: Duration) -> bool {
 
 /// What came of the segments that are doubted.
 #[derive(Debug, Default)]
-pub(crate) struct Doubts(Mutex<HashMap<Place, Seen>>);
+pub(crate) struct Doubts {
+    /// What is odd is an error.
+    is_strict: bool,
+    seen: Mutex<Seen>,
+    /// Told when a doubt has been settled, either way.
+    changed: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
+    bytes: HashMap<Place, Arrivals>,
+    ways: HashMap<(u8, Way), Known>,
+}
+
+#[derive(Debug, Default)]
+struct Arrivals {
     hashes: Vec<Fingerprint>,
     is_told: bool,
+}
+
+/// What is known of one way of being odd in one track.
+#[derive(Debug, Default)]
+struct Known {
+    /// Fetches that brought the same bytes again.
+    same: u32,
+    /// Fetches that are under way for that.
+    asking: u32,
+    /// The furthest that came back the same.
+    most: f64,
+}
+
+impl Known {
+    fn covers(&self, doubt: Doubt) -> bool {
+        self.same >= ENOUGH && doubt.extent() <= doubt.reach(self.most)
+    }
 }
 
 /// How often these bytes have come.
@@ -90,19 +238,163 @@ pub(crate) enum Arrival {
     Known,
 }
 
+/// What to do about a segment that is doubted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// All that is odd about it is known to be what the server has.
+    Trust,
+    /// Ask for it again.
+    Ask,
+    /// Others of its kind are being asked for again.
+    Wait,
+}
+
 impl Doubts {
+    pub(crate) fn new(is_strict: bool) -> Self {
+        Self { is_strict, ..Self::default() }
+    }
+
+    fn seen<T>(&self, with: impl FnOnce(&mut Seen) -> T) -> T {
+        with(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Bytes with this hash came for a segment that is doubted.
     pub(crate) fn note(&self, place: Place, hash: Fingerprint) -> Arrival {
-        let mut doubts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = doubts.entry(place).or_default();
-        if seen.hashes.contains(&hash) {
-            return if std::mem::replace(&mut seen.is_told, true) { Arrival::Known } else { Arrival::Again };
+        self.seen(|seen| {
+            let arrivals = seen.bytes.entry(place).or_default();
+            if arrivals.hashes.contains(&hash) {
+                let is_told = std::mem::replace(&mut arrivals.is_told, true);
+                return if is_told { Arrival::Known } else { Arrival::Again };
+            }
+            if arrivals.hashes.len() >= MANY {
+                arrivals.hashes.remove(0);
+            }
+            arrivals.hashes.push(hash);
+            Arrival::First
+        })
+    }
+
+    /// Whether all that is odd about a segment is known to be what the server has.
+    pub(crate) fn trusts(&self, track: u8, doubts: &[Doubt]) -> bool {
+        self.seen(|seen| doubts.iter().all(|doubt| seen.covers(track, *doubt)))
+    }
+
+    /// Whether these bytes have come twice for a segment.
+    pub(crate) fn is_settled(&self, place: Place, hash: Fingerprint) -> bool {
+        self.seen(|seen| {
+            seen.bytes.get(&place).is_some_and(|arrivals| arrivals.is_told && arrivals.hashes.contains(&hash))
+        })
+    }
+
+    /// Judges a segment by what is odd about it; `again` asks for its hash once more. `Ok`: it is kept, and whoever listens has
+    /// been told.
+    ///
+    /// # Errors
+    /// It is not what the server has, or was not to be had again, or what is odd is an error. Another attempt may bring it.
+    pub(crate) async fn judge(
+        &self,
+        (place, name): (Place, &str),
+        doubts: &[Doubt],
+        hash: Fingerprint,
+        again: impl Future<Output = Result<Fingerprint, Error>>,
+        tell: impl Fn(Event),
+    ) -> Result<(), Error> {
+        let track = place.track;
+        let Some(first) = doubts.first() else { return Ok(()) };
+        let mut arrival = self.note(place, hash);
+        if arrival == Arrival::First {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                match self.seen(|seen| seen.next(track, doubts)) {
+                    Next::Trust if !self.is_strict => {
+                        self.seen(|seen| seen.bytes.remove(&place));
+                        return Ok(());
+                    }
+                    Next::Trust | Next::Ask => break,
+                    Next::Wait => changed.await,
+                }
+            }
+            let asking = Asking { doubts: self, track, of: doubts };
+            let came = again.await;
+            drop(asking);
+            match came {
+                Ok(came) if came == hash => arrival = self.note(place, hash),
+                Ok(came) => drop(self.note(place, came)),
+                Err(_) => {}
+            }
         }
-        if seen.hashes.len() >= MANY {
-            seen.hashes.remove(0);
+        if arrival == Arrival::First {
+            return Err(first.error(name));
         }
-        seen.hashes.push(hash);
-        Arrival::First
+        if self.is_strict {
+            return Err(first.refused(name));
+        }
+        for doubt in doubts {
+            let settled = self.seen(|seen| seen.came_again(track, *doubt));
+            if arrival == Arrival::Again && settled.is_some() {
+                tell(doubt.warning(name, settled == Some(true)));
+            }
+        }
+        self.changed.notify_waiters();
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn covers(&self, track: u8, doubt: Doubt) -> bool {
+        self.ways.get(&(track, doubt.way())).is_some_and(|known| known.covers(doubt))
+    }
+
+    fn next(&mut self, track: u8, doubts: &[Doubt]) -> Next {
+        let way = |doubt: &Doubt| (track, doubt.way());
+        let open = || doubts.iter().filter(|doubt| !self.covers(track, **doubt));
+        if open().next().is_none() {
+            return Next::Trust;
+        }
+        // One that goes further than what is trusted has to be asked for whatever others do.
+        let may_ask = |doubt: &Doubt| {
+            self.ways.get(&way(doubt)).is_none_or(|k| k.same + k.asking < ENOUGH || k.same >= ENOUGH)
+        };
+        if !open().any(may_ask) {
+            return Next::Wait;
+        }
+        for doubt in doubts {
+            self.ways.entry(way(doubt)).or_default().asking += 1;
+        }
+        Next::Ask
+    }
+
+    fn ended(&mut self, track: u8, doubts: &[Doubt]) {
+        for doubt in doubts {
+            if let Some(known) = self.ways.get_mut(&(track, doubt.way())) {
+                known.asking = known.asking.saturating_sub(1);
+            }
+        }
+    }
+
+    /// The same came again. `Some`: that is news; `true`: others of its kind are trusted from here on.
+    fn came_again(&mut self, track: u8, doubt: Doubt) -> Option<bool> {
+        let known = self.ways.entry((track, doubt.way())).or_default();
+        let is_news = !known.covers(doubt);
+        known.same = known.same.saturating_add(1);
+        known.most = known.most.max(doubt.extent());
+        is_news.then_some(known.same == ENOUGH)
+    }
+}
+
+/// Tells that a segment is being asked for again, as long as it is.
+struct Asking<'a> {
+    doubts: &'a Doubts,
+    track: u8,
+    of: &'a [Doubt],
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.doubts.seen(|seen| seen.ended(self.track, self.of));
+        self.doubts.changed.notify_waiters();
     }
 }
 
@@ -134,5 +426,54 @@ mod tests {
             .map(|(place, hash)| doubts.note(place, hash));
         use Arrival::{Again, First, Known};
         assert_eq!(arrivals, [First, First, First, Again, Known, Again]);
+    }
+
+    fn unbounded(missing: f64) -> Doubt {
+        Doubt::Unbounded { missing }
+    }
+
+    fn apart(seconds: f64) -> Doubt {
+        Doubt::Apart { seconds }
+    }
+
+    fn seen(track: u8, same: &[Doubt]) -> Seen {
+        let mut seen = Seen::default();
+        for doubt in same {
+            seen.came_again(track, *doubt);
+        }
+        seen
+    }
+
+    #[test]
+    fn what_is_trusted_hides_nothing_else() {
+        let check = |what: &str, same: &[Doubt], now: &[Doubt], expect| {
+            assert_eq!(seen(0, same).next(0, now), expect, "{what}");
+        };
+        use Next::{Ask, Trust};
+        check("the first", &[], &[unbounded(0.0)], Ask);
+        check("the third", &[unbounded(0.0); 2], &[unbounded(0.0)], Ask);
+        check("the fourth", &[unbounded(0.0); 3], &[unbounded(0.02)], Trust);
+        check("a cut one", &[unbounded(0.0); 3], &[unbounded(0.05)], Ask);
+        check("another way too", &[unbounded(0.0); 3], &[unbounded(0.0), apart(1.0)], Ask);
+        check("resets", &[apart(-2.0); 3], &[apart(-2.1)], Trust);
+        check("a hole among them", &[apart(-2.0); 3], &[apart(2.0)], Ask);
+        check("a longer way back", &[apart(-2.0); 3], &[apart(-6.0)], Ask);
+        assert_eq!(seen(0, &[apart(-2.0); 3]).next(1, &[apart(-2.0)]), Ask, "another track");
+    }
+
+    #[test]
+    fn no_more_than_it_takes_are_asked_for() {
+        let (mut seen, doubts) = (Seen::default(), [unbounded(0.0)]);
+        let all = [0; 5].map(|_| seen.next(0, &doubts));
+        use Next::{Ask, Trust, Wait};
+        assert_eq!(all, [Ask, Ask, Ask, Wait, Wait]);
+        // One of them was another the second time: somebody else asks.
+        seen.ended(0, &doubts);
+        assert_eq!(seen.next(0, &doubts), Ask);
+        for settled in [false, false, true] {
+            seen.ended(0, &doubts);
+            assert_eq!(seen.came_again(0, doubts[0]), Some(settled));
+        }
+        assert_eq!((seen.next(0, &doubts), seen.came_again(0, doubts[0])), (Trust, None));
     }
 }

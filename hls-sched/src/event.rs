@@ -234,9 +234,12 @@ pub struct Finished {
     pub retries: u64,
     /// What is missing, in order; never anything unless [`allow_gaps`](crate::JobBuilder::allow_gaps) was said.
     pub gaps: Vec<Gap>,
-    /// Audio, video and subtitles that are in no output; never anything unless
-    /// [`allow_missing_tracks`](crate::JobBuilder::allow_missing_tracks) was said.
-    pub missing_tracks: Vec<String>,
+    /// Tracks that are left out: subtitles that could not be had, and, where
+    /// [`allow_missing_tracks`](crate::JobBuilder::allow_missing_tracks) was said, what an MP4 can't hold.
+    pub missing: Vec<String>,
+    /// How often timestamps begin anew in outputs that are the bytes as they came, over discontinuities that came in this run: players
+    /// may show a wrong length, and find places badly. Outputs that are made have one timeline.
+    pub restarts: u64,
     /// Since the start.
     pub elapsed: Duration,
     /// Why a recording of a live stream has ended; `None` of any other download.

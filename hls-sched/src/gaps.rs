@@ -1,6 +1,7 @@
 //! Segments that could not be had, where the job may end without them.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use hls_fetch::Class;
@@ -14,6 +15,8 @@ use crate::plan::{Track, Unit};
 
 /// After so many failures in a row that are not plainly about one segment, the server is in trouble, not the segment.
 const MOST_IN_A_ROW: u32 = 3;
+/// A report is never larger.
+const LARGEST_REPORT: u64 = 64 << 20;
 /// What a report begins with, and nothing else is likely to.
 const MAGIC: &str = "{\"hls_gaps\":";
 
@@ -119,6 +122,26 @@ pub(crate) fn could_be_missing(error: &Error) -> bool {
 
 fn report_path(output: &Path) -> PathBuf {
     Beside::path(output, "gaps.json")
+}
+
+/// How many segments are missing in an output by the report beside it.
+pub(crate) fn reported(output: &Path) -> u64 {
+    let path = report_path(output);
+    if !Beside::begins_with(&path, MAGIC) {
+        return 0;
+    }
+    let text = std::fs::File::open(&path).and_then(|file| {
+        let mut text = String::new();
+        file.take(LARGEST_REPORT).read_to_string(&mut text).map(|_| text)
+    });
+    let report = text.ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let Some(report) = report else { return 1 };
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    if report.get("output").and_then(|output| output.as_str()) != Some(&*name) {
+        return 0;
+    }
+    let count = |gap: &serde_json::Value| gap.get("count").and_then(serde_json::Value::as_u64).unwrap_or(1);
+    report.get("missing").and_then(|missing| missing.as_array()).map_or(0, |all| all.iter().map(count).sum())
 }
 
 /// Removes the report of an earlier run: nothing is missing any more.

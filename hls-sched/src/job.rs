@@ -50,6 +50,7 @@ impl JobBuilder {
             keep_free: None,
             allow_gaps: false,
             allow_missing_tracks: false,
+            strict: false,
             options: Vec::new(),
             remembered: None,
             #[cfg(feature = "client")]
@@ -221,6 +222,13 @@ impl JobBuilder {
         self
     }
 
+    /// Takes what is odd for an error, also where the server sends the same bytes again (default: it is kept, with a warning).
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.0.strict = strict;
+        self
+    }
+
     /// Ends without segments that can't be had, and says which in [`Finished::gaps`] and in `OUT.gaps.json`; the same job
     /// again fills them where it can. Else the first such segment ends the job.
     pub fn allow_gaps(mut self, allow_gaps: bool) -> Self {
@@ -229,7 +237,7 @@ impl JobBuilder {
     }
 
     /// Leaves audio, video and subtitles out that an MP4 can't hold; without it, they are an error as soon as they are seen.
-    /// [`Finished::missing_tracks`](crate::Finished::missing_tracks) tells of them.
+    /// [`Finished::missing`](crate::Finished::missing) tells of them.
     #[must_use]
     pub fn allow_missing_tracks(mut self, allow: bool) -> Self {
         self.0.allow_missing_tracks = allow;

@@ -90,14 +90,39 @@ impl Keys {
     }
 }
 
+/// Keys that were written by an editor or by `echo` end in a line feed, which players leave out.
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [key @ .., b'\r', b'\n'] | [key @ .., b'\n' | b'\r'] if key.len() == 16 => key,
+        _ => bytes,
+    }
+}
+
 async fn attempt_once(fetch: &dyn Fetch, url: &Url, parent: &Url) -> Result<Key, Error> {
     let failed = |e| Error::fetch("key", "the key", e);
     let answer = fetch.fetch(Request::get(url.clone()).found_in(parent)).await.map_err(failed)?;
     let bytes = answer.bytes(LARGEST_ANSWER).await.map_err(failed)?;
-    Key::from_bytes(&bytes).map_err(|e| {
+    Key::from_bytes(without_line_end(&bytes)).map_err(|e| {
         Error::content("key.length", format!("the key is not a key: {e}"))
             .at(format!("GET {}", hls_fetch::redacted(url)))
             .why("AES-128 keys are 16 bytes")
             .next("the server may want a header or a cookie to hand out the key")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_end_is_no_part_of_a_key() {
+        let key = [b'\n'; 16];
+        let check = |bytes: &[u8], len| assert_eq!(without_line_end(bytes).len(), len, "{bytes:?}");
+        check(&key, 16);
+        check(&key[..15], 15);
+        check(&[&key[..], b"\n"].concat(), 16);
+        check(&[&key[..], b"\r\n"].concat(), 16);
+        check(&[&key[..], b"\n\n"].concat(), 18);
+        check(&[&key[..], b"x"].concat(), 17);
+    }
 }

@@ -63,6 +63,7 @@ mod meter;
 mod name;
 mod network;
 mod odd;
+mod order;
 mod pace;
 mod piece;
 mod pipe;

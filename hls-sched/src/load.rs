@@ -1,7 +1,9 @@
 //! Playlists: fetched, tried again where that helps, and read.
 
+use std::time::Duration;
+
 use hls_fetch::{Decision, Fetch, Request, RetryPolicy, Rule};
-use hls_parse::{Multivariant, Options, Parsed, Playlist, PlaylistType};
+use hls_parse::{Media, Multivariant, Options, Parsed, Playlist, PlaylistType};
 use url::Url;
 
 use crate::error::{Error, Kind};
@@ -10,6 +12,12 @@ use crate::event::Retry;
 /// A playlist larger than this is an attack (RFC 8216bis names no limit).
 const LARGEST: u64 = 64 << 20;
 const TRIES: u32 = 4;
+/// Subtitles in the place of their playlist are no larger, and no film is longer.
+const LARGEST_SUBTITLES: u64 = 8 << 20;
+const MOST_SECONDS: u64 = 7 * 86_400;
+/// A playlist that says that it is complete and has no end is loaded a second time after its target duration, within these.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Loads a playlist as a job does, tried again where that helps; `within` is the playlist that names it, whose variables it
 /// may import.
@@ -23,7 +31,9 @@ pub async fn load_playlist(
 ) -> Result<Parsed, Error> {
     let import = within.map_or(&[][..], |parent| &parent.variables);
     let policy = policy(&RetryPolicy::default());
-    playlist(fetch, url, within.map(Multivariant::base), import, &policy, &|_| ()).await
+    let mut parsed = playlist(fetch, url, within.map(Multivariant::base), import, &policy, &|_| ()).await?;
+    end(&mut parsed);
+    Ok(parsed)
 }
 
 /// Reads a playlist that is here already, as a job does; `base` is where it came from.
@@ -57,10 +67,24 @@ pub(crate) async fn playlist(
     report: &(dyn Fn(Retry) + Sync),
 ) -> Result<Parsed, Error> {
     let mut attempt = 0;
+    let mut endless = None::<Media>;
     loop {
         attempt += 1;
         let error = match once(fetch, url, parent, import).await {
-            Ok(parsed) => return Ok(parsed),
+            Ok(parsed) => match without_end(&parsed) {
+                None => return Ok(parsed),
+                // A cut answer that happens to end at a line, a film whose end was forgotten, or a live stream.
+                Some(media) => match endless.replace(media.clone()) {
+                    None => {
+                        attempt = 0;
+                        let wait = media.target_duration.unwrap_or(SHORTEST_WAIT);
+                        tokio::time::sleep(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)).await;
+                        continue;
+                    }
+                    Some(earlier) if is_alike(&earlier, media) => return Ok(parsed),
+                    Some(earlier) => return Ok(as_live(parsed, earlier)),
+                },
+            },
             Err(error) => error,
         };
         if error.is_final() {
@@ -75,6 +99,41 @@ pub(crate) async fn playlist(
             Decision::GiveUp => return Err(error.after_attempts(attempt)),
         }
     }
+}
+
+/// The playlist, where it says that it is complete (VOD) and has no end.
+fn without_end(parsed: &Parsed) -> Option<&Media> {
+    match &parsed.playlist {
+        Playlist::Media(media) if media.playlist_type == Some(PlaylistType::Vod) && !media.ended => {
+            Some(media)
+        }
+        _ => None,
+    }
+}
+
+/// Whether two loads of a playlist have the same segments.
+fn is_alike(one: &Media, other: &Media) -> bool {
+    let all = |media: &Media| {
+        media.segments().map(|s| (s.media_sequence(), s.uri().to_owned(), s.duration())).collect::<Vec<_>>()
+    };
+    all(one) == all(other)
+}
+
+/// What changes is live, whatever it says; its older copy has what has left it meanwhile.
+fn as_live(mut parsed: Parsed, mut earlier: Media) -> Parsed {
+    earlier.playlist_type = None;
+    parsed.playlist = Playlist::Media(earlier);
+    parsed
+}
+
+/// Ends a playlist that says that it is complete and does not change, where its end was left out. Returns what to say of it.
+pub(crate) fn end(parsed: &mut Parsed) -> Option<String> {
+    without_end(parsed)?;
+    if let Playlist::Media(media) = &mut parsed.playlist {
+        media.ended = true;
+    }
+    let message = "it says that it is complete (VOD) and has no end (EXT-X-ENDLIST); it does not change, so it is taken as whole";
+    Some(message.to_owned())
 }
 
 /// Loads a playlist in one attempt.
@@ -99,18 +158,50 @@ pub(crate) async fn once(
         }
         _ => error,
     })?;
-    if let Playlist::Media(media) = &parsed.playlist
-        && media.playlist_type == Some(PlaylistType::Vod)
-        && !media.ended
-    {
-        // A cut answer that happens to end at a line: worth another try, never a short file.
-        let message = "the playlist says that it is complete (VOD) and has no end (EXT-X-ENDLIST)";
-        let mut error =
-            Error::content("playlist.cut", message).at(format!("GET {}", hls_fetch::redacted(&base)));
-        error = error.why("the server sent a part of it").of_kind(Kind::Playlist);
-        return Err(error);
-    }
     Ok(parsed)
+}
+
+/// A playlist of one segment for subtitles that have none: WebVTT itself, or SubRip, where a playlist should be.
+///
+/// # Errors
+/// What failed, and what is no subtitles.
+pub(crate) async fn subtitles(fetch: &dyn Fetch, url: &Url, parent: &Url) -> Result<Parsed, Error> {
+    let failed = |e| Error::fetch("playlist", "the subtitles", e);
+    let answer = fetch.fetch(Request::get(url.clone()).found_in(parent)).await.map_err(failed)?;
+    let base = answer.url.clone();
+    let text = answer.bytes(LARGEST_SUBTITLES).await.map_err(failed)?;
+    let text = String::from_utf8_lossy(&text);
+    let is_text = text.trim_start_matches('\u{feff}').starts_with("WEBVTT");
+    let uri = match hls_media::captions::from_srt(&text) {
+        _ if is_text => base.to_string(),
+        // It goes the way of all segments, as what it means.
+        Some(vtt) => {
+            let escaped = vtt.bytes().map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            });
+            format!("data:text/vtt,{}", escaped.collect::<String>())
+        }
+        None => {
+            let error =
+                Error::new(Kind::Playlist, "playlist.not_a_playlist", "neither a playlist nor subtitles");
+            return Err(error.at(format!("GET {}", hls_fetch::redacted(&base))));
+        }
+    };
+    let seconds = last_cue(&text).max(1);
+    let playlist =
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n#EXTINF:{seconds},\n{uri}\n#EXT-X-ENDLIST\n");
+    read(playlist.as_bytes(), &base, &[])
+}
+
+/// When the last cue ends, in whole seconds.
+fn last_cue(text: &str) -> u64 {
+    let ends = text.lines().filter_map(|line| line.split_once("-->")?.1.split_whitespace().next());
+    let seconds = |time: &str| {
+        let clock = time.split(['.', ',']).next()?;
+        clock.split(':').try_fold(0_u64, |sum, part| sum.checked_mul(60)?.checked_add(part.parse().ok()?))
+    };
+    ends.filter_map(seconds).max().unwrap_or(0).saturating_add(1).min(MOST_SECONDS)
 }
 
 /// Reads a playlist that is here already.

@@ -112,6 +112,15 @@ pub(crate) fn expected_container(media: &Media) -> Container {
     }
 }
 
+/// Whether a name leaves no doubt that it is of fragmented MP4.
+pub(crate) fn is_fragmented(url: &Url) -> bool {
+    let path = url.path().to_ascii_lowercase();
+    matches!(
+        path.rsplit('.').next().unwrap_or_default(),
+        "mp4" | "m4s" | "m4v" | "m4a" | "m4i" | "cmfv" | "cmfa" | "cmfi" | "mp4a" | "mp4v" | "mov"
+    )
+}
+
 /// The container that a playlist of subtitles leads to expect: a MAP may hold the header of WebVTT.
 pub(crate) fn expected_subtitles(media: &Media) -> Container {
     let path = media.segments().next().and_then(|first| Some(first.url().ok()?.path().to_ascii_lowercase()));

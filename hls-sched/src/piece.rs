@@ -27,10 +27,11 @@ struct State {
 }
 
 /// What becomes of a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judged {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Becomes {
     /// It is in the output as it was handed on.
-    Taken,
+    #[default]
+    Handed,
     /// It has to be kept as it came, beside the pieces.
     AsItCame,
 }
@@ -43,11 +44,6 @@ impl Agreed {
     /// An earlier run has made pieces with these tracks.
     pub(crate) fn known(&self, tracks: UnitTracks) {
         self.state().tracks.get_or_insert(tracks);
-    }
-
-    /// Whether a unit is kept as it comes.
-    pub(crate) fn is_unfit(&self, index: u64) -> bool {
-        self.state().unfit.contains(&index)
     }
 
     /// Whether a unit of the track may have to be kept as it comes.
@@ -64,10 +60,10 @@ impl Agreed {
         place: Place,
         name: &str,
         piece: Option<&Result<Piece, RemuxError>>,
-    ) -> Result<Judged, Error> {
+    ) -> Result<Becomes, Error> {
         let mut state = self.state();
         let error = match piece {
-            None => return Ok(Judged::Taken),
+            None => return Ok(Becomes::Handed),
             Some(Ok(piece)) => {
                 let joined = match &mut state.tracks {
                     Some(tracks) => tracks.join(&piece.tracks),
@@ -76,7 +72,7 @@ impl Agreed {
                         Ok(())
                     }
                 };
-                return joined.map(|()| Judged::Taken).map_err(|error| refused(name, &error));
+                return joined.map(|()| Becomes::Handed).map_err(|error| refused(name, &error));
             }
             Some(Err(error)) if is_refusal(error) => return Err(refused(name, error)),
             Some(Err(error)) => error,
@@ -87,7 +83,7 @@ impl Agreed {
         if state.tracks.is_none() && (place.index == 0 || state.unfit.len() >= MOST_UNFIT) {
             return Err(Error::new(Kind::Internal, NOT_ALONE, format!("{name}: {error}")).finally());
         }
-        Ok(Judged::AsItCame)
+        Ok(Becomes::AsItCame)
     }
 }
 

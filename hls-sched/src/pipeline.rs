@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, DecryptError, Iv};
 use hls_media::remux::{Admission, MayLack, RemuxError, Takes, UnitRemuxer, UnitTracks};
-use hls_media::{MediaError, Summary, Verifier};
+use hls_media::{Container, MediaError, Summary, Verifier};
 use hls_state::{Fingerprint, Hasher};
 
 use crate::buffers::Buffers;
@@ -29,6 +29,8 @@ pub(crate) struct Whole {
     pub(crate) piece: Option<Result<Piece, RemuxError>>,
     /// All of it as it came, where no piece could be made of it and it was kept.
     pub(crate) as_it_came: Option<Vec<u8>>,
+    /// It is known that all of it came; else its body merely ended.
+    pub(crate) is_bounded: bool,
 }
 
 /// What is known of a piece of an MP4.
@@ -48,6 +50,11 @@ pub(crate) struct Pipeline {
     copy: Option<Vec<u8>>,
     subject: String,
     buffers: Buffers,
+    /// What came before it was known how it begins.
+    held: Vec<u8>,
+    is_begun: bool,
+    /// In the place of what it may be without any bytes.
+    empty: Option<Container>,
     /// The output gets a piece of an MP4. An error is told at the end: first it has to be verified that all of it came.
     remuxer: Option<Result<Box<UnitRemuxer>, RemuxError>>,
     /// The unit as it comes, in case that no piece can be made of it.
@@ -65,8 +72,27 @@ impl Pipeline {
     ) -> Self {
         let copy = keep_copy.then(Vec::new);
         let (verifier, hasher) = (Verifier::new(), Hasher::default());
-        let (as_it_came, admission) = (None, None);
-        Self { decryptor, verifier, hasher, copy, subject, buffers, remuxer: None, as_it_came, admission }
+        let (held, is_begun, empty) = (Vec::new(), false, None);
+        Self {
+            decryptor,
+            verifier,
+            hasher,
+            copy,
+            subject,
+            buffers,
+            held,
+            is_begun,
+            empty,
+            remuxer: None,
+            as_it_came: None,
+            admission: None,
+        }
+    }
+
+    /// It may have no bytes, and counts as one of that container then.
+    pub(crate) fn may_be_empty(mut self, container: Option<Container>) -> Self {
+        self.empty = container;
+        self
     }
 
     /// What is handed on is not what comes, but pieces.
@@ -85,12 +111,13 @@ impl Pipeline {
 
     /// Whether what is handed on tells how to go on in another process.
     pub(crate) fn can_be_replayed(&self) -> bool {
-        self.remuxer.is_none()
+        self.remuxer.is_none() && self.verifier.lead().unwrap_or(0) == 0
     }
 
     /// Takes bytes of the output that an earlier run left.
     pub(crate) fn replay(&mut self, plain: &[u8]) -> Result<(), MediaError> {
         self.hasher.update(plain);
+        self.is_begun = true;
         self.verifier.push(plain)
     }
 
@@ -131,7 +158,24 @@ impl Pipeline {
             decryptor.finish(&mut plain).map_err(|e| self.undecipherable(&e))?;
             rest = self.verify(plain.into())?;
         }
+        if let Some(container) = self.empty.filter(|_| !self.verifier.has_begun()) {
+            let (summary, copy) = (Summary::empty(container), self.copy.unwrap_or_default());
+            return Ok(Whole {
+                rest,
+                hash: Fingerprint::EMPTY_UNIT,
+                summary,
+                copy,
+                piece: None,
+                as_it_came: None,
+                is_bounded: true,
+            });
+        }
         let summary = self.verifier.finish().map_err(|e| self.not_media(&e))?;
+        if !self.is_begun {
+            let held = std::mem::take(&mut self.held);
+            let behind = held.get(usize::try_from(summary.lead).unwrap_or(0)..).unwrap_or_default().to_vec();
+            rest = self.hand_on(behind.into())?;
+        }
         let mut piece = None;
         if let Some(remuxer) = self.remuxer.take() {
             let ended = remuxer.and_then(|remuxer| remuxer.finish());
@@ -143,20 +187,42 @@ impl Pipeline {
         }
         let (copy, hash) = (self.copy.unwrap_or_default(), self.hasher.finish());
         let as_it_came = self.as_it_came.filter(|_| matches!(piece, Some(Err(_))));
-        Ok(Whole { rest, hash, summary, copy, piece, as_it_came })
+        Ok(Whole { rest, hash, summary, copy, piece, as_it_came, is_bounded: true })
     }
 
     fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
         if plain.is_empty() {
             return Ok(None);
         }
+        self.verifier.push(&plain).map_err(|e| self.not_media(&e))?;
+        if self.is_begun {
+            return self.hand_on(plain);
+        }
+        // What is in front of its container goes nowhere.
+        let Some(lead) = self.verifier.lead() else {
+            self.held.extend_from_slice(&plain);
+            return Ok(None);
+        };
+        self.is_begun = true;
+        let lead = usize::try_from(lead).unwrap_or(usize::MAX);
+        let plain = if self.held.is_empty() {
+            plain.slice(lead.min(plain.len())..)
+        } else {
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(&plain);
+            let held = Bytes::from(held);
+            held.slice(lead.min(held.len())..)
+        };
+        self.hand_on(plain)
+    }
+
+    fn hand_on(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
         if let Some(admission) = &mut self.admission {
             admission.push(&plain).map_err(|error| refused(&self.subject, &error))?;
             if admission.is_done() {
                 self.admission = None;
             }
         }
-        self.verifier.push(&plain).map_err(|e| self.not_media(&e))?;
         if self.as_it_came.as_ref().is_some_and(|kept| kept.len() + plain.len() > LARGEST_KEPT) {
             self.as_it_came = None;
         }

@@ -34,6 +34,8 @@ pub(crate) struct Track {
     pub(crate) pieces: Option<Pieces>,
     /// What an MP4 takes that is made of it, and what it may be without; `None`: none is made.
     pub(crate) mp4: Option<(Takes, MayLack)>,
+    /// It holds subtitles as text.
+    pub(crate) is_text: bool,
 }
 
 /// How units become pieces of an MP4, each by itself.
@@ -154,6 +156,7 @@ impl Track {
             bandwidth,
             pieces: None,
             mp4: None,
+            is_text: false,
         })
     }
 
@@ -175,6 +178,7 @@ impl Track {
             bandwidth,
             pieces: None,
             mp4: None,
+            is_text: false,
         })
     }
 
@@ -410,7 +414,10 @@ impl Unit {
             }
             _ => None,
         };
-        let range = range.and_then(|r| ByteRange::new(r.offset, r.length));
+        let empty = segment.empty_range().filter(|_| !is_init);
+        let empty = empty.map(|start| ByteRange { start, end: Some(start) });
+        let asked = |r: hls_parse::ByteRange| ByteRange::new(r.offset, r.length);
+        let range = empty.or_else(|| range.and_then(asked));
         let mut unit = Self {
             url,
             range,

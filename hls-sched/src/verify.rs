@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use hls_media::{Container, Kind as Holds, MediaError, Verifier};
+use hls_media::{Container, Inspector, Kind as Holds, MediaError, Problem};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Kind};
+use crate::gaps;
 use crate::manifest::{Entry, Manifest, Part, Sha, broken, manifest_path, shown, unreadable};
 
 const PIECE: usize = 1 << 20;
@@ -20,6 +21,8 @@ pub struct Verified {
     pub bytes: u64,
     /// What proved it.
     pub by: Proof,
+    /// Segments that could not be had when it was downloaded, by its manifest or by what was noted beside it.
+    pub gaps: u64,
 }
 
 /// What proved that a file is whole.
@@ -143,7 +146,7 @@ fn by_manifest(mut file: File, path: &Path, manifest: &Path) -> Result<Verified,
     let gaps = segments.iter().filter(|entry| entry.kind == Part::Gap).count() as u64;
     let (segments, sha256) = (segments.len() as u64 - gaps, sha256.to_string());
     let by = Proof::Manifest { path: manifest.to_owned(), segments, gaps, sha256 };
-    Ok(Verified { bytes: expected.length, by })
+    Ok(Verified { bytes: expected.length, by, gaps })
 }
 
 const AGAIN: &str = "download it again: hls get ... --force replaces it";
@@ -163,16 +166,16 @@ fn differs(path: &Path, entry: &Entry, what: &str) -> Unverified {
 }
 
 fn by_container(mut file: File, path: &Path) -> Result<Verified, Error> {
-    let mut verifier = Verifier::new();
+    let mut inspector = Inspector::new();
     let mut buffer = vec![0; PIECE];
     loop {
         let got = read(&mut file, &mut buffer, path)?;
         if got == 0 {
             break;
         }
-        verifier.push(buffer.get(..got).unwrap_or_default()).map_err(|e| damaged(path, &e))?;
+        inspector.push(buffer.get(..got).unwrap_or_default()).map_err(|e| damaged(path, &e))?;
     }
-    let summary = verifier.finish().map_err(|e| damaged(path, &e))?;
+    let (summary, problems) = inspector.finish().map_err(|e| damaged(path, &e))?;
     let missing = match (summary.container, summary.kind) {
         (Container::Fmp4, Holds::Init) => Some("moof"),
         (Container::Fmp4, Holds::Media) => Some("moov"),
@@ -181,20 +184,29 @@ fn by_container(mut file: File, path: &Path) -> Result<Verified, Error> {
     if let Some(name) = missing {
         return Err(damaged(path, &MediaError::MissingBox { name }));
     }
+    let gaps = gaps::reported(path);
+    // What is known to be missing is no news.
+    let is_news = |problem: &&Problem| gaps == 0 || !matches!(problem, Problem::Hole { .. });
+    let problems = problems.iter().filter(is_news).map(Problem::to_string).collect::<Vec<_>>();
+    if !problems.is_empty() {
+        let why = hls_fetch::escaped(&problems.join("; "), 1000);
+        let message = format!("{} is not right", shown(path));
+        return Err(Error::new(Kind::Content, "content.wrong", message).why(why).next(AGAIN));
+    }
     let by = Proof::Container { name: summary.container.to_string(), means: means(summary.container) };
-    Ok(Verified { bytes: summary.bytes, by })
+    Ok(Verified { bytes: summary.bytes, by, gaps })
 }
 
 /// What the check of a container proves, and what it can't.
 fn means(container: Container) -> &'static str {
     match container {
         Container::MpegTs => {
-            "every packet begins in its place and the last one is whole; what is in them, and packets that are missing, \
-             can't be told without a manifest"
+            "every packet begins in its place, the last one is whole, and timestamps go on from the first to the last; what is in \
+             them can't be told without a manifest"
         }
         Container::Fmp4 => {
-            "every box ends where it says and the last one is whole; what is in them, and fragments that are missing, \
-             can't be told without a manifest"
+            "every box ends where it says, samples are where the tables say, and their times go on from the first to the last; \
+             what is in them can't be told without a manifest"
         }
         Container::WebVtt => "it begins as WebVTT has to; the rest can't be told without a manifest",
         _ => {

@@ -9,6 +9,9 @@ use twox_hash::XxHash3_128;
 pub struct Fingerprint(pub u128);
 
 impl Fingerprint {
+    /// Stands for the bytes of a unit that is there and has none, which is no gap.
+    pub const EMPTY_UNIT: Self = Self(0x6e6f_7468_696e_6720_6974_2069_7320_6f6b);
+
     /// The fingerprint of bytes that are all here.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

@@ -165,7 +165,7 @@ pub(crate) fn verify(file: &mut File, path: &Path, claims: &[Placed]) -> Result<
     for claim in claims {
         let mut hasher = Hasher::default();
         let whole = read(file, claim.len, |piece| hasher.update(piece)).at("can't read", path)?;
-        if !whole || hasher.finish() != claim.hash {
+        if !whole || claim.len > 0 && hasher.finish() != claim.hash {
             return Ok(false);
         }
     }

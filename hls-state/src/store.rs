@@ -62,7 +62,7 @@ impl Placed {
     /// Whether this is the place of a unit that could not be had.
     #[must_use]
     pub fn is_gap(&self) -> bool {
-        self.len == 0
+        self.len == 0 && self.hash != Fingerprint::EMPTY_UNIT
     }
 }
 

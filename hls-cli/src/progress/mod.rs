@@ -132,6 +132,20 @@ impl Teller {
         if let Some(json) = &mut self.json {
             json.finished(done);
         }
+        self.receipt(done);
+        if !done.missing.is_empty() {
+            self.line(&format!("missing: {}; --subs none leaves subtitles out", done.missing.join(", ")));
+        }
+        if let (1.., Some(output)) = (done.restarts, done.outputs.first()) {
+            let one = quoted(&output.with_extension("mp4").display().to_string());
+            self.line(&format!(
+                "timestamps begin anew {}: players may show a wrong length; -o {one} puts all on one timeline",
+                human::count(done.restarts, "time")
+            ));
+        }
+    }
+
+    fn receipt(&self, done: &Finished) {
         if let Some(by) = done.stopped_by {
             self.recorded(done, by);
             return;
@@ -139,7 +153,7 @@ impl Teller {
         let rate = human::duration(done.elapsed);
         let (n, bytes, gaps) = (done.segments, human::bytes(done.bytes), done.gaps.len());
         let (word, whole) = (
-            if gaps == 0 && done.missing_tracks.is_empty() { "complete" } else { "incomplete" },
+            if gaps == 0 && done.missing.is_empty() { "complete" } else { "incomplete" },
             n.saturating_sub(gaps as u64),
         );
         self.line(&format!(

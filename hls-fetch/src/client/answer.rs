@@ -79,6 +79,10 @@ pub(super) async fn accept(
         apart.is_none_or(|apart| apart.is_ok_and(|apart| apart > JUST_NOW))
     };
     let (etag, last_modified) = (validator(header::ETAG), validator(header::LAST_MODIFIED).filter(is_old));
+    // Chunks and frames tell their end, and so does a coding with a checksum.
+    let is_framed =
+        fields.contains_key(header::TRANSFER_ENCODING) || answer.version() >= http::Version::HTTP_2;
+    let ends_with_connection = length.is_none() && announced.is_none() && !is_framed && !is_gzip;
     let mut status = answer.status().as_u16();
     let transfer =
         |want, limit| BoxBody::new(TransferBody::new(answer.into(), seat, url.clone(), want, limit, stall));
@@ -108,6 +112,7 @@ pub(super) async fn accept(
     response.strong_etag = etag.clone().filter(|tag| tag.starts_with('"'));
     (response.etag, response.last_modified) = (etag, last_modified);
     (response.total, response.oddity) = (total, oddity);
+    response.ends_with_connection = ends_with_connection;
     coding.undo(request, response, limit).await
 }
 

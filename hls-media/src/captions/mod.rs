@@ -65,6 +65,35 @@ pub struct Cue {
     pub text: String,
 }
 
+/// Makes WebVTT of subtitles as SubRip has them (`.srt`). `None`: they are none.
+///
+/// ```
+/// let srt = "1\r\n00:00:01,000 --> 00:00:02,500\r\nHello\r\n";
+/// let expect = "WEBVTT\n\n1\n00:00:01.000 --> 00:00:02.500\nHello\n";
+/// assert_eq!(hls_media::captions::from_srt(srt).as_deref(), Some(expect));
+/// assert_eq!(hls_media::captions::from_srt("1\nHello"), None);
+/// ```
+#[must_use]
+pub fn from_srt(text: &str) -> Option<String> {
+    let text = text.trim_start_matches('\u{feff}');
+    let mut lines = text.lines().map(str::trim_end).skip_while(|line| line.is_empty());
+    let mut out = "WEBVTT\n\n".to_owned();
+    let number = lines.next().filter(|line| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()))?;
+    out.push_str(number);
+    out.push('\n');
+    let mut has_times = false;
+    for line in lines {
+        let is_times = line.contains(" --> ");
+        has_times |= is_times;
+        if !has_times {
+            return None;
+        }
+        out.push_str(&if is_times { line.replace(',', ".") } else { line.to_owned() });
+        out.push('\n');
+    }
+    has_times.then_some(out)
+}
+
 /// What has been merged so far.
 #[derive(Debug, Clone, Default)]
 pub struct Captions {

@@ -10,7 +10,10 @@ use super::{
     sound::Extension,
     transport::Transport,
 };
-use crate::container::{SNIFF, Sniffed, sniff};
+use crate::{
+    Container as Kind,
+    front::{self, Front, Look},
+};
 
 /// Takes an input apart. The same bytes give the same samples, however they are cut.
 #[derive(Debug, Clone)]
@@ -89,7 +92,7 @@ impl Demuxer {
     pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
         if let Container::Head(head) = &mut self.container {
             let head = std::mem::take(head);
-            self.begin(&head, sink)?;
+            self.begin(&head, true, sink)?;
         }
         match &mut self.container {
             Container::Head(_) => Err(RemuxError::Empty),
@@ -115,7 +118,7 @@ impl Demuxer {
                 if is_new {
                     transport.reset(sink)?;
                 }
-                transport.begin_unit(number);
+                transport.begin_unit(number, sink)?;
             }
             Container::Fragmented(fragmented) => fragmented.begin_unit(number),
             Container::Packed(packed) => {
@@ -132,11 +135,8 @@ impl Demuxer {
         match &mut self.container {
             Container::Head(head) => {
                 head.extend_from_slice(part);
-                if head.len() < SNIFF {
-                    return Ok(());
-                }
                 let head = std::mem::take(head);
-                self.begin(&head, sink)
+                self.begin(&head, false, sink)
             }
             Container::Transport(transport) => transport.push(part, sink),
             Container::Fragmented(fragmented) => fragmented.push(part, sink),
@@ -144,22 +144,26 @@ impl Demuxer {
         }
     }
 
-    fn begin<S: Sink>(&mut self, head: &[u8], sink: &mut S) -> Result<(), RemuxError> {
-        // No more than that is looked at, so that a longer chunk is not told differently.
-        self.container = match sniff(head.get(..SNIFF).unwrap_or(head))? {
-            Sniffed::MpegTs => Container::Transport(Box::new(Transport::new(self.extension, self.wants))),
-            Sniffed::Fmp4 => Container::Fragmented(Box::new(Fragmented::new(self.wants))),
-            Sniffed::PackedAudio => Container::Packed(Box::new(Packed::new(self.extension))),
-            Sniffed::WebVtt => return Err(RemuxError::Subtitles),
+    fn begin<S: Sink>(&mut self, head: &[u8], is_end: bool, sink: &mut S) -> Result<(), RemuxError> {
+        let Look::Is(Front { kind, lead, inside, .. }) = front::look(head, is_end)? else {
+            self.container = Container::Head(head.to_vec());
+            return Ok(());
+        };
+        self.container = match kind {
+            Kind::MpegTs => Container::Transport(Box::new(Transport::new(self.extension, self.wants))),
+            Kind::Fmp4 => Container::Fragmented(Box::new(Fragmented::new(self.wants))),
+            Kind::WebVtt => return Err(RemuxError::Subtitles),
+            _ => Container::Packed(Box::new(Packed::new(self.extension))),
         };
         // The unit that is under way began before its container was known.
         let number = u32::try_from(self.next.saturating_sub(1)).unwrap_or(u32::MAX);
         match &mut self.container {
             Container::Head(_) => {}
-            Container::Transport(transport) => transport.begin_unit(number),
+            Container::Transport(transport) => transport.begin_unit(number, sink)?,
             Container::Fragmented(fragmented) => fragmented.begin_unit(number),
             Container::Packed(packed) => packed.begin_unit(number),
         }
-        self.pass(head, sink)
+        // The rest of a frame that began before is of no use.
+        self.pass(head.get(lead + inside..).unwrap_or(&[]), sink)
     }
 }

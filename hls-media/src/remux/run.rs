@@ -70,8 +70,7 @@ impl RunRemuxer {
         if has_other_clock {
             self.transport.reset(&mut self.collector)?;
         }
-        self.transport.begin_unit(u32::try_from(number).unwrap_or(u32::MAX));
-        Ok(())
+        self.transport.begin_unit(u32::try_from(number).unwrap_or(u32::MAX), &mut self.collector)
     }
 
     /// Takes more bytes, and returns what is ready of the output; it may be nothing.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Container,
-    ts::{PACKET, SYNC},
+    ts::{Align, PACKET, Part},
 };
 
 const PIDS: usize = 0x2000;
@@ -24,18 +24,11 @@ const PIDS: usize = 0x2000;
 const MOST_TRACKS: usize = 32;
 /// A header of a packet of an elementary stream, at its longest.
 const LONGEST_HEADER: usize = 9 + 255;
-/// Synchronisation holds where three packets follow one another.
-const IN_STEP: usize = 2 * PACKET + 1;
 
 /// Takes a transport stream apart.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
-    /// The begin of a packet, or bytes that synchronisation is looked for in.
-    packet: Vec<u8>,
-    is_lost: bool,
-    /// A unit begins behind so many bytes of these.
-    border: Option<usize>,
-    offset: u64,
+    align: Align,
     unit: u32,
     extension: Extension,
     wants: Wants,
@@ -98,10 +91,7 @@ enum Data {
 impl Transport {
     pub(crate) fn new(extension: Extension, wants: Wants) -> Self {
         Self {
-            packet: Vec::with_capacity(PACKET),
-            is_lost: false,
-            border: None,
-            offset: 0,
+            align: Align::default(),
             unit: 0,
             extension,
             wants,
@@ -162,10 +152,8 @@ impl Transport {
 
     /// Ends what was given; `false`: there was more before it or behind it that belongs to its samples.
     pub(crate) fn finish_alone<S: Sink>(&mut self, sink: &mut S) -> Result<bool, RemuxError> {
-        // A packet may go on in the next unit.
-        let is_whole = !self.is_partial
-            && self.packet.first() != Some(&SYNC)
-            && self.streams.iter().all(Stream::is_at_end);
+        self.end_packets(sink)?;
+        let is_whole = !self.is_partial && self.streams.iter().all(Stream::is_at_end);
         self.finish(sink)?;
         Ok(is_whole)
     }
@@ -180,91 +168,46 @@ impl Transport {
     }
 
     /// Begins a unit with what is pushed next.
-    pub(crate) fn begin_unit(&mut self, unit: u32) {
+    pub(crate) fn begin_unit<S: Sink>(&mut self, unit: u32, sink: &mut S) -> Result<(), RemuxError> {
+        self.settle(sink)?;
         self.unit = unit;
-        // The packet that is under way may go on in this unit, or have been cut off.
-        if !self.packet.is_empty() {
-            self.is_lost = true;
-            self.border = Some(self.packet.len());
-        }
+        Ok(())
+    }
+
+    /// Takes the last packet that is whole: what comes next changes it no more.
+    fn settle<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        let mut align = std::mem::take(&mut self.align);
+        let result = align.settle(|offset, part| self.part(offset, part, sink));
+        self.align = align;
+        result
     }
 
     pub(crate) fn push<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Result<(), RemuxError> {
-        let mut input = input;
-        if !self.packet.is_empty() && !self.is_lost {
-            let (part, rest) = input.split_at((PACKET - self.packet.len()).min(input.len()));
-            self.packet.extend_from_slice(part);
-            input = rest;
-            let Ok(packet) = <[u8; PACKET]>::try_from(&self.packet[..]) else { return Ok(()) };
-            self.packet.clear();
-            self.packet(&packet, sink)?;
-        }
-        if !self.is_lost {
-            let rest = self.packets(input, sink)?;
-            self.packet.extend_from_slice(rest);
-            if !self.is_lost {
-                return Ok(());
-            }
-        } else {
-            self.packet.extend_from_slice(input);
-        }
-        self.find(false, sink)
+        let mut align = std::mem::take(&mut self.align);
+        let result = align.push(input, |offset, part| self.part(offset, part, sink));
+        self.align = align;
+        result
     }
 
-    /// Takes packets up to where synchronisation is lost or the input ends; returns the rest.
-    fn packets<'a, S: Sink>(&mut self, input: &'a [u8], sink: &mut S) -> Result<&'a [u8], RemuxError> {
-        let mut rest = input;
-        while let Some((packet, after)) = rest.split_first_chunk::<PACKET>() {
-            if packet[0] != SYNC {
-                self.is_lost = true;
-                return Ok(rest);
-            }
-            self.packet(packet, sink)?;
-            rest = after;
-        }
-        self.is_lost = rest.first().is_some_and(|byte| *byte != SYNC);
-        Ok(rest)
+    fn end_packets<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        let mut align = std::mem::take(&mut self.align);
+        align.finish(|offset, part| self.part(offset, part, sink))
     }
 
-    /// Looks for the next packets in what is held, and takes them.
-    fn find<S: Sink>(&mut self, at_end: bool, sink: &mut S) -> Result<(), RemuxError> {
-        while self.is_lost && (self.packet.len() >= IN_STEP + self.border.unwrap_or(0) || at_end) {
-            let held = std::mem::take(&mut self.packet);
-            let border = self.border.take();
-            // The begin of a unit goes before what is left of the one before, but where that goes on.
-            let all = || (0..held.len()).find(|at| in_step(&held, *at, at_end));
-            let found = match border {
-                Some(_) if in_step(&held, 0, at_end) => Some(0),
-                Some(border) if in_step(&held, border, at_end) => Some(border),
-                _ => all(),
-            };
-            let lost = match found {
-                Some(at) => at,
-                None if at_end => held.len(),
-                None => held.len() - IN_STEP + 1,
-            };
-            self.skip(lost, sink);
-            let rest = held.get(lost..).unwrap_or(&[]);
-            if found.is_none() {
-                self.packet = rest.to_vec();
-                break;
-            }
-            self.is_lost = false;
-            self.packet = self.packets(rest, sink)?.to_vec();
+    /// What is no packet is passed over; whether it may be there has been judged before.
+    fn part<S: Sink>(&mut self, offset: u64, part: Part<'_>, sink: &mut S) -> Result<(), RemuxError> {
+        match part {
+            Part::Packet(packet) => return self.packet(offset, packet, sink),
+            Part::Cut(_) => self.is_partial = true,
+            // A tag in front belongs to nothing.
+            Part::Strange(bytes) => self.is_partial |= offset == 0 && !bytes.starts_with(b"ID3"),
         }
         Ok(())
     }
 
-    /// Passes bytes that belong to no packet.
-    fn skip<S: Sink>(&mut self, bytes: usize, sink: &mut S) {
-        if bytes > 0 && !self.tracks.is_empty() {
-            sink.damaged(0, self.offset, bytes as u64);
-        }
-        self.offset += bytes as u64;
-    }
-
     /// Ends what shares a clock: what comes next has another one.
     pub(crate) fn reset<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        self.settle(sink)?;
         for stream in &mut self.streams {
             stream.reset(&mut self.tracks, sink)?;
         }
@@ -273,16 +216,16 @@ impl Transport {
     }
 
     pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
-        self.find(true, sink)?;
-        let left = std::mem::take(&mut self.packet).len();
-        self.skip(left, sink);
-        (self.is_lost, self.border) = (false, None);
+        self.end_packets(sink)?;
         self.reset(sink)
     }
 
-    fn packet<S: Sink>(&mut self, packet: &[u8; PACKET], sink: &mut S) -> Result<(), RemuxError> {
-        let offset = self.offset;
-        self.offset += PACKET as u64;
+    fn packet<S: Sink>(
+        &mut self,
+        offset: u64,
+        packet: &[u8; PACKET],
+        sink: &mut S,
+    ) -> Result<(), RemuxError> {
         let [_, b, c, d, body @ ..] = packet;
         let pid = u16::from(b & 0x1f) << 8 | u16::from(*c);
         let route = self.routes.get(usize::from(pid)).copied().unwrap_or(Route::None);
@@ -327,8 +270,7 @@ impl Transport {
                 self.add(Elementary { what, ..elementary }, offset)?;
                 self.set_stream_routes();
                 if matches!(self.routes.get(usize::from(pid)), Some(Route::Stream(_))) {
-                    self.offset -= PACKET as u64;
-                    return self.packet(packet, sink);
+                    return self.packet(offset, packet, sink);
                 }
                 Ok(())
             }
@@ -472,16 +414,6 @@ impl Transport {
         self.codecs.push(codec);
         Ok(self.tracks.len() - 1)
     }
-}
-
-/// Whether packets follow one another from a place on, as far as that can be seen.
-fn in_step(bytes: &[u8], at: usize, at_end: bool) -> bool {
-    let mut places = [at, at + PACKET, at + 2 * PACKET].into_iter();
-    places.all(|place| {
-        bytes
-            .get(place)
-            .map_or(at_end && place >= at + PACKET && bytes.len() >= at + PACKET, |byte| *byte == SYNC)
-    })
 }
 
 /// Tells by the begin of a packet what its elementary stream is (ISO/IEC 13818-1, table 2-22).

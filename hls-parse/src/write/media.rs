@@ -114,6 +114,9 @@ impl<'m> Writer<'m, '_> {
         if let Some(range) = segment.byte_range().filter(|_| !is_whole(replacement.as_ref())) {
             self.text.line(format_args!("#EXT-X-BYTERANGE:{}@{}", range.length, range.offset));
         }
+        if let Some(offset) = segment.empty_range() {
+            self.text.line(format_args!("#EXT-X-BYTERANGE:0@{offset}"));
+        }
         self.text.line(format_args!("#EXTINF:{},{}", Seconds(segment.duration()), segment.title()));
         self.text.uri(replacement.as_ref().map_or(segment.uri(), |other| &other.uri))
     }

@@ -1,6 +1,6 @@
 //! The rules that downloaders get wrong, and the playlists that must not be guessed.
 
-use hls_parse::{Encryption, Media, Multivariant, Options, Playlist, Reason, RenditionType};
+use hls_parse::{ByteRange, Encryption, Media, Multivariant, Options, Playlist, Reason, RenditionType};
 use url::Url;
 
 fn base() -> Url {
@@ -116,10 +116,26 @@ fn fault_34_byte_ranges_are_never_guessed() {
             &format!("line 4, column 18: not a byte range: {range:?}"),
         );
     }
-    for range in ["0@5", "18446744073709551616", "18446744073709551615@1", "-1@5", "100@", "abc"] {
+    for range in ["0@", "18446744073709551616", "18446744073709551615@1", "-1@5", "100@", "abc"] {
         check(range);
     }
     error("#EXTINF:1,\n#EXT-X-BYTERANGE:5\na\n", NO_OFFSET);
+}
+
+#[test]
+fn a_byte_range_may_have_no_bytes() {
+    let ranges = "#EXTINF:1,\n#EXT-X-BYTERANGE:5@2\na\n#EXTINF:0,\n#EXT-X-BYTERANGE:0\na\n#EXTINF:0,\n#EXT-X-BYTERANGE:0@3\na\n\
+         #EXTINF:1,\n#EXT-X-BYTERANGE:4\na\n#EXTINF:1,\na\n";
+    let media = media(ranges);
+    let of = |n: usize| media.segment(n).map(|segment| (segment.byte_range(), segment.empty_range()));
+    let expect = [
+        (ByteRange::new(2, 5), None),
+        (None, Some(7)),
+        (None, Some(3)),
+        (ByteRange::new(3, 4), None),
+        (None, None),
+    ];
+    assert_eq!([0, 1, 2, 3, 4].map(of), expect.map(Some));
 }
 
 const NO_OFFSET: &str =

@@ -88,6 +88,9 @@ impl Engine {
 
     fn verified(&mut self, attempt: u64, place: Place, mut done: Done) -> Result<(), Error> {
         let now = Instant::now().into_std();
+        if let Some((place, bytes)) = done.wrong.take() {
+            self.again(place, bytes);
+        }
         if let Some((chunks, hash)) = done.beside.take() {
             let unit = (done.unit.identity, attempt);
             let completion = self.shared.assemble(|a| a.whole(place, unit, chunks, hash, now));
@@ -206,7 +209,10 @@ impl Engine {
         };
         // One that was there already is no gap.
         let was_there = self.shared.assemble(|assembler| assembler.head(place.track)) > place.index;
-        if was_there || !self.gaps.admits(&error) {
+        // What subtitles are of is there without them.
+        let is_optional = track.is_text && self.shared.tracks.0.iter().any(|track| !track.is_text);
+        let admitted = if is_optional { could_be_missing(&error) } else { self.gaps.admits(&error) };
+        if was_there || !admitted {
             let hint = "add --allow-gaps to finish without it";
             let could = !self.gaps.is_allowed() && could_be_missing(&error) && error.advice().is_none();
             return Err(match error.kind() {

@@ -105,8 +105,7 @@ async fn parts(
     }
     result?;
     if let Some(whole) = &mut whole {
-        whole.missing_tracks =
-            std::mem::take(&mut *transport.missing.lock().unwrap_or_else(PoisonError::into_inner));
+        whole.missing.append(&mut transport.missing.lock().unwrap_or_else(PoisonError::into_inner));
     }
     whole.ok_or_else(|| Error::new(Kind::Internal, "internal", "nothing was done"))
 }
@@ -116,6 +115,8 @@ fn joined(mut whole: Finished, part: Finished) -> Finished {
     whole.bytes += part.bytes;
     whole.segments += part.segments;
     whole.gaps.extend(part.gaps);
+    whole.restarts += part.restarts;
+    whole.missing.extend(part.missing);
     Finished {
         downloaded_bytes: part.downloaded_bytes,
         retries: part.retries,
@@ -190,7 +191,7 @@ impl Part {
         let is_live = selection.chosen.iter().any(|chosen| chosen.track.is_growing());
         let ends = self.ends(config, &selection, is_live)?;
         let again = Again::of(&selection);
-        let Selection { chosen, choices, steering, .. } = selection;
+        let Selection { chosen, choices, steering, missing, .. } = selection;
         let outputs = ends.outputs.clone();
         if also.is_some() && (!ends.is_joined() || outputs.len() != 1) {
             return Err(Error::new(Kind::Usage, "output.tracks", "a copy is of one stream, as it comes")
@@ -214,6 +215,7 @@ impl Part {
             let is_mp4 = ends.pieces.is_some() || ends.products.iter().any(is_made) && !is_text;
             track.mp4 = is_mp4.then_some((about.takes, about.may_lack));
         }
+        tracks.iter_mut().zip(&texts).for_each(|(track, is_text)| track.is_text = *is_text);
         let how = (is_live, self.whole_tracks);
         let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how).await?;
         for message in &recovered.warnings {
@@ -276,7 +278,8 @@ impl Part {
             resumed_segments,
             retries: transport.meters.retries(),
             gaps: Vec::new(),
-            missing_tracks: Vec::new(),
+            missing: missing.clone(),
+            restarts: 0,
             elapsed: started.elapsed(),
             stopped_by: None,
         };
@@ -415,7 +418,8 @@ impl Part {
             writer,
             room: Notify::new(),
             checks,
-            doubts: Doubts::default(),
+            doubts: Doubts::new(config.strict),
+            order: crate::order::Order::default(),
             events: events.clone(),
         });
         shared.assemble(|_| ());
@@ -524,12 +528,14 @@ impl Part {
                 Some(_) => drop(recorded::position(windows).keep(output)),
             }
         }
+        let restarts = engine.shared.order.restarts();
         let gaps = engine.complete(segments).await.map_err(|error| {
             refused.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
         })?;
         let mut finished = finished(bytes, transport, segments);
         finished.resumed_segments = finished.resumed_segments.saturating_sub(damaged);
         finished.gaps = gaps;
+        finished.restarts = if is_joined { restarts } else { 0 };
         if let Some(output) = outputs.first().filter(|_| ends.pieces.is_some()) {
             finished.bytes = std::fs::metadata(output).map_or(0, |meta| meta.len());
         }

@@ -68,7 +68,7 @@ impl Engine {
     }
 
     /// A unit that was verified has to be had again.
-    fn again(&mut self, place: Place, bytes: u64) {
+    pub(super) fn again(&mut self, place: Place, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.segments_done = self.segments_done.saturating_sub(self.segments_at(place));
         self.planner.lost(place, Instant::now().into_std());

@@ -17,7 +17,7 @@ use crate::choice::Choice;
 use crate::config::{Config, Input};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
-use crate::plan::Track;
+use crate::plan::{Track, Unit};
 use crate::{load, name, select, wanted};
 
 /// A track with what its name depends on.
@@ -29,6 +29,24 @@ pub(crate) struct Chosen {
     pub(crate) role: Role,
     pub(crate) has_pictures: bool,
     pub(crate) height: Option<u32>,
+}
+
+impl Chosen {
+    /// An initialization section is one of fMP4, or the tables of a transport stream (rfc8216bis-22, section 3.1.1): its bytes
+    /// tell, where its name does not.
+    async fn look_into_section(&mut self, transport: &Transport) {
+        let media = self.track.media();
+        let first = media.segments().next().filter(|_| self.container == Container::Fmp4);
+        let Some((first, map)) = first.and_then(|first| Some((first, first.map()?))) else { return };
+        if name::is_fragmented(&map.url) && first.url().is_ok_and(|url| name::is_fragmented(&url)) {
+            return;
+        }
+        if let Some(unit) = Unit::of(&first, true, None)
+            && let Some(found) = transport.container_of(&self.track, &unit).await
+        {
+            self.container = found;
+        }
+    }
 }
 
 /// What a track is for.
@@ -84,6 +102,8 @@ pub(crate) struct Selection {
     pub(crate) choices: Vec<Choice>,
     /// Where to ask which pathway to take.
     pub(crate) steering: Option<Url>,
+    /// Tracks that can be left out and could not be had.
+    pub(crate) missing: Vec<String>,
 }
 
 /// What was chosen of a live stream, for the next part of its recording: nothing has to be loaded for that, and what the stream
@@ -121,7 +141,8 @@ impl Again {
             Ok(Chosen { track, source, container, about, role, has_pictures, height })
         };
         let chosen = all.map(again).collect::<Result<_, Error>>()?;
-        Ok(Selection { chosen, films: self.films, choices: self.choices, steering: self.steering })
+        let (films, choices, steering) = (self.films, self.choices, self.steering);
+        Ok(Selection { chosen, films, choices, steering, missing: Vec::new() })
     }
 }
 
@@ -175,13 +196,19 @@ pub(crate) async fn choose(
     transport: &Transport,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<Selection, Error> {
-    let parsed = match &config.input {
+    let mut parsed = match &config.input {
         Input::Url(url) => load(config, url, None, &[], transport, events).await?,
         Input::Text(text, base) => load::read(text, base, &[])?,
     };
-    warn(&parsed, events);
+    warn(&mut parsed, events);
     let playlist = match parsed.playlist {
-        Playlist::Media(media) => return single(config, media, goes_on),
+        Playlist::Media(media) => {
+            let mut selection = single(config, media, goes_on)?;
+            for chosen in &mut selection.chosen {
+                chosen.look_into_section(transport).await;
+            }
+            return Ok(selection);
+        }
         Playlist::Multivariant(playlist) => playlist,
     };
     let wishes = config.wishes();
@@ -191,29 +218,42 @@ pub(crate) async fn choose(
     let choices = picks.iter().map(|pick| Choice::of(&playlist, pick.variant, pick.audio.first().copied()));
     let choices = choices.collect::<Vec<_>>();
     let loaded = needed.load(config, transport, events).await?;
-    let mut chosen = Vec::new();
+    let (mut chosen, mut missing) = (Vec::new(), Vec::new());
+    let there = loaded.iter().map(Option::is_some).collect::<Vec<_>>();
     for (part, media) in needed.parts.into_iter().zip(loaded) {
-        chosen.push(part.chosen(config, &playlist, &choices, media, goes_on)?);
+        let Some(media) = media else {
+            missing.push(part.label);
+            continue;
+        };
+        let mut part = part.chosen(config, &playlist, &choices, media, goes_on)?;
+        part.look_into_section(transport).await;
+        chosen.push(part);
     }
     chosen.iter_mut().for_each(|chosen| chosen.about.may_lack = config.may_lack());
+    renumber(&mut films, &there);
     if chosen.iter().any(|chosen| chosen.track.is_growing()) {
         leave_clocks_out(&mut chosen, &mut films);
     }
     let labels = labels(&picks);
     let films = films.into_iter().zip(labels).map(|(tracks, label)| Film { label, tracks }).collect();
     let steering = playlist.content_steering.map(|steering| steering.url);
-    Ok(Selection { chosen, films, choices, steering })
+    Ok(Selection { chosen, films, choices, steering, missing })
 }
 
 /// Of a stream that grows, some segments could only be had with all of the others.
 fn leave_clocks_out(chosen: &mut Vec<Chosen>, films: &mut [Vec<usize>]) {
     let stays = chosen.iter().map(|chosen| chosen.role != Role::Clock).collect::<Vec<_>>();
+    renumber(films, &stays);
+    chosen.retain(|chosen| chosen.role != Role::Clock);
+}
+
+/// Takes tracks out of films that do not stay, and gives the others their new numbers.
+fn renumber(films: &mut [Vec<usize>], stays: &[bool]) {
     let stays = |n: usize| stays.get(n).copied().unwrap_or(false);
     for tracks in films {
         tracks.retain(|n| stays(*n));
         tracks.iter_mut().for_each(|n| *n = (0..*n).filter(|n| stays(*n)).count());
     }
-    chosen.retain(|chosen| chosen.role != Role::Clock);
 }
 
 /// A media playlist is all there is.
@@ -237,7 +277,7 @@ fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Err
         height: None,
     };
     let films = vec![Film { label: String::new(), tracks: vec![0] }];
-    Ok(Selection { chosen: vec![chosen], films, choices: Vec::new(), steering: None })
+    Ok(Selection { chosen: vec![chosen], films, choices: Vec::new(), steering: None, missing: Vec::new() })
 }
 
 /// The media playlists that are needed, each once.
@@ -308,23 +348,35 @@ impl<'m> Needed<'m> {
         })
     }
 
+    fn nested(&self) -> Error {
+        Error::new(Kind::Playlist, "playlist.nested", "a variant leads to another list of variants")
+            .at(hls_fetch::redacted(self.playlist.base()))
+    }
+
     /// Loads them all side by side.
     async fn load(
         &self,
         config: &Config,
         transport: &Transport,
         events: &mpsc::UnboundedSender<Event>,
-    ) -> Result<Vec<Media>, Error> {
+    ) -> Result<Vec<Option<Media>>, Error> {
+        // What subtitles are of is there without them.
+        let may_lack = self.parts.iter().any(|part| matches!(part.role, Role::Main | Role::Audio));
         let mut loads = JoinSet::new();
         for (n, part) in self.parts.iter().enumerate() {
             let (url, base) = (part.url.clone(), self.playlist.base().clone());
             let (variables, policy) = (self.playlist.variables.clone(), load::policy(&config.policy));
             let (fetch, events) = (transport.fetch.clone(), events.clone());
+            let is_text = part.role == Role::Subtitles;
             loads.spawn(async move {
                 let report = |retry: Retry| {
                     let _ = events.send(Event::Retry(retry));
                 };
-                let parsed = load::playlist(&*fetch, &url, Some(&base), &variables, &policy, &report).await;
+                let mut parsed =
+                    load::playlist(&*fetch, &url, Some(&base), &variables, &policy, &report).await;
+                if is_text && parsed.as_ref().is_err_and(|e| e.code() == "playlist.not_a_playlist") {
+                    parsed = load::subtitles(&*fetch, &url, &base).await;
+                }
                 (n, parsed)
             });
         }
@@ -333,21 +385,27 @@ impl<'m> Needed<'m> {
             let ended =
                 ended.map_err(|_| Error::new(Kind::Internal, "internal", "loading a playlist panicked"));
             let (n, parsed) = ended?;
-            let parsed = parsed?;
-            warn(&parsed, events);
-            let Playlist::Media(media) = parsed.playlist else {
-                let nested = Error::new(
-                    Kind::Playlist,
-                    "playlist.nested",
-                    "a variant leads to another list of variants",
-                );
-                return Err(nested.at(hls_fetch::redacted(self.playlist.base())));
+            let part = self.parts.get(n);
+            let parsed = parsed.and_then(|parsed| match parsed.playlist {
+                Playlist::Multivariant(_) => Err(self.nested()),
+                Playlist::Media(_) => Ok(parsed),
+            });
+            let mut parsed = match parsed {
+                Err(error) if may_lack && part.is_some_and(|part| part.may_be_missing(&error)) => {
+                    let label = part.map_or("", |part| part.label.as_str());
+                    let message = format!("{label} can't be had and is left out: {error}");
+                    let _ = events.send(Event::Warning { kind: "track.missing", message });
+                    continue;
+                }
+                parsed => parsed?,
             };
+            warn(&mut parsed, events);
+            let Playlist::Media(media) = parsed.playlist else { return Err(self.nested()) };
             if let Some(place) = loaded.get_mut(n) {
                 *place = Some(media);
             }
         }
-        Ok(loaded.into_iter().flatten().collect())
+        Ok(loaded)
     }
 }
 
@@ -383,6 +441,13 @@ fn side<'m>(
 }
 
 impl Part<'_> {
+    /// Whether a film is whole but for this, as far as an error says so.
+    fn may_be_missing(&self, error: &Error) -> bool {
+        let is_of_it =
+            matches!(error.kind(), Kind::Refused | Kind::Temporary | Kind::Content | Kind::Playlist);
+        self.role == Role::Subtitles && is_of_it
+    }
+
     fn chosen(
         self,
         config: &Config,
@@ -442,7 +507,10 @@ async fn load(
     load::playlist(&*transport.fetch, url, parent, import, &load::policy(&config.policy), &report).await
 }
 
-fn warn(parsed: &Parsed, events: &mpsc::UnboundedSender<Event>) {
+fn warn(parsed: &mut Parsed, events: &mpsc::UnboundedSender<Event>) {
+    if let Some(message) = load::end(parsed) {
+        let _ = events.send(Event::Warning { kind: "playlist", message });
+    }
     for warning in &parsed.warnings {
         let _ = events.send(Event::Warning { kind: "playlist", message: warning.to_string() });
     }

@@ -88,7 +88,7 @@ pub(super) fn merged(
         }
         let at = start;
         start += planned.duration;
-        if unit.is_gap() {
+        if unit.len == 0 {
             continue;
         }
         let line = units::timeline(&media, &planned);

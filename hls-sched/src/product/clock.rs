@@ -67,7 +67,7 @@ pub(super) fn index(
 fn telling(track: &Track, placed: &[Placed]) -> Vec<Placed> {
     let media = track.media();
     let mut ends = BTreeMap::new();
-    for placed in placed.iter().filter(|placed| !placed.is_gap()) {
+    for placed in placed.iter().filter(|placed| placed.len > 0) {
         if let Some(unit) = track.unit(placed.index).filter(|unit| !unit.is_init) {
             let (_, last) =
                 ends.entry(units::timeline(&media, &unit)).or_insert((placed.index, placed.index));
@@ -76,7 +76,7 @@ fn telling(track: &Track, placed: &[Placed]) -> Vec<Placed> {
     }
     let ends = ends.into_values().flat_map(|(first, last)| [first, last]).collect::<BTreeSet<_>>();
     let (mut init, mut telling) = (None, Vec::new());
-    for placed in placed.iter().filter(|placed| !placed.is_gap()) {
+    for placed in placed.iter().filter(|placed| placed.len > 0) {
         match track.unit(placed.index) {
             Some(unit) if unit.is_init => init = Some(*placed),
             Some(_) if ends.contains(&placed.index) => {

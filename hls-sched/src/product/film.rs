@@ -154,7 +154,7 @@ impl About {
         let mut file = Records::open(path)?;
         let refused = |error| self.refuse(path, &error);
         let (mut end, mut before) = (self.end(), None::<Vec<u8>>);
-        let mut units = self.placed.iter().enumerate().filter(|(_, placed)| !placed.is_gap()).peekable();
+        let mut units = self.placed.iter().enumerate().filter(|(_, placed)| placed.len > 0).peekable();
         while let Some((number, placed)) = units.next() {
             let record = file.of(placed)?;
             if !record.is_empty() {
@@ -230,7 +230,7 @@ pub(crate) fn tracks_of(output: &Path, placed: &[Placed]) -> Option<UnitTracks> 
     let path = Layout::new(vec![output.to_owned()])?.part(0);
     let mut records = Records::open(&path).ok()?;
     // Units that were kept as they came have none.
-    let mut pieces = placed.iter().filter(|placed| !placed.is_gap());
+    let mut pieces = placed.iter().filter(|placed| placed.len > 0);
     pieces.find_map(|placed| UnitTracks::of_record(&records.of(placed).ok()?))
 }
 

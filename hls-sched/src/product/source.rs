@@ -53,7 +53,7 @@ impl<'a> Source<'a> {
                 break;
             }
             let hash = std::mem::take(&mut self.hasher).finish();
-            if !unit.is_gap() && hash != unit.hash {
+            if unit.len > 0 && hash != unit.hash {
                 return Err(damaged(self.path));
             }
             (self.unit, self.read) = (self.unit + 1, 0);

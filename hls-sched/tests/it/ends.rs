@@ -69,7 +69,7 @@ async fn ciphertext_that_is_not_whole_blocks() -> Outcome {
 
 #[tokio::test]
 async fn noise_in_a_segment() -> Outcome {
-    check(Reply::noise(2000), Kind::Content, "content.damaged", 3).await
+    check(Reply::noise(40_000), Kind::Content, "content.damaged", 3).await
 }
 
 #[tokio::test]
@@ -139,8 +139,9 @@ async fn a_live_playlist_of_which_nobody_knows_where_it_is() -> Outcome {
 async fn a_complete_playlist_without_its_end() -> Outcome {
     let (origin, vod) = stream();
     origin.put(&vod.playlist_path, vod.playlist.replace("#EXT-X-ENDLIST\n", ""));
-    fails(job(&vod.url), Kind::Playlist, "playlist.cut").await?;
-    assert!(origin.requests().len() > 1, "worth another try");
+    exact(&vod, "ts").await?;
+    let loads = origin.requests_for(&vod.playlist_path);
+    assert_eq!(loads.len(), 2, "what does not change in a target duration is all of it");
     Ok(())
 }
 

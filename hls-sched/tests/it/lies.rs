@@ -91,8 +91,9 @@ async fn half_a_segment_is_all_that_the_server_has() -> Outcome {
 #[tokio::test]
 async fn another_part_of_a_segment_each_time_is_an_error() -> Outcome {
     let (origin, vod) = stream();
-    let part = |n: usize| Reply::ok(&half()[..half().len() / 188 / n * 188]);
-    origin.script(&vod.segment_paths[VICTIM], [part(1), part(2), part(3).forever()]);
+    let part = |n: usize| Reply::ok(&half()[..half().len() - n * 188]);
+    let path = &vod.segment_paths[VICTIM];
+    origin.script(path, [1, 2, 3, 4, 5, 6, 7, 8].map(part));
     let error = fails(job(&vod.url), Kind::Content, "segment.short").await?;
     assert!(error.to_string().starts_with("segment 3 (sequence 3) lasts "), "{error}");
     Ok(())
@@ -129,7 +130,7 @@ async fn a_playlist_that_promises_twice_the_time() -> Outcome {
         let origin = Origin::start();
         let vod = Vod::from_media(media).segment_seconds(4.0).publish(&origin);
         let (done, warnings) = warned(&vod.url, &vod.expected).await?;
-        assert_eq!((done.retries, warnings.len()), (6, 6), "{media:?}: {warnings:?}");
+        assert_eq!((done.retries, warnings.len()), (3, 3), "{media:?}: {warnings:?}");
     }
     Ok(())
 }
@@ -140,7 +141,7 @@ async fn a_section_that_comes_late_still_tells_how_long_segments_are() -> Outcom
     let vod = Vod::from_media(Media::Fmp4).segment_seconds(4.0).publish(&origin);
     origin.script(&vod.init_paths[0], [Reply::resource().delay(2000)]);
     let (_, warnings) = warned(&vod.url, &vod.expected).await?;
-    assert_eq!(warnings.len(), 6, "{warnings:?}");
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
     // The attempt that is slow, one beside it, and one for the segments that are there.
     assert!(origin.requests_for(&vod.init_paths[0]).len() <= 3);
     Ok(())
@@ -165,6 +166,141 @@ async fn a_job_that_goes_on_has_the_section_of_the_earlier_run() -> Outcome {
     assert!(shorts >= 3, "{shorts}");
     // It is here; once it is compared with what the server has.
     assert!(origin.requests_for(&vod.init_paths[0]).len() <= 1);
+    Ok(())
+}
+
+/// Every segment of the stream, changed.
+fn changed(change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
+    Media::Ts.segments().into_iter().map(change).collect()
+}
+
+fn with_zeros(segment: &[u8]) -> Vec<u8> {
+    [segment, &[0; 16]].concat()
+}
+
+/// The packet of pictures in the middle says another number.
+fn with_odd_counter(segment: &[u8]) -> Vec<u8> {
+    let mut bytes = segment.to_vec();
+    let is_picture = |packet: &[u8]| packet[1] == 1 && packet[2] == 0 && packet[3] & 0xf0 == 0x10;
+    let at = bytes.chunks(188).position(is_picture).expect("a packet of nothing but pictures");
+    bytes[at * 188 + 3] ^= 8;
+    bytes
+}
+
+fn without_a_sync_byte(segment: &[u8]) -> Vec<u8> {
+    let mut bytes = segment.to_vec();
+    bytes[188 * 20] = 0;
+    bytes
+}
+
+fn behind_a_picture(segment: &[u8]) -> Vec<u8> {
+    [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and so on"[..], segment].concat()
+}
+
+#[tokio::test]
+async fn what_is_odd_in_every_segment_is_asked_for_three_times() -> Outcome {
+    let all = Media::Ts.segments().len();
+    type Change = fn(&[u8]) -> Vec<u8>;
+    let changes: [(Change, &str, bool); 4] = [
+        (with_zeros, "segment.padded", true),
+        (with_odd_counter, "segment.discontinuous", true),
+        (without_a_sync_byte, "segment.unsynced", true),
+        (behind_a_picture, "segment.front", false),
+    ];
+    for (change, code, is_kept) in changes {
+        let (origin, vod) = stream();
+        let odd = changed(change);
+        for (path, bytes) in vod.segment_paths.iter().zip(&odd) {
+            origin.put(path, bytes.clone());
+        }
+        let expected = if is_kept { odd.concat() } else { vod.expected.to_vec() };
+        let (done, warnings) = warned(&vod.url, &expected).await?;
+        assert!(warnings.iter().any(|warning| warning.starts_with(code)), "{code}: {warnings:?}");
+        assert!(warnings.iter().any(|warning| warning.contains("unasked")), "{code}: {warnings:?}");
+        let asked = vod.segment_paths.iter().map(|path| origin.requests_for(path).len()).sum::<usize>();
+        assert_eq!((asked, done.retries), (all + 3, 3), "{code}");
+        let strict = job(&vod.url).strict(true);
+        let error = fails(strict, Kind::Content, code).await;
+        assert!(error.is_ok() || code == "segment.unsynced", "{code}: {error:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_ends_with_its_connection_is_asked_for_again_until_its_server_is_trusted() -> Outcome {
+    let (origin, vod) = stream();
+    for path in &vod.segment_paths {
+        origin.script(path, [Reply::resource().http10_close().forever()]);
+    }
+    // This one is cut at a packet, once.
+    let segment = Media::Ts.segments()[5];
+    let cut = Reply::ok(&segment[..segment.len() * 9 / 10 / 188 * 188]).http10_close();
+    origin.script(&vod.segment_paths[5], [cut, Reply::resource().http10_close().forever()]);
+    let folder = Folder::new()?;
+    let out = folder.file("out.ts");
+    job(&vod.url).concurrency(1).output(&out).start().finish().await?;
+    same(&out, &vod.expected)?;
+    let asked = vod.segment_paths.iter().map(|path| origin.requests_for(path).len()).collect::<Vec<_>>();
+    assert_eq!(asked, [2, 2, 2, 1, 1, 2]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_segment_in_its_place_once() -> Outcome {
+    for (media, extension) in [(Media::Ts, "ts"), (Media::Fmp4, "m4s")] {
+        for (victim, other) in [(3, 5), (3, 2), (0, 4), (5, 0), (1, 2)] {
+            for concurrency in [1, 4] {
+                let (origin, folder) = (Origin::start(), Folder::new()?);
+                let vod = Vod::from_media(media).publish(&origin);
+                origin.script(&vod.segment_paths[victim], [Reply::ok(media.segments()[other])]);
+                let out = folder.file(&format!("out.{extension}"));
+                let job = job(&vod.url).concurrency(concurrency).format(Format::Join).output(&out);
+                match job.start().finish().await {
+                    Ok(_) => same(&out, &vod.expected)?,
+                    // What is in the output already can't be taken back, and no later run takes it for right.
+                    Err(error) => {
+                        assert_eq!((error.kind(), error.code()), (Kind::Content, "segment.apart"));
+                        assert_eq!(victim, 0, "{media:?}: {error}");
+                        let again = || crate::support::job(&vod.url).format(Format::Join).output(&out);
+                        if again().start().finish().await.is_err() {
+                            again().restart(true).start().finish().await?;
+                        }
+                        same(&out, &vod.expected)?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn segments_without_bytes() -> Outcome {
+    let (origin, vod) = stream();
+    let odd = "#EXTINF:0.01,\n/nothing.ts\n#EXTINF:0.01,\n#EXT-X-BYTERANGE:0@7\n/all.ts\n";
+    let playlist = |odd: &str| vod.playlist.replacen("#EXT-X-ENDLIST", &format!("{odd}#EXT-X-ENDLIST"), 1);
+    origin.put("/nothing.ts", Vec::new());
+    origin.put(&vod.playlist_path, playlist(odd).into_bytes());
+    let (done, warnings) = warned(&vod.url, &vod.expected).await?;
+    assert_eq!((done.segments, done.gaps.len()), (vod.segment_paths.len() as u64 + 2, 0));
+    assert!(warnings.iter().all(|warning| warning.starts_with("segment.empty: ")), "{warnings:?}");
+    // What should last for seconds and has no bytes is missing.
+    origin.put(&vod.playlist_path, playlist("#EXTINF:2,\n/nothing.ts\n").into_bytes());
+    fails(job(&vod.url), Kind::Content, "content.not_media").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_vector_shows_in_the_first_table() -> Outcome {
+    let origin = Origin::start();
+    let vod = Vod::from_media(Media::Ts).aes128(crate::support::KEY).publish(&origin);
+    let sequence = "#EXT-X-MEDIA-SEQUENCE:";
+    let wrong = match vod.playlist.contains(sequence) {
+        true => vod.playlist.replace(&format!("{sequence}0"), &format!("{sequence}7")),
+        false => vod.playlist.replacen("#EXTINF", &format!("{sequence}7\n#EXTINF"), 1),
+    };
+    origin.put(&vod.playlist_path, wrong.into_bytes());
+    fails(job(&vod.url), Kind::Content, "content.damaged").await?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod lies;
 mod live;
 mod network;
 mod on_air;
+mod optional;
 mod outputs;
 mod products;
 mod replaced;

@@ -1,0 +1,379 @@
+//! MP4, flat and fragmented: timelines of fragments, tables, where samples are.
+
+use super::{LEAST, Problem};
+use crate::fmp4::children;
+
+/// Larger boxes are not looked into.
+const LARGEST: u64 = 256 << 20;
+/// Who begins later than a day by its timestamps has a wall clock there.
+const LATE: f64 = 86_400.0;
+const MANY: usize = 256;
+
+/// Walks the boxes of a file, and keeps what tells of samples.
+#[derive(Debug, Default)]
+pub(super) struct Mp4 {
+    offset: u64,
+    header: Vec<u8>,
+    remaining: u64,
+    to_end: bool,
+    name: [u8; 4],
+    begin: u64,
+    body: Option<Vec<u8>>,
+    tracks: Vec<Track>,
+    is_fragmented: bool,
+    /// Where data is, in order.
+    data: Vec<(u64, u64)>,
+    /// What the fragment that is under way needs: a track, and from where to where.
+    needs: Vec<(u32, u64, u64)>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    id: u32,
+    handler: [u8; 4],
+    timescale: u32,
+    default_duration: u32,
+    default_size: u32,
+    samples: u64,
+    /// When the last fragment ends.
+    end: Option<u64>,
+    chunks: Vec<(u64, u64)>,
+}
+
+impl Track {
+    fn is_seen_or_heard(&self) -> bool {
+        matches!(&self.handler, b"vide" | b"soun")
+    }
+}
+
+impl Mp4 {
+    pub(super) fn push(&mut self, input: &[u8]) {
+        let mut input = input;
+        while !input.is_empty() {
+            if self.remaining > 0 || self.to_end {
+                let most = if self.to_end { input.len() as u64 } else { self.remaining };
+                let (part, rest) =
+                    input.split_at(usize::try_from(most).unwrap_or(usize::MAX).min(input.len()));
+                if let Some(body) = &mut self.body {
+                    body.extend_from_slice(part);
+                }
+                self.offset += part.len() as u64;
+                self.remaining = self.remaining.saturating_sub(part.len() as u64);
+                input = rest;
+                if self.remaining == 0 && !self.to_end {
+                    self.end_box();
+                }
+                continue;
+            }
+            let Some((&first, rest)) = input.split_first() else { return };
+            if self.header.is_empty() {
+                self.begin = self.offset;
+            }
+            self.header.push(first);
+            self.offset += 1;
+            input = rest;
+            self.begin_box();
+        }
+    }
+
+    fn begin_box(&mut self) {
+        let Some((size, name)) =
+            word(&self.header, 0).zip(self.header.get(4..8).and_then(<[u8]>::first_chunk::<4>))
+        else {
+            return;
+        };
+        let (size, header) = match (size, long(&self.header, 8)) {
+            (1, None) => return,
+            (1, Some(size)) => (size, 16),
+            (size, _) => (u64::from(size), 8),
+        };
+        (self.name, self.to_end) = (*name, size == 0);
+        self.remaining = size.saturating_sub(header);
+        self.header.clear();
+        let is_wanted = matches!(&self.name, b"moov" | b"moof") && self.remaining <= LARGEST;
+        self.body = is_wanted.then(Vec::new);
+        if &self.name == b"mdat" {
+            let end = if self.to_end { u64::MAX } else { self.offset.saturating_add(self.remaining) };
+            match self.data.last_mut() {
+                Some((_, last)) if *last == self.begin => *last = end,
+                _ => self.data.push((self.offset, end)),
+            }
+        }
+        if self.remaining == 0 && !self.to_end {
+            self.end_box();
+        }
+    }
+
+    fn end_box(&mut self) {
+        let Some(body) = self.body.take() else { return };
+        match &self.name {
+            b"moov" => _ = self.moov(&body),
+            b"moof" => {
+                self.settle();
+                _ = self.moof(&body);
+            }
+            _ => {}
+        }
+    }
+
+    fn moov(&mut self, moov: &[u8]) -> Option<()> {
+        for trak in all(moov, *b"trak").take(MANY) {
+            if let Some(track) = self.trak(trak) {
+                self.tracks.push(track);
+            }
+        }
+        for trex in all(moov, *b"mvex").flat_map(|mvex| all(mvex, *b"trex")) {
+            self.is_fragmented = true;
+            let id = word(trex, 4);
+            if let Some(track) = self.tracks.iter_mut().find(|track| Some(track.id) == id) {
+                (track.default_duration, track.default_size) = (word(trex, 12)?, word(trex, 16)?);
+            }
+        }
+        self.is_fragmented |= all(moov, *b"mvex").next().is_some();
+        Some(())
+    }
+
+    fn trak(&mut self, trak: &[u8]) -> Option<Track> {
+        let one = |body, name: &[u8; 4]| all(body, *name).next();
+        let (tkhd, mdia) = (one(trak, b"tkhd")?, one(trak, b"mdia")?);
+        let (mdhd, hdlr) = (one(mdia, b"mdhd")?, one(mdia, b"hdlr")?);
+        let stbl = one(one(mdia, b"minf")?, b"stbl")?;
+        let wide = |body: &[u8]| body.first() == Some(&1);
+        let id = word(tkhd, if wide(tkhd) { 20 } else { 12 })?;
+        let timescale = word(mdhd, if wide(mdhd) { 20 } else { 12 })?;
+        let lasts = if wide(mdhd) { long(mdhd, 24)? } else { u64::from(word(mdhd, 16)?) };
+        let handler = *hdlr.get(8..12)?.first_chunk::<4>()?;
+        let mut track = Track { id, handler, timescale, ..Track::default() };
+        for (format, _) in children(one(stbl, b"stsd")?.get(8..)?).filter_map(Result::ok) {
+            if matches!(&format, b"encv" | b"enca" | b"encs" | b"enct") {
+                self.problems.push(Problem::Encrypted { by: format.escape_ascii().to_string() });
+            }
+        }
+        let sizes = one(stbl, b"stsz").map(|stsz| Sizes::of(stsz)).unwrap_or_default();
+        track.samples = sizes.count;
+        if sizes.count > 0 {
+            let mut wrong = |what| self.problems.push(Problem::Table { track: id, what });
+            let stts = one(stbl, b"stts").map(runs).unwrap_or_default();
+            let (count, sum) = stts.iter().fold((0_u64, 0_u64), |(count, sum), (n, d)| {
+                (count + u64::from(*n), sum.saturating_add(u64::from(*n) * u64::from(*d)))
+            });
+            if count != sizes.count {
+                wrong("has other decoding times than samples");
+            }
+            // Edits and rounding may differ by a little, and the last sample may last for any time.
+            let differs = sum.abs_diff(lasts) as f64 / f64::from(timescale.max(1));
+            if timescale == 0 || differs > 1.0 && differs > 0.02 * (lasts as f64 / f64::from(timescale)) {
+                wrong("says that it lasts otherwise than its samples do");
+            }
+            if one(stbl, b"ctts")
+                .map(runs)
+                .is_some_and(|ctts| ctts.iter().map(|(n, _)| u64::from(*n)).sum::<u64>() != sizes.count)
+            {
+                wrong("has other times of presentation than samples");
+            }
+            match chunks(stbl, &sizes) {
+                Some(chunks) => track.chunks = chunks,
+                None => wrong("has chunks that do not hold its samples"),
+            }
+        }
+        Some(track)
+    }
+
+    fn moof(&mut self, moof: &[u8]) -> Option<()> {
+        let mut at = 0;
+        for traf in all(moof, *b"traf") {
+            let tfhd = all(traf, *b"tfhd").next()?;
+            let flags = word(tfhd, 0)?;
+            let id = word(tfhd, 4)?;
+            let number = self.tracks.iter().position(|track| track.id == id)?;
+            let track = self.tracks.get_mut(number)?;
+            let mut next = 8;
+            let mut base = self.begin;
+            if flags & 1 != 0 {
+                base = long(tfhd, next)?;
+                next += 8;
+            }
+            next += if flags & 2 != 0 { 4 } else { 0 };
+            let mut optional = |flag: u32, default: u32| {
+                if flags & flag == 0 {
+                    return Some(default);
+                }
+                next += 4;
+                word(tfhd, next - 4)
+            };
+            let duration = optional(8, track.default_duration)?;
+            let size = optional(0x10, track.default_size)?;
+            let mut lasts = 0_u64;
+            for trun in all(traf, *b"trun") {
+                let flags = word(trun, 0)?;
+                let count = word(trun, 4)?;
+                let mut next = 8;
+                if flags & 1 != 0 {
+                    at = base
+                        .checked_add_signed(i64::from(i32::from_be_bytes(word(trun, next)?.to_be_bytes())))?;
+                    next += 4;
+                }
+                next += if flags & 4 != 0 { 4 } else { 0 };
+                let fields = (flags >> 8 & 0xf).count_ones() as usize * 4;
+                let begin = at;
+                for _ in 0..count {
+                    let mut field = next;
+                    let mut take = |flag: u32, default: u32| {
+                        if flags & flag == 0 {
+                            return Some(default);
+                        }
+                        field += 4;
+                        word(trun, field - 4)
+                    };
+                    lasts = lasts.checked_add(u64::from(take(0x100, duration)?))?;
+                    at = at.checked_add(u64::from(take(0x200, size)?))?;
+                    // Without any field of its own each is as the others.
+                    if fields == 0 {
+                        let more = u64::from(count) - 1;
+                        lasts = lasts.checked_add(more * u64::from(duration))?;
+                        at = at.checked_add(more * u64::from(size))?;
+                        break;
+                    }
+                    next += fields;
+                }
+                track.samples += u64::from(count);
+                if flags & 1 != 0 && at > begin {
+                    self.needs.push((id, begin, at));
+                }
+            }
+            let tfdt = all(traf, *b"tfdt").next();
+            let start = tfdt.and_then(|tfdt| match tfdt.first() {
+                Some(1) => long(tfdt, 4),
+                _ => word(tfdt, 4).map(u64::from),
+            });
+            let Some(start) = start else { continue };
+            if track.is_seen_or_heard() && track.timescale > 0 {
+                let seconds = |ticks: u64| ticks as f64 / f64::from(track.timescale);
+                match track.end {
+                    None if seconds(start) > LATE => {
+                        self.problems.push(Problem::Late { seconds: seconds(start) });
+                    }
+                    Some(end) if seconds(end) - seconds(start) > LEAST => {
+                        let seconds = seconds(end) - seconds(start);
+                        self.problems.push(Problem::Back { at: self.begin, seconds });
+                    }
+                    Some(end) if seconds(start) - seconds(end) > LEAST => {
+                        let seconds = seconds(start) - seconds(end);
+                        self.problems.push(Problem::Hole { at: self.begin, seconds });
+                    }
+                    _ => {}
+                }
+            }
+            track.end = start.checked_add(lasts);
+        }
+        Some(())
+    }
+
+    /// Whether what the fragment before needs is there by now.
+    fn settle(&mut self) {
+        for (track, begin, end) in std::mem::take(&mut self.needs) {
+            if !self.holds(begin, end) && !self.problems.contains(&Problem::Outside { track }) {
+                self.problems.push(Problem::Outside { track });
+            }
+        }
+        // Older data is of no more use where all of it comes in order.
+        if self.is_fragmented && self.data.len() > MANY {
+            self.data.drain(..self.data.len() - MANY / 2);
+        }
+    }
+
+    fn holds(&self, begin: u64, end: u64) -> bool {
+        let behind = self.data.partition_point(|(first, _)| *first <= begin);
+        let found = behind.checked_sub(1).and_then(|at| self.data.get(at));
+        begin == end || found.is_some_and(|(_, last)| end <= *last)
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        self.settle();
+        let mut problems = std::mem::take(&mut self.problems);
+        for track in &self.tracks {
+            if track.chunks.iter().any(|(begin, end)| !self.holds(*begin, *end)) {
+                problems.push(Problem::Outside { track: track.id });
+            }
+            if track.samples == 0 && track.is_seen_or_heard() {
+                problems.push(Problem::EmptyTrack { track: track.id });
+            }
+        }
+        if self.tracks.is_empty() {
+            problems.push(Problem::Nothing);
+        }
+        problems
+    }
+}
+
+/// How large samples are.
+#[derive(Debug, Default)]
+struct Sizes<'a> {
+    count: u64,
+    each: u32,
+    table: &'a [u8],
+}
+
+impl<'a> Sizes<'a> {
+    fn of(stsz: &'a [u8]) -> Self {
+        let count = word(stsz, 8).map_or(0, u64::from);
+        Self { count, each: word(stsz, 4).unwrap_or(0), table: stsz.get(12..).unwrap_or(&[]) }
+    }
+
+    /// How many bytes so many samples have from one on.
+    fn sum(&self, first: u64, samples: u64) -> Option<u64> {
+        if self.each > 0 {
+            return samples.checked_mul(u64::from(self.each));
+        }
+        let from = usize::try_from(first.checked_mul(4)?).ok()?;
+        let len = usize::try_from(samples.checked_mul(4)?).ok()?;
+        let table = self.table.get(from..from.checked_add(len)?)?;
+        Some(table.chunks_exact(4).filter_map(|four| word(four, 0)).map(u64::from).sum())
+    }
+}
+
+/// From where to where each chunk is. `None`: the tables do not go together.
+fn chunks(stbl: &[u8], sizes: &Sizes<'_>) -> Option<Vec<(u64, u64)>> {
+    let one = |name: &[u8; 4]| all(stbl, *name).next();
+    let offsets: Vec<u64> = match (one(b"stco"), one(b"co64")) {
+        (Some(stco), _) => {
+            stco.get(8..)?.chunks_exact(4).filter_map(|four| word(four, 0)).map(u64::from).collect()
+        }
+        (_, Some(co64)) => co64.get(8..)?.chunks_exact(8).filter_map(|eight| long(eight, 0)).collect(),
+        _ => return None,
+    };
+    let stsc = one(b"stsc")?.get(8..)?;
+    let rows =
+        stsc.chunks_exact(12).map(|row| Some((word(row, 0)?, word(row, 4)?))).collect::<Option<Vec<_>>>()?;
+    let (mut chunks, mut sample) = (Vec::with_capacity(offsets.len()), 0_u64);
+    let mut rows = rows.into_iter().peekable();
+    let mut per_chunk = 0;
+    for (number, offset) in (1_u32..).zip(offsets) {
+        while let Some((_, samples)) = rows.next_if(|(first, _)| *first <= number) {
+            per_chunk = u64::from(samples);
+        }
+        let len = sizes.sum(sample, per_chunk)?;
+        chunks.push((offset, offset.checked_add(len)?));
+        sample += per_chunk;
+    }
+    (sample == sizes.count).then_some(chunks)
+}
+
+/// Pairs of a count and a value.
+fn runs(table: &[u8]) -> Vec<(u32, u32)> {
+    let rows = table.get(8..).unwrap_or(&[]).chunks_exact(8);
+    rows.filter_map(|row| word(row, 0).zip(word(row, 4))).collect()
+}
+
+fn all(body: &[u8], name: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+    children(body).filter_map(Result::ok).filter(move |(found, _)| *found == name).map(|(_, body)| body)
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_be_bytes(*eight))
+}

@@ -1,0 +1,163 @@
+//! Whether a unit that came whole is kept.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hls_fetch::Class;
+use hls_media::{Configuration, Container, Odd};
+
+use super::sink::{Nowhere, Sink, Spare};
+use super::{Shared, TrackChecks, Way};
+use crate::assemble::Place;
+use crate::doubt::Doubt;
+use crate::error::Error;
+use crate::event::Retry;
+use crate::piece::Becomes;
+use crate::pipeline::Whole;
+use crate::plan::{Track, Unit};
+
+/// What came of judging a unit.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// One that came before, with so many bytes, and is not what the server has.
+    pub(super) wrong: Option<(Place, u64)>,
+    /// What becomes of the unit.
+    pub(super) becomes: Becomes,
+    /// The same unit as it came when it was asked for again, and is to be taken instead.
+    pub(super) instead: Option<(Box<Whole>, Vec<Bytes>)>,
+}
+
+impl Shared {
+    /// Judges a unit that came whole.
+    pub(super) async fn judge(
+        &self,
+        place: Place,
+        track: &Track,
+        unit: &Unit,
+        whole: &Whole,
+        way: &Way,
+    ) -> Result<Judged, Error> {
+        let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(Judged::default()) };
+        checks.judge(track, unit, whole)?;
+        let becomes = checks.pieces.judge(place, &track.name(unit), whole.piece.as_ref())?;
+        // One picture of each segment lasts as long as anyone likes.
+        if unit.is_init || track.media().i_frames_only {
+            return Ok(Judged { becomes, ..Judged::default() });
+        }
+        let (name, summary) = (track.name(unit), &whole.summary);
+        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
+        if unit.cipher.is_some() && summary.oddities.iter().any(|oddity| oddity.odd == Odd::Table) {
+            return Err(at(wrong_vector(&name)));
+        }
+        let init = match summary.container {
+            Container::Fmp4 => self.configuration(checks, track).await,
+            _ => None,
+        };
+        let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
+        let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
+        let misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        doubts.extend(misfits.iter().map(|misfit| Doubt::Apart { seconds: misfit.seconds }));
+        let (wrong, other) = (Mutex::new(None), Mutex::new(None));
+        let spare = Spare::default();
+        let again = async {
+            let came = self.again(track, unit, &doubts, way, &spare).await?;
+            let hash = came.hash;
+            if hash != whole.hash {
+                *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
+                return Ok(hash);
+            }
+            // It is what the server has, so the other one may not be.
+            for misfit in &misfits {
+                let neighbour = &misfit.neighbour;
+                let Some(unit) = track.unit(neighbour.place.index) else { continue };
+                let is_same = self.doubts.is_settled(neighbour.place, neighbour.hash)
+                    || self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
+                        self.doubts.note(neighbour.place, neighbour.hash);
+                        self.doubts.note(neighbour.place, came.hash);
+                        came.hash == neighbour.hash
+                    });
+                if !is_same {
+                    *wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(neighbour.place);
+                }
+            }
+            Ok(hash)
+        };
+        let tell = |event| drop(self.events.send(event));
+        let judged = self.doubts.judge((place, &name), &doubts, whole.hash, again, tell).await;
+        let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = judged {
+            let other = other.into_inner().unwrap_or_else(PoisonError::into_inner);
+            return match other.zip(spare.chunks()) {
+                // What came the second time is as it should be.
+                Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
+                    self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0));
+                    Ok(Judged { instead: Some((Box::new(came), chunks)), ..Judged::default() })
+                }
+                _ => Err(at(error)),
+            };
+        }
+        let mut taken_back = None;
+        if let Some(wrong) = wrong {
+            self.order.forget(wrong);
+            // Before this unit takes its place behind it.
+            let bytes = self.assemble(|assembler| assembler.take_back(wrong));
+            let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
+            taken_back = Some((wrong, bytes.ok_or_else(|| was_another(&name))?));
+        }
+        self.order.came(place, (track, unit), whole.hash, (summary, lacks));
+        Ok(Judged { wrong: taken_back, instead: None, becomes })
+    }
+
+    /// Whether there is nothing odd about a unit.
+    fn is_plain(
+        &self,
+        place: Place,
+        checks: &TrackChecks,
+        (track, unit): (&Track, &Unit),
+        whole: &Whole,
+        init: Option<&Configuration>,
+    ) -> bool {
+        checks.judge(track, unit, whole).is_ok()
+            && checks
+                .pieces
+                .judge(place, &track.name(unit), whole.piece.as_ref())
+                .is_ok_and(|b| b == Becomes::Handed)
+            && self
+                .doubts
+                .trusts(place.track, &Doubt::of(&whole.summary, init, unit.duration, whole.is_bounded))
+            && self.order.misfits(place, (track, unit), (&whole.summary, 0.0), init).is_empty()
+    }
+
+    /// A unit that is doubted, as another connection brings it.
+    async fn again(
+        &self,
+        track: &Track,
+        unit: &Unit,
+        doubts: &[Doubt],
+        way: &Way,
+        sink: &impl Sink,
+    ) -> Result<Whole, Error> {
+        let name = track.name(unit);
+        let message = doubts.first().map_or_else(String::new, |doubt| doubt.error(&name).to_string());
+        let (place, class) = (hls_fetch::redacted(&unit.url), Class::Content);
+        self.report(Retry { place, class, message, attempt: 1, wait: Duration::ZERO });
+        let way = Way { fresh: true, gauge: Arc::clone(&way.gauge), ..Way::default() };
+        let report = |retry| self.report(retry);
+        let (whole, ..) = self.transport.unit(track, unit, sink, report, &mut None, &way).await?;
+        Ok(whole)
+    }
+}
+
+/// A unit that turned out to be another than the server has, and is in its output already.
+fn was_another(name: &str) -> Error {
+    Error::content("segment.apart", format!("{name} was another one at first"))
+        .why("the server sends other bytes for it now, which go on as its neighbours do")
+        .next("--restart discards what is there and starts over")
+        .finally()
+}
+
+fn wrong_vector(name: &str) -> Error {
+    Error::content("content.damaged", format!("{name}: a table has a wrong checksum after decryption"))
+        .why("most likely the initialization vector is another one")
+}
