@@ -220,7 +220,9 @@ impl Frames {
         if self.head(0).len() < HEADER && !at_end {
             return Next::Wait;
         }
-        self.tell_aac(at_end);
+        if !self.tell_aac(at_end) {
+            return Next::Wait;
+        }
         let head = self.head(0);
         let len = match self.begin(head, at_end) {
             Begin::Frame(len) => len,
@@ -250,26 +252,33 @@ impl Frames {
         Next::Frame(len)
     }
 
-    /// Stream types of AAC are mixed up by multiplexers: the first frames tell whether it is ADTS or LATM.
-    fn tell_aac(&mut self, at_end: bool) {
+    /// Stream types of AAC are mixed up by multiplexers: the first frames tell whether it is ADTS or LATM. `false`: more bytes
+    /// are needed to tell.
+    fn tell_aac(&mut self, at_end: bool) -> bool {
         if self.sound.is_some() || self.tags.is_some() {
-            return;
+            return true;
         }
         let other = match self.framing {
             Framing::Packed(Some(Container::Adts)) => Framing::Latm(Box::default()),
             Framing::Latm(_) => Framing::Packed(Some(Container::Adts)),
-            _ => return,
+            _ => return true,
         };
+        if !matches!(self.begin(self.head(0), at_end), Begin::Nothing) {
+            return true;
+        }
         let own = std::mem::replace(&mut self.framing, other);
         let begins = |this: &Self, at| match this.begin(this.head(at), at_end) {
             Begin::Frame(len) => Some(len),
             _ => None,
         };
         // Two frames, one behind the other.
-        let is_other = begins(self, 0).is_some_and(|len| begins(self, len).is_some());
+        let first = begins(self, 0);
+        let is_known = at_end || first.is_none_or(|len| self.head(len).len() >= HEADER);
+        let is_other = first.is_some_and(|len| begins(self, len).is_some());
         if !is_other {
             self.framing = own;
         }
+        is_known
     }
 
     /// What is at the begin of some bytes.

@@ -190,9 +190,8 @@ fn what(kind: u8, descriptors: &[u8]) -> Result<What, RemuxError> {
         0x80 if registered == Some(*b"HDMV") => media(Kind::Sound, "uncompressed audio"),
         0x83 => media(Kind::Sound, "TrueHD audio"),
         0x86 if registered == Some(*b"CUEI") || registered.is_none() => Ok(What::Data),
-        0x82 if registered.is_none() || registered == Some(*b"GA94") => {
-            media(Kind::Subtitles, "SCTE-27 subtitles")
-        }
+        // DTS or, in North America, subtitles.
+        0x82 if registered.is_none() || registered == Some(*b"GA94") => Ok(What::Unknown(kind)),
         0x82 | 0x85 | 0x86 | 0x8a | 0xa2 => carried(Codec::Dts),
         0x90 | 0x92 if registered == Some(*b"HDMV") => media(Kind::Subtitles, "Blu-ray subtitles"),
         0x06 => private(kind, descriptors, registered),

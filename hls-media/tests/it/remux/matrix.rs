@@ -96,3 +96,22 @@ fn timestamps_that_wrap() {
     check("wrap", &["libx264"], "25", 48_000, &format!("{AVC} {AAC} {offset}"), TS);
     check("wrap-ac3", &["libx264"], "30000/1001", 48_000, &format!("{AVC} -c:a ac3 -b:a 96k {offset}"), TS);
 }
+
+#[test]
+fn aac_in_latm_and_with_a_layout_of_its_own() {
+    let check = |name: &str, encoding: &str| {
+        check(name, &["libx264"], "25", 48_000, &format!("{AVC} {encoding}"), TS);
+    };
+    // The multiplexer calls it ADTS all the same.
+    check("latm", &format!("{AAC} -mpegts_flags latm"));
+    check("pce", "-af aformat=channel_layouts=2.1 -c:a aac -aac_pce 1 -b:a 96k");
+}
+
+#[test]
+fn opus_and_dts() {
+    let check = |name: &str, encoder: &str, encoding: &str| {
+        check(name, &["libx264", encoder], "25", 48_000, &format!("{AVC} {encoding}"), TS);
+    };
+    check("dts", "dca", "-c:a dca -strict -2 -b:a 384k -af aformat=channel_layouts=stereo");
+    check("opus", "libopus", "-c:a libopus -b:a 64k");
+}
