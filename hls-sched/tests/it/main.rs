@@ -14,6 +14,7 @@ mod live;
 mod network;
 mod on_air;
 mod outputs;
+mod patience;
 mod products;
 mod resume;
 mod simulated;
