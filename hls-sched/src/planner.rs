@@ -140,6 +140,8 @@ struct Doubted {
 
 /// Nothing is asked for again sooner, whatever was decided: no answer can make it spin.
 pub(crate) const SOONEST: Duration = Duration::from_millis(100);
+/// What could not be had because another origin is gone is asked for again after this long.
+const LATER: Duration = Duration::from_secs(1);
 /// Units ahead of the writer, for each slot: bounds memory, disk and the tail.
 const WINDOW: u64 = 4;
 
@@ -324,13 +326,24 @@ impl Planner {
         self.attempts
     }
 
-    /// An attempt ended, and what follows is decided elsewhere.
-    pub fn ended(&mut self, attempt: u64) {
-        self.leave(attempt);
+    /// An attempt ended, and what follows is decided elsewhere. Returns when it had begun.
+    pub fn ended(&mut self, attempt: u64) -> Option<Instant> {
+        self.leave(attempt).map(|active| active.begun)
     }
 
-    /// What a unit needs, such as its key, could not be had in any attempt: final, unless the origin is gone.
-    pub fn doubt(&mut self, place: Place, origin: OriginId, number: u32, now: Instant) -> Verdict {
+    /// What a unit needs, such as its key, could not be had in any attempt since `begun`: final, unless the origin is gone.
+    pub fn doubt(
+        &mut self,
+        place: Place,
+        origin: OriginId,
+        (number, begun): (u32, Instant),
+        now: Instant,
+    ) -> Verdict {
+        let may_repeat = self.policy.rule(Class::Network).tries > 1;
+        if may_repeat && self.origin(origin).breaker.was_gone_since(begun) {
+            self.put_back(place, Again { origin, ..Again::at(now + LATER) });
+            return Verdict::Retry(LATER);
+        }
         if !self.origin(origin).breaker.suspect(now) {
             return Verdict::Final(number);
         }

@@ -154,9 +154,9 @@ impl Engine {
         let verdict = match error.is_final() {
             // Its key could not be had, in as many attempts as a key has.
             true if class.is_transient() => {
-                self.planner.ended(attempt);
+                let begun = self.planner.ended(attempt).unwrap_or(now);
                 let id = self.origin_of_key(place);
-                self.planner.doubt(place, id, number, now)
+                self.planner.doubt(place, id, (number, begun), now)
             }
             true => {
                 self.planner.ended(attempt);

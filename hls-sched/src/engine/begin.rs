@@ -423,6 +423,7 @@ impl Part {
             events: events.clone(),
         });
         shared.assemble(|_| ());
+        let playlists = shared.tracks.0.iter().map(|track| track.media().base().clone()).collect();
         let steering =
             self.steering.take().or(steering.map(|url| Steering::new(url, Instant::now().into_std())));
         let steered = steering.map(|steering| Steered::new(steering, named_in, sources, config.allow_gaps));
@@ -433,7 +434,7 @@ impl Part {
             orders: orders.clone(),
             running: JoinSet::new(),
             handles: HashMap::new(),
-            hosts: Hosts::default(),
+            hosts: Hosts::with(playlists),
             outside: Outside::new(),
             doubted: HashMap::new(),
             give_up_after: config.patience(),

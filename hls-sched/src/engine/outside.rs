@@ -54,7 +54,7 @@ impl Engine {
         let fetch = Arc::clone(&self.shared.transport.fetch);
         let known = self.hosts.known(id).cloned();
         self.running.spawn(async move {
-            // Of an origin that never served anything, nothing better is known than what failed.
+            // Where nothing was ever had, nothing better is known than what failed.
             let Some(url) = known else { return Ended::Canary(id, true) };
             let asked = Request::get(url).range(ByteRange::new(0, 1)).fresh_connection();
             let answer = tokio::time::timeout(CANARY_TIME, fetch.fetch(asked)).await;
@@ -95,7 +95,11 @@ impl Engine {
             }
         }
         for (attempt, running) in &self.handles {
-            self.planner.observe(*attempt, running.gauge.sample(), at);
+            let sample = running.gauge.sample();
+            if let Some((_, unit)) = sample.answered.and_then(|_| self.shared.tracks.at(running.place)) {
+                self.hosts.answers(&unit.url);
+            }
+            self.planner.observe(*attempt, sample, at);
         }
         self.planner.tick(at, draw);
         self.say_health(now);

@@ -29,6 +29,8 @@ pub(crate) struct Breaker {
     in_a_row: usize,
     units: BTreeSet<Place>,
     trusted_until: Option<Instant>,
+    /// When it was last found to be back.
+    back: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,11 @@ impl Breaker {
             State::Suspect { wait, .. } => !wait.is_zero(),
             State::Open { .. } => true,
         }
+    }
+
+    /// Whether the origin is gone, or was at some time since then.
+    pub(crate) fn was_gone_since(&self, since: Instant) -> bool {
+        self.is_open() || self.back.is_some_and(|back| back >= since)
     }
 
     pub(crate) fn succeeded(&mut self, now: Instant) {
@@ -120,7 +127,8 @@ impl Breaker {
     pub(crate) fn canary(&mut self, alive: bool, now: Instant, draw: impl FnOnce(Duration) -> Duration) {
         let State::Suspect { wait, .. } = self.state else { return };
         if alive {
-            *self = Self { trusted_until: Some(now + TRUSTED_FOR), ..Self::default() };
+            let back = if wait.is_zero() { self.back } else { Some(now) };
+            *self = Self { trusted_until: Some(now + TRUSTED_FOR), back, ..Self::default() };
             return;
         }
         let wait = if wait.is_zero() { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };

@@ -15,6 +15,7 @@ mod network;
 mod on_air;
 mod optional;
 mod outputs;
+mod patience;
 mod products;
 mod replaced;
 mod resume;

@@ -4,6 +4,9 @@ use hls_testkit::LowLatency;
 
 use super::*;
 
+/// What is made of the playlist by how many have gone before.
+type Rewrite = fn(usize, String) -> String;
+
 /// The playlist at first; then the update that somebody else has asked for, whatever is asked.
 fn update_of_others(loads: usize, playlist: String) -> String {
     if loads < 2 {
@@ -49,7 +52,7 @@ async fn no_duration_in_a_playlist_is_too_long_to_reckon_with() -> Outcome {
             "TARGETDURATION:2640000000000000000\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=18446744073709",
         )
     }
-    let rewrites: [(&str, fn(usize, String) -> String); 4] =
+    let rewrites: [(&str, Rewrite); 4] =
         [("target", target), ("all", all), ("late", late), ("control", control)];
     for (name, rewrite) in rewrites {
         let broadcast = noise(40).window(40);
