@@ -35,10 +35,12 @@ pub(crate) fn earlier_choice(config: &Config) -> Vec<Choice> {
 /// Says early what would only be found out at the end: outputs that exist, a folder that can't be written to, another
 /// process at work. Nothing has been requested yet.
 pub(crate) fn probe(config: &Config) -> Result<(), Error> {
-    for path in &candidates(config) {
+    let candidates = candidates(config);
+    for path in &candidates {
         let path = recorded::next_part(path, config.force, 0).path;
         hls_state::probe(&path, config.force).map_err(Error::state)?;
-        if !config.restart {
+        // Of several names one will be taken, and what grows under another is in nobody's way.
+        if !config.restart && candidates.len() == 1 {
             hls_state::probe_part(&path).map_err(Error::state)?;
         }
         probe_manifest(config, &path)?;
