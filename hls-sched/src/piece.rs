@@ -1,5 +1,6 @@
 //! Pieces of an MP4: whether what was made of a unit goes with the others, and where they begin.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use hls_media::remux::{FilmFront, RemuxError, UnitTracks};
@@ -23,7 +24,9 @@ struct State {
     /// Their tracks; `None`: there is no piece yet.
     tracks: Option<UnitTracks>,
     /// Units that no piece can be made of: they are kept as they come.
-    unfit: Vec<u64>,
+    unfit: HashSet<u64>,
+    /// Units of which pieces were handed on.
+    handed: HashSet<u64>,
 }
 
 /// What becomes of a unit.
@@ -41,9 +44,11 @@ impl Agreed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An earlier run has made pieces with these tracks.
-    pub(crate) fn known(&self, tracks: UnitTracks) {
-        self.state().tracks.get_or_insert(tracks);
+    /// An earlier run has made pieces with these tracks, of these units.
+    pub(crate) fn known(&self, tracks: UnitTracks, units: impl IntoIterator<Item = u64>) {
+        let mut state = self.state();
+        state.tracks.get_or_insert(tracks);
+        state.handed.extend(units);
     }
 
     /// Whether a unit of the track may have to be kept as it comes.
@@ -72,15 +77,23 @@ impl Agreed {
                         Ok(())
                     }
                 };
-                return joined.map(|()| Becomes::Handed).map_err(|error| refused(name, &error));
+                joined.map_err(|error| refused(name, &error))?;
+                // What the next one begins with may belong to it.
+                if state.unfit.contains(&(place.index + 1)) {
+                    state.unfit.insert(place.index);
+                    return Ok(Becomes::AsItCame);
+                }
+                state.handed.insert(place.index);
+                return Ok(Becomes::Handed);
             }
             Some(Err(error)) if is_refusal(error) => return Err(refused(name, error)),
             Some(Err(error)) => error,
         };
-        if !state.unfit.contains(&place.index) {
-            state.unfit.push(place.index);
-        }
-        if state.tracks.is_none() && (place.index == 0 || state.unfit.len() >= MOST_UNFIT) {
+        state.unfit.insert(place.index);
+        let is_none_fit = state.tracks.is_none() && (place.index == 0 || state.unfit.len() >= MOST_UNFIT);
+        // What it begins with may belong to the unit before, which is a piece already.
+        let is_late = place.index.checked_sub(1).is_some_and(|before| state.handed.contains(&before));
+        if is_none_fit || is_late {
             return Err(Error::new(Kind::Internal, NOT_ALONE, format!("{name}: {error}")).finally());
         }
         Ok(Becomes::AsItCame)

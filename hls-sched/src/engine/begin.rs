@@ -399,7 +399,8 @@ impl Part {
         }
         if let Some(about) = film {
             let known = film::tracks_of(&about.output, &about.placed);
-            checks.iter().zip(known).for_each(|(checks, known)| checks.pieces.known(known));
+            let units = || about.placed.iter().filter(|placed| placed.len > 0).map(|placed| placed.index);
+            checks.iter().zip(known).for_each(|(checks, known)| checks.pieces.known(known, units()));
             store = Box::new(Watched::new(store, Filmed::new(about)));
         }
         let mut step = step;

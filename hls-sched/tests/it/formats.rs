@@ -41,7 +41,7 @@ async fn transport_stream_on_many_threads() -> Outcome {
 async fn audio_alone() -> Outcome {
     check(Vod::from_media(Media::AudioAdts), "aac").await?;
     check(Vod::from_media(Media::AudioTs), "ts").await?;
-    check(Vod::from_media(Media::AudioFmp4), "mp4").await
+    check(Vod::from_media(Media::AudioFmp4), "m4s").await
 }
 
 #[tokio::test]
@@ -71,17 +71,17 @@ async fn aes_that_ends_midway() -> Outcome {
 
 #[tokio::test]
 async fn fragmented_mp4() -> Outcome {
-    check(fmp4(), "mp4").await
+    check(fmp4(), "m4s").await
 }
 
 #[tokio::test]
 async fn fragmented_mp4_encrypted_with_its_section() -> Outcome {
-    check(fmp4().aes128(KEY).iv(Iv::Explicit).encrypted_map(), "mp4").await
+    check(fmp4().aes128(KEY).iv(Iv::Explicit).encrypted_map(), "m4s").await
 }
 
 #[tokio::test]
 async fn a_section_has_the_key_in_effect_at_its_tag() -> Outcome {
-    check(fmp4().aes128(KEY).own_map_key(), "mp4").await
+    check(fmp4().aes128(KEY).own_map_key(), "m4s").await
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn byte_ranges_with_implied_offsets() -> Outcome {
 
 #[tokio::test]
 async fn byte_ranges_of_fragmented_mp4() -> Outcome {
-    check(fmp4().byterange(), "mp4").await?;
+    check(fmp4().byterange(), "m4s").await?;
     joined(fmp4().byterange().two_maps().aes128(KEY).iv(Iv::PerSegment).encrypted_map()).await
 }
 

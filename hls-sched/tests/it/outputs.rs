@@ -122,7 +122,9 @@ async fn a_template_gets_name_and_extension() -> Outcome {
     let template = folder.file("{name}").display().to_string();
     let done = job(&vod.url).output_template(template).start().finish().await?;
     assert_eq!(done.outputs, [folder.file("my-film.mp4")]);
-    same(&folder.file("my-film.mp4"), &vod.expected)
+    let film = std::fs::read(folder.file("my-film.mp4"))?;
+    assert!(film.windows(4).any(|name| name == b"moov") && !film.windows(4).any(|name| name == b"moof"));
+    Ok(())
 }
 
 #[tokio::test]

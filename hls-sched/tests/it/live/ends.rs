@@ -77,7 +77,7 @@ async fn fragments_of_a_recording_that_was_killed_have_their_section_once() -> O
     ] {
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
         let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
-        let begin = || job(&air, &path).output(folder.file("out.mp4"));
+        let begin = || job(&air, &path).output(folder.file("out.m4s"));
         for time in times {
             let mut job = begin().start();
             let planned = async {
@@ -98,7 +98,7 @@ async fn fragments_of_a_recording_that_was_killed_have_their_section_once() -> O
             !done.gaps.iter().any(|gap| (gap.sequence..gap.sequence + gap.count).contains(&offer.sequence))
         };
         offered.iter().filter(is_lost).for_each(|offer| expected.extend_from_slice(&offer.bytes()));
-        same(&folder.file("out.mp4"), &expected).map_err(|error| format!("{name}: {error}"))?;
+        same(&folder.file("out.m4s"), &expected).map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(())
 }

@@ -177,11 +177,11 @@ async fn fragments_have_their_section_once() -> Outcome {
     let air = OnAir::new(&broadcast);
     let folder = Folder::new()?;
     let path = broadcast.playlist_path(0, 0);
-    let done = job(&air, &path).output(folder.file("out.mp4")).start().finish().await?;
+    let done = job(&air, &path).output(folder.file("out.m4s")).start().finish().await?;
     let offered = air.transmission().offered(0, SECOND * 900);
     let mut expected = offered[0].init().ok_or("no section")?.to_vec();
     offered.iter().for_each(|offer| expected.extend_from_slice(&offer.bytes()));
-    same(&folder.file("out.mp4"), &expected)?;
+    same(&folder.file("out.m4s"), &expected)?;
     assert_eq!(done.segments, 20);
     Ok(())
 }

@@ -75,7 +75,7 @@ async fn a_section_that_is_the_same_goes_into_the_file_and_another_one_into_the_
         let air = OnAir::new(&broadcast).latency(Duration::from_millis(40));
         let folder = Folder::new()?;
         let path = broadcast.playlist_path(0, 0);
-        let done = job(&air, &path).output(folder.file("out.mp4")).start().finish().await?;
+        let done = job(&air, &path).output(folder.file("out.m4s")).start().finish().await?;
         let offered = air.transmission().offered(0, SECOND * 900);
         let filled = parts.iter().filter(|part| !part.is_empty()).count();
         assert_eq!(done.outputs.len(), filled, "{name}: {:?}", done.outputs);
