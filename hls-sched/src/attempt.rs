@@ -2,6 +2,7 @@
 
 mod judge;
 mod sink;
+mod transport;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -38,8 +39,6 @@ use crate::writer::Writer;
 use self::judge::Judged;
 use self::sink::{Memory, Nowhere, Sink};
 
-/// A segment larger than this is an attack.
-const LARGEST_SEGMENT: u64 = 2 << 30;
 /// A segment without any bytes may be said to last less than this.
 const LONGEST_EMPTY: Duration = Duration::from_millis(500);
 /// The initialisation section is asked for before the segments: one that came earlier waits this long for it.
@@ -593,16 +592,6 @@ fn may_be_empty(track: &Track, unit: &Unit) -> Option<Container> {
     let is_text = track.is_text;
     let may_be = !unit.is_init && unit.cipher.is_none() && (is_text || unit.duration < LONGEST_EMPTY);
     may_be.then_some(if is_text { Container::WebVtt } else { Container::MpegTs })
-}
-
-/// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.
-pub(crate) fn limit(track: &Track, unit: &Unit) -> u64 {
-    if let Some(length) = unit.range.and_then(|r| r.length()) {
-        return length;
-    }
-    let by_bandwidth =
-        track.bandwidth.map(|bits| (bits as f64 * unit.duration.as_secs_f64()) as u64 + (16 << 20));
-    by_bandwidth.unwrap_or(LARGEST_SEGMENT).min(LARGEST_SEGMENT)
 }
 
 fn internal(what: &str) -> Error {

@@ -246,6 +246,25 @@ pub struct Finished {
     pub stopped_by: Option<StoppedBy>,
 }
 
+impl Finished {
+    /// What two parts of a recording have come to.
+    pub(crate) fn joined(mut self, part: Self) -> Self {
+        self.outputs.extend(part.outputs);
+        self.bytes += part.bytes;
+        self.segments += part.segments;
+        self.gaps.extend(part.gaps);
+        self.restarts += part.restarts;
+        self.missing.extend(part.missing);
+        Self {
+            downloaded_bytes: part.downloaded_bytes,
+            retries: part.retries,
+            elapsed: part.elapsed,
+            stopped_by: part.stopped_by,
+            ..self
+        }
+    }
+}
+
 /// A segment that could not be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

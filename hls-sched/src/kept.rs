@@ -17,11 +17,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::attempt::{Transport, limit};
+use crate::attempt::Transport;
 use crate::error::Error;
 use crate::pace::Account;
 use crate::plan::{Cipher, Track, Unit};
 
+/// A segment larger than this is an attack.
+const LARGEST_SEGMENT: u64 = 2 << 30;
 /// A key that has not come by then may take long.
 const KEY_WAIT: Duration = Duration::from_secs(1);
 /// Bytes are written and read in pieces of about this size.
@@ -315,6 +317,16 @@ pub(crate) fn request_for(track: &Track, unit: &Unit) -> Request {
     let request = request.found_in(track.media().base());
     // Ciphertext may look like anything.
     if unit.cipher.is_none() { request.undoing_gzip() } else { request }
+}
+
+/// What a unit may have at most: eight times what its bandwidth says, and never more than is sane.
+fn limit(track: &Track, unit: &Unit) -> u64 {
+    if let Some(length) = unit.range.and_then(|r| r.length()) {
+        return length;
+    }
+    let by_bandwidth =
+        track.bandwidth.map(|bits| (bits as f64 * unit.duration.as_secs_f64()) as u64 + (16 << 20));
+    by_bandwidth.unwrap_or(LARGEST_SEGMENT).min(LARGEST_SEGMENT)
 }
 
 /// What has to be known of a unit to decipher it later. No secret: the server wants those again.

@@ -10,15 +10,11 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::also::Also;
-use crate::attempt::Missing;
-use crate::kept::Kept;
 use crate::live::{Following, Window};
-use crate::odd::Odd;
 use crate::piece::NOT_ALONE;
 use crate::prepare::{Again, Selection};
 use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
-use crate::resources::Resources;
 use crate::steering::Steering;
 use crate::watched::Watched;
 
@@ -30,17 +26,7 @@ pub(crate) async fn run(
 ) -> Result<Finished, Error> {
     prepare::probe(&config)?;
     let fetch = config.fetch.clone().ok_or_else(|| Error::new(Kind::Internal, "internal", "no transport"))?;
-    let transport = Arc::new(Transport {
-        fetch,
-        keys: Keys::new(config.policy.clone()),
-        kept: Kept::default(),
-        pacer: Pacer::new(config.rate),
-        meters: Meters::default(),
-        buffers: Buffers::default(),
-        missing: Missing::default(),
-        resources: Resources::default(),
-        odd: Odd::new(events.clone()),
-    });
+    let transport = Arc::new(Transport::new(fetch, &config, events.clone()));
     let reader = config.also.lock().unwrap_or_else(PoisonError::into_inner).take();
     let also = reader.map(|reader| Also::start(reader, events.clone())).transpose();
     let also =
@@ -83,7 +69,7 @@ async fn parts(
         };
         whole = Some(match whole {
             None => finished,
-            Some(whole) => joined(whole, finished),
+            Some(whole) => whole.joined(finished),
         });
         match next {
             Some(mut next) => {
@@ -108,22 +94,6 @@ async fn parts(
         whole.missing.append(&mut transport.missing.lock().unwrap_or_else(PoisonError::into_inner));
     }
     whole.ok_or_else(|| Error::new(Kind::Internal, "internal", "nothing was done"))
-}
-
-fn joined(mut whole: Finished, part: Finished) -> Finished {
-    whole.outputs.extend(part.outputs);
-    whole.bytes += part.bytes;
-    whole.segments += part.segments;
-    whole.gaps.extend(part.gaps);
-    whole.restarts += part.restarts;
-    whole.missing.extend(part.missing);
-    Finished {
-        downloaded_bytes: part.downloaded_bytes,
-        retries: part.retries,
-        elapsed: part.elapsed,
-        stopped_by: part.stopped_by,
-        ..whole
-    }
 }
 
 /// One file, or as many as there are tracks: all of a download, or one part of a recording.
