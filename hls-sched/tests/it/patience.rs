@@ -64,7 +64,7 @@ async fn an_outage_before_the_first_whole_segment_is_waited_for() -> Outcome {
     let (clear, keys, sections, two) = tokio::join!(
         one("segments", Vod::synthetic(20, 20_000), "ts"),
         one("keys", Vod::synthetic(20, 20_000).aes128(KEY), "ts"),
-        one("sections", Vod::from_media(Media::Fmp4), "mp4"),
+        one("sections", Vod::from_media(Media::Fmp4), "m4s"),
         two
     );
     clear.and(keys).and(sections).and(two)
