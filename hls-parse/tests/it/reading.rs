@@ -1,6 +1,6 @@
 //! The rules that downloaders get wrong, and the playlists that must not be guessed.
 
-use hls_parse::{Encryption, Media, Multivariant, Options, Playlist, Reason, RenditionType};
+use hls_parse::{ByteRange, Encryption, Media, Multivariant, Options, Playlist, Reason, RenditionType};
 use url::Url;
 
 fn base() -> Url {
