@@ -252,7 +252,6 @@ pub(crate) struct RareArgs {
     /// Finish without segments that can't be had: exit 4, and OUT.gaps.json says which; the same command again fills them
     #[arg(long)]
     pub(crate) allow_gaps: bool,
-
     /// Take what is odd for an error: segments that are damaged, cut or out of order by what they hold, or of unknown length.
     /// Else those are kept with a warning where the server sends the same bytes again
     #[arg(long)]
