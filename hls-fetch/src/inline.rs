@@ -80,6 +80,7 @@ impl Body for Inline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ByteRange;
 
     #[test]
     fn data_is_read_as_it_is_meant() {
@@ -101,5 +102,21 @@ mod tests {
         ] {
             assert_eq!(inline(&url.parse().unwrap()).as_deref(), expect, "{url}");
         }
+    }
+
+    #[test]
+    fn limits_and_ranges_hold() {
+        let ask = |text: &str| Request::get(text.parse().unwrap());
+        let code = |request: Request| match answered(&request) {
+            None => "of another".to_owned(),
+            Some(Ok(answer)) => format!("{} {:?}", answer.status, answer.length),
+            Some(Err(error)) => error.code().to_owned(),
+        };
+        assert_eq!(code(ask("https://h/x")), "of another");
+        assert_eq!(code(ask("data:,hello")), "200 Some(5)");
+        assert_eq!(code(ask("data:,hello").range(ByteRange::new(1, 3))), "206 Some(3)");
+        assert_eq!(code(ask("data:,hello").range(ByteRange::new(3, 3))), "http.range_mismatch");
+        assert_eq!(code(ask("data:,hello").at_most(4)), "limit.size");
+        assert!(answered(&ask("data:;base64,A")).is_some_and(|answer| answer.is_err()));
     }
 }

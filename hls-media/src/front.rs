@@ -166,6 +166,6 @@ mod tests {
         check("inside a packet", packets(99)[88..].to_vec(), Some((MpegTs, 0, 0, Some(Odd::CutHead))));
         check("inside a frame", adts(2000)[9..].to_vec(), Some((Adts, 0, 7, Some(Odd::Frame))));
         check("inside a frame of few", adts(50)[9..].to_vec(), Some((Adts, 0, 7, Some(Odd::Frame))));
-        check("noise", (0..2000_u32).map(|n| (n * n >> 3 | 128) as u8).collect(), None);
+        check("noise", (0..2000_u32).map(|n| ((n * n) >> 3 | 128) as u8).collect(), None);
     }
 }

@@ -115,6 +115,7 @@ impl Align {
 }
 
 /// Hands on all parts that can be told; returns how many bytes they have.
+#[inline]
 fn pass<E>(
     bytes: &[u8],
     is_end: bool,
@@ -123,7 +124,13 @@ fn pass<E>(
 ) -> Result<usize, E> {
     let mut at = 0;
     loop {
-        let rest = bytes.get(at..).unwrap_or(&[]);
+        // The way of nearly all packets: another one begins behind each.
+        let mut rest = bytes.get(at..).unwrap_or(&[]);
+        while let Some((packet @ [SYNC, ..], behind @ [SYNC, ..])) = rest.split_first_chunk::<PACKET>() {
+            take(*offset, Part::Packet(packet))?;
+            (at, rest) = (at + PACKET, behind);
+            *offset += PACKET as u64;
+        }
         let len = match step(rest, is_end) {
             Step::Packet => match rest.first_chunk() {
                 Some(packet) => {

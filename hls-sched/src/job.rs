@@ -223,7 +223,6 @@ impl JobBuilder {
     }
 
     /// Takes what is odd for an error, also where the server sends the same bytes again (default: it is kept, with a warning).
-    #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.0.strict = strict;
         self

@@ -187,11 +187,14 @@ fn by_container(mut file: File, path: &Path) -> Result<Verified, Error> {
     let gaps = gaps::reported(path);
     // What is known to be missing is no news.
     let is_news = |problem: &&Problem| gaps == 0 || !matches!(problem, Problem::Hole { .. });
-    let problems = problems.iter().filter(is_news).map(Problem::to_string).collect::<Vec<_>>();
+    let problems = problems.iter().filter(is_news).collect::<Vec<_>>();
     if !problems.is_empty() {
-        let why = hls_fetch::escaped(&problems.join("; "), 1000);
-        let message = format!("{} is not right", shown(path));
-        return Err(Error::new(Kind::Content, "content.wrong", message).why(why).next(AGAIN));
+        let is_damaged = problems.iter().any(|problem| matches!(problem, Problem::Odd { .. }));
+        let (code, word) = if is_damaged { ("content.damaged", "whole") } else { ("content.wrong", "right") };
+        let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let message = format!("{} is not {word}", shown(path));
+        let why = hls_fetch::escaped(&why, 1000);
+        return Err(Error::new(Kind::Content, code, message).why(why).next(AGAIN));
     }
     let by = Proof::Container { name: summary.container.to_string(), means: means(summary.container) };
     Ok(Verified { bytes: summary.bytes, by, gaps })

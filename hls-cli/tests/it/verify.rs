@@ -30,6 +30,25 @@ fn is_right(manifest: &Value, stream: &hls_testkit::Published, bytes: &[u8]) {
 }
 
 #[test]
+fn what_is_noted_as_missing_beside_a_file_is_missing() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let stream = Vod::from_media(Media::Ts).publish(&origin);
+    origin.remove(&stream.segment_paths[2]);
+    let run = folder.run(&["get", &stream.url, "-o", "out.ts", "--allow-gaps"])?;
+    assert_eq!(run.status.code(), Some(4));
+    let run = folder.run(&["verify", "out.ts", "--json"])?;
+    assert_eq!(run.status.code(), Some(4), "{}", run.err);
+    let told: Value = serde_json::from_str(&run.out())?;
+    assert_eq!((&told["whole"], &told["gaps"]), (&json!(false), &json!(1)));
+    // Without the note its timestamps tell.
+    std::fs::remove_file(folder.path().join("out.ts.gaps.json"))?;
+    let run = folder.run(&["verify", "out.ts"])?;
+    assert_eq!(run.status.code(), Some(8));
+    assert!(run.err.contains("s are missing at byte "), "{}", run.err);
+    Ok(())
+}
+
+#[test]
 fn a_manifest_says_what_every_byte_has_to_be() -> Outcome {
     let origin = Origin::start();
     for (n, vod) in [

@@ -36,7 +36,7 @@ pub enum Problem {
         /// When.
         seconds: f64,
     },
-    /// Bytes that are no packet, or packets that are cut.
+    /// Bytes that are no packet, or packets, frames or cues that are cut.
     Odd {
         /// Where.
         at: u64,
@@ -87,7 +87,7 @@ impl fmt::Display for Problem {
                 )
             }
             Self::Late { seconds } => write!(f, "it begins at {seconds:.0} s by its timestamps"),
-            Self::Odd { at } => write!(f, "bytes at {at} are no whole packet"),
+            Self::Odd { at } => write!(f, "bytes at {at} are no whole packet or frame"),
             Self::Padding { at, packets } => write!(f, "{packets} packets of padding at byte {at}"),
             Self::Encrypted { by } => write!(f, "it is encrypted ({by})"),
             Self::EmptyTrack { track } => write!(f, "track {track} holds nothing"),
@@ -171,7 +171,8 @@ impl Inspector {
             };
             self.pass(&head);
         }
-        let is_out_of_step = |odd| matches!(odd, Odd::Sync | Odd::CutHead | Odd::CutTail);
+        let is_out_of_step =
+            |odd| matches!(odd, Odd::Sync | Odd::CutHead | Odd::CutTail | Odd::Frame | Odd::Cue);
         let odd = summary.oddities.iter().filter(|oddity| is_out_of_step(oddity.odd));
         let mut problems = odd.map(|oddity| Problem::Odd { at: oddity.at }).collect::<Vec<_>>();
         match self.of {

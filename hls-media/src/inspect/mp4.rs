@@ -150,7 +150,7 @@ impl Mp4 {
                 self.problems.push(Problem::Encrypted { by: format.escape_ascii().to_string() });
             }
         }
-        let sizes = one(stbl, b"stsz").map(|stsz| Sizes::of(stsz)).unwrap_or_default();
+        let sizes = one(stbl, b"stsz").map(Sizes::of).unwrap_or_default();
         track.samples = sizes.count;
         if sizes.count > 0 {
             let mut wrong = |what| self.problems.push(Problem::Table { track: id, what });

@@ -33,6 +33,8 @@ struct Stream {
     /// The sum of all steps that are no jumps, and the widest of them.
     sum: i64,
     widest: i64,
+    /// The shortest step.
+    usual: i64,
     jumps: Vec<Jump>,
 }
 
@@ -81,7 +83,7 @@ impl Program {
             stream.take(time, at, announced);
         } else if self.streams.len() < MANY {
             let jumps = Vec::new();
-            self.streams.push(Stream { pid, last: time, count: 1, sum: 0, widest: 0, jumps });
+            self.streams.push(Stream { pid, last: time, count: 1, sum: 0, widest: 0, usual: 0, jumps });
         }
     }
 
@@ -132,7 +134,11 @@ impl Longest for Option<(u64, u64)> {
 impl Stream {
     fn take(&mut self, time: i64, at: u64, announced: bool) {
         let ahead = nearest(time - self.last);
-        let is_jump = ahead.unsigned_abs() as f64 >= LEAST * CLOCK;
+        if ahead > 0 && (self.usual == 0 || ahead < self.usual) && ahead as f64 <= SPARSE * CLOCK {
+            self.usual = ahead;
+        }
+        let least = (LEAST * CLOCK).max(2.5 * self.usual as f64);
+        let is_jump = ahead.unsigned_abs() as f64 >= least;
         if is_jump && !announced && self.jumps.len() < MOST_JUMPS {
             self.jumps.push(Jump { at, from: self.last, ahead });
         } else if !is_jump {
@@ -144,7 +150,7 @@ impl Stream {
     }
 
     fn is_dense(&self) -> bool {
-        self.count > 10 && self.sum as f64 / CLOCK / (self.count as f64) < SPARSE
+        self.count > 5 && self.sum as f64 / CLOCK / (self.count as f64) < SPARSE
     }
 
     /// Where that many are as wide, it is how the stream is made.

@@ -1,5 +1,6 @@
 //! Tests of the public interface, on small units made here.
 
 mod init;
+mod inspect;
 mod remux;
 mod units;
