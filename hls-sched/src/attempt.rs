@@ -96,6 +96,8 @@ pub(crate) struct TrackChecks {
     is_joined: bool,
     /// That of its first initialisation section.
     pub(crate) configuration: OnceLock<Configuration>,
+    /// The first initialization section that came.
+    section: OnceLock<Vec<u8>>,
     /// Told when the configuration is known.
     known: Notify,
     /// The configuration as it was had for a segment that came first; `None`: it could not be had.
@@ -529,6 +531,7 @@ impl TrackChecks {
             container,
             is_joined,
             configuration: OnceLock::new(),
+            section: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
             pieces: Agreed::default(),
@@ -556,13 +559,20 @@ impl TrackChecks {
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
                 .next(format!("use a name that ends in .{}, or --format join", found.extension())));
         }
+        if let Some(seen) = whole.seen.as_ref().filter(|_| track.mp4.is_some()) {
+            let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
+            self.pieces.agree(&track.name(unit), seen).map_err(at)?;
+        }
         // Tables of a transport stream set up nothing that could change.
         if !unit.is_init || found != Container::Fmp4 {
             return Ok(());
         }
         let name = track.name(unit);
         let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
-        Admission::new(track.mp4).init(&whole.copy).map_err(|error| at(refused(&name, &error)))?;
+        let admission = Admission::new(track.mp4);
+        let first = self.section.get_or_init(|| whole.copy.clone());
+        let agrees = || if track.mp4.is_some() { admission.agree(first, &whole.copy) } else { Ok(()) };
+        admission.init(&whole.copy).and_then(|()| agrees()).map_err(|error| at(refused(&name, &error)))?;
         let has_to_agree = self.is_one(track);
         let configuration = match Configuration::from_init(&whole.copy) {
             Ok(configuration) => configuration,

@@ -23,6 +23,8 @@ pub(crate) struct Agreed(Mutex<State>);
 struct State {
     /// Their tracks; `None`: there is no piece yet.
     tracks: Option<UnitTracks>,
+    /// The tracks that units begin with, whatever becomes of them.
+    seen: Option<UnitTracks>,
     /// Units that no piece can be made of: they are kept as they come.
     unfit: HashSet<u64>,
     /// Units of which pieces were handed on.
@@ -49,6 +51,21 @@ impl Agreed {
         let mut state = self.state();
         state.tracks.get_or_insert(tracks);
         state.handed.extend(units);
+    }
+
+    /// Whether what a unit has goes on with what others have.
+    ///
+    /// # Errors
+    /// A track would have another codec.
+    pub(crate) fn agree(&self, name: &str, seen: &UnitTracks) -> Result<(), Error> {
+        let mut state = self.state();
+        match &mut state.seen {
+            Some(tracks) => tracks.join(seen).map_err(|error| refused(name, &error)),
+            none => {
+                *none = Some(seen.clone());
+                Ok(())
+            }
+        }
     }
 
     /// Whether a unit of the track may have to be kept as it comes.

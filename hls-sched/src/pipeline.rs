@@ -27,6 +27,8 @@ pub(crate) struct Whole {
     pub(crate) copy: Vec<u8>,
     /// The piece that was made of it, or why none could be.
     pub(crate) piece: Option<Result<Piece, RemuxError>>,
+    /// The tracks that a transport stream has, by its begin.
+    pub(crate) seen: Option<UnitTracks>,
     /// All of it as it came, where no piece could be made of it and it was kept.
     pub(crate) as_it_came: Option<Vec<u8>>,
     /// It is known that all of it came; else its body merely ended.
@@ -61,6 +63,7 @@ pub(crate) struct Pipeline {
     as_it_came: Option<Vec<u8>>,
     /// Looks at the begin; `None`: all is seen.
     admission: Option<Admission>,
+    seen: Option<UnitTracks>,
 }
 
 impl Pipeline {
@@ -86,6 +89,7 @@ impl Pipeline {
             remuxer: None,
             as_it_came: None,
             admission: None,
+            seen: None,
         }
     }
 
@@ -166,6 +170,7 @@ impl Pipeline {
                 summary,
                 copy,
                 piece: None,
+                seen: None,
                 as_it_came: None,
                 is_bounded: true,
             });
@@ -187,7 +192,8 @@ impl Pipeline {
         }
         let (copy, hash) = (self.copy.unwrap_or_default(), self.hasher.finish());
         let as_it_came = self.as_it_came.filter(|_| matches!(piece, Some(Err(_))));
-        Ok(Whole { rest, hash, summary, copy, piece, as_it_came, is_bounded: true })
+        let seen = self.seen;
+        Ok(Whole { rest, hash, summary, copy, piece, seen, as_it_came, is_bounded: true })
     }
 
     fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
@@ -220,6 +226,7 @@ impl Pipeline {
         if let Some(admission) = &mut self.admission {
             admission.push(&plain).map_err(|error| refused(&self.subject, &error))?;
             if admission.is_done() {
+                self.seen = admission.tracks();
                 self.admission = None;
             }
         }

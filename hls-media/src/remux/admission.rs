@@ -1,10 +1,13 @@
 //! What the begin of a unit tells of all that follows: whether it can be used at all.
 
 use super::{
+    alone::UnitTracks,
     error::RemuxError,
+    fragmented::Fragmented,
+    index::Recorder,
     init,
     input::{MayLack, Takes, Wants},
-    program::{self, Sections, What},
+    program::{self, Codec, Sections, What},
     transport::told_by_packet,
 };
 use crate::{
@@ -30,6 +33,7 @@ pub struct Admission {
     /// Streams that are audio or video, and those whose packets have to tell.
     media: Vec<u16>,
     unknown: Vec<(u16, u8)>,
+    codecs: Vec<Codec>,
     packets: u32,
     is_done: bool,
 }
@@ -45,6 +49,7 @@ impl Admission {
             maps: Vec::new(),
             media: Vec::new(),
             unknown: Vec::new(),
+            codecs: Vec::new(),
             packets: 0,
             is_done: false,
         }
@@ -54,6 +59,24 @@ impl Admission {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// Returns the tracks of the unit, as far as they are known; `None`: it is no transport stream, or nothing of it has come.
+    #[must_use]
+    pub fn tracks(&self) -> Option<UnitTracks> {
+        (!self.codecs.is_empty()).then(|| UnitTracks(self.codecs.clone()))
+    }
+
+    /// Judges whether the tracks of an initialization section can go on with those of another one.
+    ///
+    /// # Errors
+    ///
+    /// [`RemuxError::Changes`]: a track would have another codec.
+    pub fn agree(&self, one: &[u8], other: &[u8]) -> Result<(), RemuxError> {
+        let (mut both, mut nobody) = (Fragmented::new(self.wants.unwrap_or_default()), Recorder::default());
+        let bound = both.push(one, &mut nobody).and_then(|()| both.push(other, &mut nobody));
+        // What is damaged is for the verifier to tell.
+        bound.or_else(|error| if matches!(error, RemuxError::Changes { .. }) { Err(error) } else { Ok(()) })
     }
 
     /// Takes more bytes of the unit.
@@ -142,8 +165,12 @@ impl Admission {
         Ok(())
     }
 
-    fn judge(&self, what: &What) -> Result<(), RemuxError> {
+    fn judge(&mut self, what: &What) -> Result<(), RemuxError> {
         match what {
+            What::Carried(codec) => {
+                self.codecs.push(*codec);
+                Ok(())
+            }
             What::Media(kind, what) if self.wants.is_some_and(|wants| wants.needs(*kind)) => {
                 Err(RemuxError::unsupported(what))
             }

@@ -30,7 +30,7 @@ pub struct UnitRemuxer {
 
 /// The tracks that a unit has. Units of one output have to have the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnitTracks(Vec<Codec>);
+pub struct UnitTracks(pub(crate) Vec<Codec>);
 
 /// The end of a unit.
 #[derive(Debug)]
