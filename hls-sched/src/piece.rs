@@ -46,10 +46,10 @@ impl Agreed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An earlier run has made pieces with these tracks, of these units.
-    pub(crate) fn known(&self, tracks: UnitTracks, units: impl IntoIterator<Item = u64>) {
+    /// An earlier run has made pieces of these units, with these tracks as far as they can be told.
+    pub(crate) fn known(&self, tracks: Option<UnitTracks>, units: impl IntoIterator<Item = u64>) {
         let mut state = self.state();
-        state.tracks.get_or_insert(tracks);
+        state.tracks = state.tracks.take().or(tracks);
         state.handed.extend(units);
     }
 

@@ -39,12 +39,12 @@ fn an_encrypted_stream_that_ends_in_the_clear() -> Outcome {
 
 #[test]
 fn fragmented_mp4() -> Outcome {
-    exact(&Vod::from_media(Media::Fmp4), "out.mp4")
+    exact(&Vod::from_media(Media::Fmp4), "out.m4s")
 }
 
 #[test]
 fn fragmented_mp4_with_an_encrypted_map() -> Outcome {
-    exact(&Vod::from_media(Media::Fmp4).aes128(KEY).own_map_key(), "out.mp4")
+    exact(&Vod::from_media(Media::Fmp4).aes128(KEY).own_map_key(), "out.m4s")
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn byte_ranges_of_one_transport_stream() -> Outcome {
 
 #[test]
 fn byte_ranges_of_one_mp4() -> Outcome {
-    exact(&Vod::from_media(Media::Fmp4).byterange(), "out.mp4")
+    exact(&Vod::from_media(Media::Fmp4).byterange(), "out.m4s")
 }
 
 #[test]

@@ -245,6 +245,9 @@ impl Recorder {
     ) -> Result<Indexed, RemuxError> {
         self.end_round();
         let Self { takes, epochs, tracks, rounds, chunks, notes, begins, .. } = self;
+        if tracks.iter().all(|recorded| recorded.spans.is_empty()) {
+            return Err(RemuxError::Empty);
+        }
         let mut left_out = left_out;
         let mut infos = infos.to_vec();
         for (number, info) in infos.iter_mut().enumerate().filter(|(_, info)| takes.takes(&info.handler)) {
@@ -273,9 +276,6 @@ impl Recorder {
         let tracks =
             infos.iter().cloned().zip(tracks).map(|(info, recorded)| IndexedTrack { info, recorded });
         let tracks = tracks.collect::<Vec<_>>();
-        if tracks.iter().all(|track| track.recorded.spans.is_empty()) {
-            return Err(RemuxError::Empty);
-        }
         Ok(Indexed { input, tracks, epochs, rounds, chunks, notes, begins, left_out })
     }
 

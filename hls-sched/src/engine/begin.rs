@@ -370,7 +370,9 @@ impl Part {
         if let Some(about) = film {
             let known = film::tracks_of(&about.output, &about.placed);
             let units = || about.placed.iter().filter(|placed| placed.len > 0).map(|placed| placed.index);
-            checks.iter().zip(known).for_each(|(checks, known)| checks.pieces.known(known, units()));
+            if let Some(checks) = checks.first() {
+                checks.pieces.known(known, units());
+            }
             store = Box::new(Watched::new(store, Filmed::new(about)));
         }
         let mut step = step;

@@ -40,19 +40,27 @@ pub struct Clock {
     due: Instant,
     changed: Instant,
     failures: u32,
+    /// Something has been loaded, or is being.
+    has_asked: bool,
 }
 
 impl Clock {
     /// A clock whose first load began at `began`.
     #[must_use]
     pub fn new(began: Instant) -> Self {
-        Self { target: SHORTEST_TARGET, began, due: began, changed: began, failures: 0 }
+        Self { target: SHORTEST_TARGET, began, due: began, changed: began, failures: 0, has_asked: true }
+    }
+
+    /// Begins before anything has been loaded: the first load is due at once.
+    #[must_use]
+    pub fn before_any(now: Instant) -> Self {
+        Self { has_asked: false, ..Self::new(now) }
     }
 
     /// When the next load begins: no way around the shortest time between two of them.
     #[must_use]
     pub fn due(&self) -> Instant {
-        self.due.max(self.began + SHORTEST_WAIT)
+        if self.has_asked { self.due.max(self.began + SHORTEST_WAIT) } else { self.due }
     }
 
     /// When the load that runs began, or the last one.
@@ -64,6 +72,7 @@ impl Clock {
     /// A load begins.
     pub fn begin(&mut self, now: Instant) {
         self.began = now;
+        self.has_asked = true;
     }
 
     /// A load has brought a playlist.

@@ -109,7 +109,7 @@ impl Health {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             began: now,
-            clock: Clock::new(now),
+            clock: Clock::before_any(now),
             window: Window::default(),
             shown: None,
             is_late: false,
