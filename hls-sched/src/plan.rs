@@ -69,8 +69,10 @@ pub(crate) struct Unit {
     pub(crate) range: Option<ByteRange>,
     pub(crate) cipher: Option<Cipher>,
     pub(crate) is_init: bool,
-    /// The playlist says that it is missing.
+    /// The playlist says that it is missing, or it can't be decrypted.
     pub(crate) is_gap: bool,
+    /// It is encrypted in a way that is not supported: its bytes must not be written as they are (rfc8216bis-22, section 6.3.6).
+    pub(crate) is_unreadable: bool,
     /// Number among the segments of the track, from 0.
     pub(crate) number: u64,
     pub(crate) sequence: u64,
@@ -414,6 +416,7 @@ impl Unit {
             }
             _ => None,
         };
+        let is_unreadable = !matches!(encryption, Encryption::Clear | Encryption::Aes128 { .. });
         let empty = segment.empty_range().filter(|_| !is_init);
         let empty = empty.map(|start| ByteRange { start, end: Some(start) });
         let asked = |r: hls_parse::ByteRange| ByteRange::new(r.offset, r.length);
@@ -423,7 +426,8 @@ impl Unit {
             range,
             cipher,
             is_init,
-            is_gap: segment.is_gap() && !is_init,
+            is_gap: segment.is_gap() && !is_init || is_unreadable,
+            is_unreadable,
             number: segment.index() as u64,
             sequence: segment.media_sequence(),
             duration: if is_init { Duration::ZERO } else { segment.duration() },
@@ -590,9 +594,7 @@ mod tests {
         for (text, code) in [(drm, "playlist.encryption"), (gap, "segment.gap")] {
             assert_eq!(track(&text).unwrap_err().code(), code);
         }
-        assert_eq!(
-            track("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-ENDLIST\n").unwrap_err().code(),
-            "playlist.empty"
-        );
+        let empty = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-ENDLIST\n";
+        assert_eq!(track(empty).unwrap_err().code(), "playlist.empty");
     }
 }

@@ -531,6 +531,9 @@ impl Engine {
 
 /// Why a unit is missing that was planned so.
 pub(crate) fn missing(unit: &Unit) -> (&'static str, &'static str) {
+    if unit.is_unreadable {
+        return ("live.encrypted", "it is encrypted in a way that is not supported");
+    }
     match unit.live.is_some_and(|live| live.is_lost) {
         true => ("live.lost", "it had left the playlist before it could be had"),
         false => ("segment.gap", "the playlist says that it is missing (EXT-X-GAP)"),

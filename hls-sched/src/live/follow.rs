@@ -238,13 +238,13 @@ impl Following {
                 (count, duration) = (count + 1, duration.saturating_add(next.duration()));
             }
             let live = LiveUnit { count, is_lost: false, ..gone(epoch, at, self.discontinuity) };
-            let init = segment
-                .map()
-                .filter(|_| !segment.is_gap())
-                .and_then(|_| Unit::of(&segment, true, Some(live)));
+            let is_readable =
+                !segment.is_gap() && !matches!(segment.encryption(), Encryption::Unsupported { .. });
+            let init =
+                segment.map().filter(|_| is_readable).and_then(|_| Unit::of(&segment, true, Some(live)));
             let map = init.as_ref().map(|init| Seen::of_unit(init).path);
             // Nothing depends on the section of a segment that is not there.
-            if map != self.map && !segment.is_gap() {
+            if map != self.map && is_readable {
                 followed.units.extend(init.map(|init| track.append(init)));
                 self.map = map;
             }
@@ -427,6 +427,7 @@ fn blank(media: &Media, live: LiveUnit) -> Unit {
         cipher: None,
         is_init: false,
         is_gap: false,
+        is_unreadable: false,
         number: 0,
         sequence: 0,
         duration: Duration::ZERO,
