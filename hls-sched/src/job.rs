@@ -237,7 +237,6 @@ impl JobBuilder {
 
     /// Leaves audio, video and subtitles out that an MP4 can't hold; without it, they are an error as soon as they are seen.
     /// [`Finished::missing`](crate::Finished::missing) tells of them.
-    #[must_use]
     pub fn allow_missing_tracks(mut self, allow: bool) -> Self {
         self.0.allow_missing_tracks = allow;
         self

@@ -28,6 +28,9 @@ pub(crate) struct Multiplex {
     other_bits: usize,
 }
 
+/// A configuration, and raw data blocks that have it.
+pub(crate) type Taken<'a> = (&'a Multiplex, Vec<Vec<u8>>);
+
 /// Takes frames apart. Most of them say that the configuration is that of the one before.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Latm(Option<Multiplex>);
@@ -35,7 +38,7 @@ pub(crate) struct Latm(Option<Multiplex>);
 impl Latm {
     /// Takes a frame of AAC apart; returns its configuration and its raw data blocks. `None`: it is damaged, or the configuration is
     /// not known yet.
-    pub(crate) fn take(&mut self, frame: &[u8]) -> Result<Option<(&Multiplex, Vec<Vec<u8>>)>, RemuxError> {
+    pub(crate) fn take(&mut self, frame: &[u8]) -> Result<Option<Taken<'_>>, RemuxError> {
         let mut bits = Bits::new(frame.get(HEADER..).unwrap_or(&[]));
         let Some(is_same) = bits.bit() else { return Ok(None) };
         if !is_same {

@@ -23,8 +23,7 @@ pub(crate) fn header(head: &[u8], at_end: bool) -> Begin {
     match head {
         [0x7f, b, ..] if b & 0xe0 == 0xe0 => {
             let (mut len, mut packet) = (2, 0_usize);
-            loop {
-                let Some(byte) = head.get(len) else { break };
+            while let Some(byte) = head.get(len) {
                 len += 1;
                 packet += usize::from(*byte);
                 if *byte != 255 {

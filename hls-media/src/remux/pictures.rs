@@ -426,7 +426,7 @@ impl Pictures {
         &mut self,
         next: Option<i64>,
         track: usize,
-        info: &mut TrackInfo,
+        info: &TrackInfo,
         sink: &mut S,
     ) -> Result<(), RemuxError> {
         let count = self.waiting.len() as i64;
