@@ -25,6 +25,8 @@ pub struct Request {
     pub fresh: bool,
     /// Undo gzip that the answer does not speak of, where its first bytes show it.
     pub undo_gzip: bool,
+    /// A resource that ends before the range does is an error.
+    pub grows: bool,
 }
 
 impl Request {
@@ -39,6 +41,7 @@ impl Request {
             max_bytes: None,
             fresh: false,
             undo_gzip: false,
+            grows: false,
         }
     }
 
@@ -75,6 +78,14 @@ impl Request {
     #[must_use]
     pub fn undoing_gzip(mut self) -> Self {
         self.undo_gzip = true;
+        self
+    }
+
+    /// Asks for a part of what may still be written: where the resource ends before that part does, the rest is to come, and the
+    /// answer is no answer.
+    #[must_use]
+    pub fn of_what_grows(mut self) -> Self {
+        self.grows = true;
         self
     }
 

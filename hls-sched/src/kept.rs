@@ -315,6 +315,7 @@ pub(crate) fn waits_for_keys(unit: &Unit) -> bool {
 pub(crate) fn request_for(track: &Track, unit: &Unit) -> Request {
     let request = Request::get(unit.url.clone()).range(unit.range).at_most(limit(track, unit));
     let request = request.found_in(track.media().base());
+    let request = if unit.live.is_some() { request.of_what_grows() } else { request };
     // Ciphertext may look like anything.
     if unit.cipher.is_none() { request.undoing_gzip() } else { request }
 }

@@ -83,6 +83,15 @@ pub(super) async fn accept(
     let is_framed =
         fields.contains_key(header::TRANSFER_ENCODING) || answer.version() >= http::Version::HTTP_2;
     let ends_with_connection = length.is_none() && announced.is_none() && !is_framed && !is_gzip;
+    let ends_early = match part {
+        Part::Sent(part) => request.range.is_some_and(|asked| part.ends_before(&asked)),
+        Part::ToCut(asked) => request.range.is_some_and(|range| range.end != asked.end),
+        _ => false,
+    };
+    if ends_early && request.grows {
+        let want = request.range.map_or_else(String::new, |asked| asked.header());
+        return Err(wrong(Kind::RangeMismatch { want, got: "a resource that ends before that".to_owned() }));
+    }
     let mut status = answer.status().as_u16();
     let transfer =
         |want, limit| BoxBody::new(TransferBody::new(answer.into(), seat, url.clone(), want, limit, stall));

@@ -394,7 +394,7 @@ impl Pictures {
         (is_sync, entry): (bool, u8),
         to: usize,
         track: usize,
-        info: &mut TrackInfo,
+        info: &TrackInfo,
         sink: &mut S,
     ) -> Result<(), RemuxError> {
         let Stamp { offset, unit, .. } = stamp;

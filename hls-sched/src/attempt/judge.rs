@@ -98,7 +98,10 @@ impl Shared {
             };
         }
         let mut taken_back = None;
-        if let Some(wrong) = wrong {
+        // A recording is not ended by it: what is written stays.
+        let can_be =
+            |wrong: &Place| unit.live.is_none() || self.assemble(|assembler| assembler.is_waiting(*wrong));
+        if let Some(wrong) = wrong.filter(can_be) {
             self.order.forget(wrong);
             // Before this unit takes its place behind it.
             let bytes = self.assemble(|assembler| assembler.take_back(wrong));
