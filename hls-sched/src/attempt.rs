@@ -199,6 +199,7 @@ impl Shared {
         let Some(checks) = self.checks.get(usize::from(place.track)) else {
             return Err(internal("a track outside the plan"));
         };
+        checks.pieces.begins(place.index);
         let mut way = Way { may_be_unfit: checks.pieces.has_unfit(), ..way };
         let (mut whole, bytes, said) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
         let judged = self.judge(place, track, unit, &whole, &way).await?;

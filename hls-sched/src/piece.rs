@@ -27,8 +27,8 @@ struct State {
     seen: Option<UnitTracks>,
     /// Units that no piece can be made of: they are kept as they come.
     unfit: HashSet<u64>,
-    /// Units of which pieces were handed on.
-    handed: HashSet<u64>,
+    /// Units that are being had, of which nothing is known yet.
+    open: HashSet<u64>,
 }
 
 /// What becomes of a unit.
@@ -46,11 +46,14 @@ impl Agreed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An earlier run has made pieces of these units, with these tracks as far as they can be told.
-    pub(crate) fn known(&self, tracks: Option<UnitTracks>, units: impl IntoIterator<Item = u64>) {
-        let mut state = self.state();
-        state.tracks = state.tracks.take().or(tracks);
-        state.handed.extend(units);
+    /// An earlier run has made pieces with these tracks.
+    pub(crate) fn known(&self, tracks: UnitTracks) {
+        self.state().tracks.get_or_insert(tracks);
+    }
+
+    /// A unit is being had.
+    pub(crate) fn begins(&self, index: u64) {
+        self.state().open.insert(index);
     }
 
     /// Whether what a unit has goes on with what others have.
@@ -84,6 +87,7 @@ impl Agreed {
         piece: Option<&Result<Piece, RemuxError>>,
     ) -> Result<Becomes, Error> {
         let mut state = self.state();
+        state.open.remove(&place.index);
         let error = match piece {
             None => return Ok(Becomes::Handed),
             Some(Ok(piece)) => {
@@ -100,7 +104,6 @@ impl Agreed {
                     state.unfit.insert(place.index);
                     return Ok(Becomes::AsItCame);
                 }
-                state.handed.insert(place.index);
                 return Ok(Becomes::Handed);
             }
             Some(Err(error)) if is_refusal(error) => return Err(refused(name, error)),
@@ -108,8 +111,10 @@ impl Agreed {
         };
         state.unfit.insert(place.index);
         let is_none_fit = state.tracks.is_none() && (place.index == 0 || state.unfit.len() >= MOST_UNFIT);
-        // What it begins with may belong to the unit before, which is a piece already.
-        let is_late = place.index.checked_sub(1).is_some_and(|before| state.handed.contains(&before));
+        // What it begins with may belong to the unit before. That is a piece already, of this run or an earlier one, unless it is
+        // still to come.
+        let is_to_come = |before: u64| state.open.contains(&before) || state.unfit.contains(&before);
+        let is_late = place.index.checked_sub(1).is_some_and(|before| !is_to_come(before));
         if is_none_fit || is_late {
             return Err(Error::new(Kind::Internal, NOT_ALONE, format!("{name}: {error}")).finally());
         }
@@ -129,18 +134,17 @@ pub(crate) fn is_refusal(error: &RemuxError) -> bool {
 pub(crate) fn refused(name: &str, error: &RemuxError) -> Error {
     let message = format!("{name}: {error}");
     let made = match error {
-        RemuxError::Encrypted { .. } => {
-            return Error::new(Kind::Playlist, "media.encrypted", message)
-                .why("the media are encrypted, and the playlist names no key for them")
-                .next("take another variant, or a link that says how they are encrypted")
-                .finally();
-        }
+        RemuxError::Encrypted { .. } => Error::new(Kind::Playlist, "media.encrypted", message)
+            .why("the media are encrypted, and the playlist names no key for them")
+            .next("take another variant, or a link that says how they are encrypted"),
         RemuxError::Changes { .. } => Error::new(Kind::Playlist, error.code(), message)
-            .why("players expect a track of an MP4 to keep its codec"),
-        _ => Error::new(Kind::Playlist, error.code(), message).why("no place for it in an MP4 is known here"),
+            .why("players expect a track of an MP4 to keep its codec")
+            .next("--format join keeps the bytes as they come"),
+        _ => Error::new(Kind::Playlist, error.code(), message)
+            .why("no place for it in an MP4 is known here")
+            .next("--format join keeps the bytes as they come; --allow-missing-tracks leaves out what an MP4 can't hold"),
     };
-    made.next("a name in .ts keeps all that comes; --allow-missing-tracks leaves out what can't be kept")
-        .finally()
+    made.finally()
 }
 
 /// Where the pieces of a track begin, by the first of them.

@@ -369,10 +369,7 @@ impl Part {
         }
         if let Some(about) = film {
             let known = film::tracks_of(&about.output, &about.placed);
-            let units = || about.placed.iter().filter(|placed| placed.len > 0).map(|placed| placed.index);
-            if let Some(checks) = checks.first() {
-                checks.pieces.known(known, units());
-            }
+            checks.iter().zip(known).for_each(|(checks, known)| checks.pieces.known(known));
             store = Box::new(Watched::new(store, Filmed::new(about)));
         }
         let mut step = step;

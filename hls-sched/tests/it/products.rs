@@ -331,6 +331,42 @@ async fn what_is_not_whole_by_itself_is_made_of_all() -> Outcome {
     Ok(())
 }
 
+/// Whether the job begins anew is a matter of which of the two segments comes first.
+#[tokio::test]
+async fn a_border_in_the_wrong_place_late_in_a_film() -> Outcome {
+    for (delayed, begins_anew) in [(3, false), (4, true)] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::from_media(Media::Ts).publish(&origin);
+        let segments = Media::Ts.segments();
+        let (head, tail) = segments[4].split_at(40 * 188);
+        origin.put(&vod.segment_paths[3], [segments[3], head].concat());
+        origin.put(&vod.segment_paths[4], tail.to_vec());
+        origin.script(&vod.segment_paths[delayed], [Reply::resource().delay(1000).forever()]);
+        let out = folder.file("movie.mp4");
+        let mut running = job(&vod.url).output(&out).start();
+        let mut anew = 0;
+        while let Some(event) = running.next().await {
+            anew += usize::from(matches!(event, Event::Warning { kind: "output", .. }));
+        }
+        running.finish().await?;
+        assert_eq!(anew > 0, begins_anew, "{delayed} comes last");
+        assert_eq!(folder.names(), ["movie.mp4"]);
+        judged(&out, Some(&vod.expected), &[&vod.expected])?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn tracks_that_come_and_go_are_pieces_all_the_same() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let film = Vod::from_media(Media::Ts);
+    let vod = film.then(&Vod::from_media(Media::AudioTs)).publish(&origin);
+    made(job(&vod.url), &folder, "movie.mp4").await?;
+    judged(&folder.file("movie.mp4"), Some(&Media::Ts.segments().concat()), &[])?;
+    assert_eq!(fetched(&origin, &vod).len(), vod.segment_paths.len(), "nothing is fetched twice");
+    Ok(())
+}
+
 #[tokio::test]
 async fn damage_to_a_track_is_found_and_mended() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
