@@ -143,6 +143,8 @@ impl Disk<'_> {
         self.ends_right(&download, stream, &[])?;
         let fetched = self.segment_requests(stream);
         let probes = u64::from(kept > 0);
+        let looks = self.requests(stream, true);
+        ensure!(looks <= kept, "{looks} segments looked at, though {kept} were kept");
         ensure!(
             fetched <= SEGMENTS - kept + probes,
             "{fetched} of {SEGMENTS} fetched, though {kept} were kept"
@@ -163,8 +165,15 @@ impl Disk<'_> {
     }
 
     fn segment_requests(&self, stream: &Published) -> u64 {
-        let is_segment = |path: &String| stream.segment_paths.contains(path);
-        self.origin.requests().iter().filter(|request| is_segment(&request.path)).count() as u64
+        self.requests(stream, false)
+    }
+
+    /// Counts the requests for segments: those of one byte, which compare validators of what is kept, or the others.
+    fn requests(&self, stream: &Published, of_one_byte: bool) -> u64 {
+        let requests = self.origin.requests();
+        let of_segments = requests.iter().filter(|request| stream.segment_paths.contains(&request.path));
+        of_segments.filter(|request| (request.header("range") == Some("bytes=0-0")) == of_one_byte).count()
+            as u64
     }
 
     fn ends_right(&self, download: &Download<'_>, stream: &Published, more: &[&str]) -> Result<Ended> {
