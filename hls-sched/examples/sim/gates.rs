@@ -34,13 +34,13 @@ impl Compared {
     }
 }
 
-/// Requests for each unit where one in five fails, over the downloads that end whole (1.25 can't be helped), and how many
-/// don't: of six attempts all fail for 0.2^6 of the units, so that 2.6 of 100 downloads of 400 units lose one by chance.
-pub(crate) fn requests_with_errors(seeds: Range<u64>) -> (f64, usize) {
+/// Returns the requests for each unit where one request in five fails, over the downloads that end whole (1.25 can't be
+/// helped), and the share of downloads that don't: six attempts in a row can fail for one unit of 400 by chance.
+pub(crate) fn requests_with_errors(seeds: Range<u64>) -> (f64, f64) {
     let setting = Setting { errors: 20, units: 400, ..plain(20.0, 50.0, None) };
     let (lost, whole): (Vec<_>, Vec<_>) = seeds.map(|seed| run(&setting, seed)).partition(|o| o.failed);
     let requests: f64 = whole.iter().map(|o| o.requests as f64 / setting.units as f64).sum();
-    (requests / whole.len() as f64, lost.len())
+    (requests / whole.len() as f64, lost.len() as f64 / (lost.len() + whole.len()) as f64)
 }
 
 /// A minute in which nothing answers: requests for each unit, canaries among them; attempts that counted against one;

@@ -105,9 +105,10 @@ fn fail(gate: &mut Gate) {
         let share = gates::throttled(above, 1);
         gate.check(&format!("429 above {above}: share of answers after 10 s"), share, share < 0.05);
     }
-    let (requests, lost) = gates::requests_with_errors(0..100);
+    let (requests, lost) = gates::requests_with_errors(0..1000);
     gate.check("20 % errors: requests for each unit", requests, requests <= 1.25);
-    gate.check("20 % errors: of 100 downloads, not whole", lost as f64, lost <= 5);
+    // 26 and 28 of 3,000 were measured with two states of the planner.
+    gate.check("20 % errors: share of downloads not whole", lost, lost <= 0.015);
     let outages: Vec<_> = (0..100).map(gates::outage).collect();
     let most = |of: fn(&(f64, u32, f64)) -> f64| outages.iter().map(of).fold(0.0, f64::max);
     let requests = most(|o| o.0);
