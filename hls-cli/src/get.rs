@@ -28,7 +28,7 @@ pub(crate) enum End {
     Signal(i32),
 }
 
-/// A longer list of URLs is none.
+/// The largest file of URLs that is read, in bytes.
 const LARGEST_LIST: u64 = 16 << 20;
 /// The exit code of a job that finished without some of its segments.
 const FINISHED_WITH_GAPS: u8 = 4;

@@ -82,8 +82,8 @@ impl Target {
         }
     }
 
-    /// Opens a pipe or device; `None`: it is none. A FIFO is open when somebody reads it, which may never be, so that is waited
-    /// for beside everything else.
+    /// Opens a pipe or device. Returns `None` for any other output. Opening a FIFO blocks until somebody reads it, which may
+    /// never happen, so the caller waits for it beside everything else.
     pub(crate) fn opening(&self) -> Option<impl Future<Output = Result<File, String>>> {
         let Self::Special(path) = self else { return None };
         let path = path.clone();

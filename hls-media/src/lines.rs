@@ -19,7 +19,7 @@ impl Lines {
         let Some(last) = lines.next_back() else { return };
         for line in lines {
             self.extend(line);
-            // Both of CRLF end a line, and the one between them is none.
+            // CR and LF each end a line. The empty line between the two of a CRLF does not count.
             if !self.line.is_empty() {
                 self.after_times = is_times(&self.line);
             }

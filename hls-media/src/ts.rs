@@ -7,7 +7,7 @@ use crate::{
 
 pub(crate) const PACKET: usize = 188;
 pub(crate) const SYNC: u8 = 0x47;
-/// Where the next packet is looked for behind bytes that are none.
+/// Where the search for the next packet begins, behind bytes that are no packet.
 const REACH: usize = 2 * PACKET;
 /// As many sync bytes in a row are no accident.
 const IN_A_ROW: usize = 3;
@@ -28,7 +28,7 @@ pub(crate) fn find_packets(head: &[u8], is_end: bool) -> Option<usize> {
     (0..head.len()).find(begins)
 }
 
-/// Cuts a transport stream into its packets, and passes over what is none: bytes behind a packet that was cut, a packet
+/// Cuts a transport stream into its packets, and passes over all else: bytes behind a packet that was cut, a packet
 /// without its sync byte, padding of another kind.
 ///
 /// The same bytes give the same packets, however they are cut.

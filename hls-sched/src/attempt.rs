@@ -348,7 +348,7 @@ impl Transport {
             .map(|(whole, bytes, _)| (whole.hash, bytes))
     }
 
-    /// The container of a unit by its bytes. `None`: it can't be had, or is none.
+    /// Returns the container of a unit by its bytes, or `None` where it can't be fetched or is no known container.
     pub(crate) async fn container_of(&self, track: &Track, unit: &Unit) -> Option<Container> {
         let fetched = self.unit(track, unit, &Nowhere, |_| (), &mut None, &Way::default()).await;
         fetched.ok().map(|(whole, ..)| whole.summary.container)

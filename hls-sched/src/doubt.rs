@@ -290,7 +290,7 @@ impl Doubts {
     /// been told.
     ///
     /// # Errors
-    /// It is not what the server has, or was not to be had again, or what is odd is an error. Another attempt may bring it.
+    /// The unit differs from the server's, a second fetch failed, or odd data counts as an error. Another attempt may bring it.
     pub(crate) async fn judge(
         &self,
         (place, name): (Place, &str),

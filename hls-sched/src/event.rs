@@ -234,7 +234,7 @@ pub struct Finished {
     pub retries: u64,
     /// What is missing, in order; never anything unless [`allow_gaps`](crate::JobBuilder::allow_gaps) was said.
     pub gaps: Vec<Gap>,
-    /// Tracks that are left out: subtitles that could not be had, and, where
+    /// Tracks that are left out: subtitles that could not be fetched, and, where
     /// [`allow_missing_tracks`](crate::JobBuilder::allow_missing_tracks) was said, what an MP4 can't hold.
     pub missing: Vec<String>,
     /// How often timestamps begin anew in outputs that are the bytes as they came, over discontinuities that came in this run: players

@@ -19,7 +19,7 @@ impl Gains {
     /// An attempt has ended with so many bytes of the unit at hand, of `size` where that is known. Returns whether it brought
     /// the unit on by so much that no failure is to be counted.
     pub(crate) fn reached(&mut self, bytes: u64, size: Option<u64>) -> bool {
-        // What is had again after starting over is no gain.
+        // Bytes that are fetched again after starting over are no gain.
         let gain = bytes.saturating_sub(self.furthest);
         self.furthest = self.furthest.max(bytes);
         let least = size.map_or(SUBSTANTIAL, |size| SUBSTANTIAL.min(size / PARTS)).max(1);

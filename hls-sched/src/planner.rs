@@ -140,7 +140,7 @@ struct Doubted {
 
 /// Nothing is asked for again sooner, whatever was decided: no answer can make it spin.
 pub(crate) const SOONEST: Duration = Duration::from_millis(100);
-/// What could not be had because another origin is gone is asked for again after this long.
+/// A key or section that can't be fetched while its origin is gone is requested again after this long.
 const LATER: Duration = Duration::from_secs(1);
 /// Units ahead of the writer, for each slot: bounds memory, disk and the tail.
 const WINDOW: u64 = 4;
@@ -331,7 +331,7 @@ impl Planner {
         self.leave(attempt).map(|active| active.begun)
     }
 
-    /// What a unit needs, such as its key, could not be had in any attempt since `begun`: final, unless the origin is gone.
+    /// No attempt since `begun` could fetch what a unit needs, such as its key: final, unless the origin is gone.
     pub fn doubt(
         &mut self,
         place: Place,

@@ -21,7 +21,7 @@ pub struct Verified {
     pub bytes: u64,
     /// What proved it.
     pub by: Proof,
-    /// Segments that could not be had when it was downloaded, by its manifest or by what was noted beside it.
+    /// Segments that the download could not fetch, by its manifest or its report of gaps.
     pub gaps: u64,
 }
 

@@ -13,8 +13,8 @@ use crate::record::Record;
 use crate::{Durability, Error, Kind, Layout, Options, sys};
 
 /// Gives the outputs their final names; where some have them already, those that are left. A file that has the name is
-/// replaced where the user said so, and where it is what may be replaced and still like that. `files` are those that were
-/// written; where there are none, an earlier run had, and what lies there has been hashed again.
+/// replaced where the user said so, and where it is what may be replaced and still like that. `files` are those that this
+/// run has written. Where it is empty, an earlier run wrote them, and this one has hashed them again.
 pub(crate) fn give_names(
     layout: &Layout,
     options: &Options,

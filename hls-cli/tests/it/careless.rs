@@ -161,7 +161,7 @@ fn a_token_in_the_path_is_shown_and_kept_nowhere_and_costs_nothing() -> Outcome 
         let listed = folder.run(&["jobs"])?.ok().out() + &folder.run(&["jobs", "--json"])?.ok().out();
         assert!(!listed.contains(secret), "{listed}");
         assert!(folder.names().iter().all(|name| !name.contains(secret)), "{:?}", folder.names());
-        // What was remembered goes on, as that is what it is for.
+        // The job that was remembered goes on.
         let asked = media_requests(&origin);
         folder.run(&["jobs", "--resume"])?.ok();
         assert!(media_requests(&origin) < asked + 12, "what was here is not fetched again");

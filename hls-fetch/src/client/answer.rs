@@ -17,7 +17,7 @@ use crate::{BoxBody, ByteRange, Error, Kind, Oddity, Request, Response, escaped}
 pub(super) const LARGEST_HEAD: usize = 64 << 10;
 /// What was modified so shortly before it was sent may have been made for this answer (RFC 9110 section 8.8.2.2).
 const JUST_NOW: Duration = Duration::from_secs(2);
-/// A longer validator is none.
+/// The longest validator that is believed.
 const LONGEST_VALIDATOR: usize = 1024;
 
 /// How the body stands to what was asked for.

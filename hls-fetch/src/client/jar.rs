@@ -106,7 +106,7 @@ impl Jar {
 }
 
 impl Cookie {
-    /// Reads a `Set-Cookie` value (RFC 6265 sections 5.2 and 5.3). `None`: it is none, or not for this host to set.
+    /// Reads a `Set-Cookie` value (RFC 6265 sections 5.2 and 5.3). Returns `None` for what is no cookie, or not for this host to set.
     fn parse(text: &str, url: &Url, now: SystemTime) -> Option<Self> {
         if text.len() > LONGEST || text.contains(|c: char| c.is_control() && c != '\t') {
             return None;

@@ -65,7 +65,7 @@ pub struct Cue {
     pub text: String,
 }
 
-/// Makes WebVTT of subtitles as SubRip has them (`.srt`). `None`: they are none.
+/// Converts SubRip subtitles (`.srt`) to WebVTT. Returns `None` for anything else.
 ///
 /// ```
 /// let srt = "1\r\n00:00:01,000 --> 00:00:02,500\r\nHello\r\n";

@@ -10,7 +10,7 @@ const NULL: u16 = 0x1fff;
 const MANY: usize = 32;
 /// Streams that say something less often are subtitles and the like.
 const SPARSE: f64 = 0.5;
-/// So many packets of padding in a row are none that a multiplexer writes to keep its rate.
+/// A multiplexer that keeps its rate writes fewer padding packets in a row than this.
 const MUCH: u64 = 64;
 const MOST_JUMPS: usize = 1000;
 

@@ -3,7 +3,7 @@
 use super::{
     bits::{Bits, unescaped},
     boxes::boxed,
-    nal::{Geometry, Part, Sets, Slice, lasting, signal, visual_entry},
+    nal::{Geometry, Part, Sets, Slice, each_stored, lasting, signal, visual_entry},
 };
 
 /// The parameter sets that hold.
@@ -90,16 +90,9 @@ impl Avc {
     pub(crate) fn prime(&mut self, config: &[u8]) {
         let mut rest = config.get(5..).unwrap_or(&[]);
         for mask in [0x1f, 0xff] {
-            let Some((count, mut after)) = rest.split_first() else { return };
-            for _ in 0..count & mask {
-                let [a, b, sets @ ..] = after else { return };
-                let Some((nal, behind)) = sets.split_at_checked(usize::from(*a) << 8 | usize::from(*b))
-                else {
-                    return;
-                };
-                self.role(nal);
-                after = behind;
-            }
+            let Some((count, sets)) = rest.split_first() else { return };
+            let after = each_stored(sets, u16::from(count & mask), |nal| _ = self.role(nal));
+            let Some(after) = after else { return };
             rest = after;
         }
     }

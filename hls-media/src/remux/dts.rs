@@ -27,7 +27,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Reads a frame header; `None`: it is none, or of an arrangement that is not known.
+    /// Reads a frame header. Returns `None` for anything else, and for an unknown channel arrangement.
     pub(crate) fn read(head: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(head.strip_prefix(&CORE)?);
         bits.skip(7)?;
@@ -65,7 +65,7 @@ impl Core {
     }
 }
 
-/// Reads how long an extension substream is that stands behind a core frame; `None`: there is none here.
+/// Returns the length of the extension substream that begins here, or `None` where none does.
 pub(crate) fn extension(head: &[u8]) -> Option<usize> {
     let mut bits = Bits::new(head.strip_prefix(&EXTENSION)?);
     bits.skip(10)?;

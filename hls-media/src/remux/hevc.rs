@@ -4,7 +4,7 @@ use super::{
     avc::Role,
     bits::{Bits, unescaped},
     boxes::boxed,
-    nal::{Geometry, Part, Sets, Slice, lasting, signal, visual_entry},
+    nal::{Geometry, Part, Sets, Slice, each_stored, lasting, signal, visual_entry},
 };
 
 /// The parameter sets that hold.
@@ -98,16 +98,8 @@ impl Hevc {
         let Some((arrays, mut rest)) = config.get(22..).and_then(<[u8]>::split_first) else { return };
         for _ in 0..*arrays {
             let [_, a, b, sets @ ..] = rest else { return };
-            let mut after = sets;
-            for _ in 0..usize::from(*a) << 8 | usize::from(*b) {
-                let [a, b, sets @ ..] = after else { return };
-                let Some((nal, behind)) = sets.split_at_checked(usize::from(*a) << 8 | usize::from(*b))
-                else {
-                    return;
-                };
-                self.role(nal);
-                after = behind;
-            }
+            let after = each_stored(sets, u16::from_be_bytes([*a, *b]), |nal| _ = self.role(nal));
+            let Some(after) = after else { return };
             rest = after;
         }
     }

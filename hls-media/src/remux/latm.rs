@@ -9,7 +9,7 @@ use super::{
 /// The synchronisation word and the length.
 pub(crate) const HEADER: usize = 3;
 
-/// Reads how long a frame is, its header included; `None`: there is none here.
+/// Returns the length of the frame that begins here, header included, or `None` where none does.
 pub(crate) fn frame_len(head: &[u8]) -> Option<usize> {
     match head {
         [0x56, b, c, ..] if b & 0xe0 == 0xe0 => Some(HEADER + (usize::from(b & 0x1f) << 8 | usize::from(*c))),

@@ -21,6 +21,18 @@ impl StartCodes {
     }
 }
 
+/// Hands over so many NAL units, each behind its length in 16 bits, as sample entries store parameter sets (ISO/IEC 14496-15).
+/// Returns the bytes behind them, or `None` where the data ends inside one.
+pub(crate) fn each_stored(mut data: &[u8], count: u16, mut each: impl FnMut(&[u8])) -> Option<&[u8]> {
+    for _ in 0..count {
+        let [a, b, units @ ..] = data else { return None };
+        let (nal, behind) = units.split_at_checked(usize::from(u16::from_be_bytes([*a, *b])))?;
+        each(nal);
+        data = behind;
+    }
+    Some(data)
+}
+
 /// Parameter sets of one kind by their number, as bytes of the stream.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sets(Vec<(u32, Vec<u8>)>);

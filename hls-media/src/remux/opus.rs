@@ -43,7 +43,7 @@ pub(crate) fn header(head: &[u8], at_end: bool) -> Begin {
     }
 }
 
-/// Returns how many samples of 48 kHz a packet lasts (RFC 6716, section 3.1); `None`: it is none.
+/// Returns how many samples of 48 kHz a packet lasts (RFC 6716, section 3.1), or `None` for what is no Opus packet.
 pub(crate) fn samples(packet: &[u8]) -> Option<u32> {
     let (&toc, rest) = packet.split_first()?;
     let configuration = u32::from(toc >> 3);

@@ -141,7 +141,7 @@ fn pid(two: &[u8]) -> u16 {
     two.iter().fold(0, |pid, byte| pid << 8 | u16::from(*byte)) & 0x1fff
 }
 
-/// Reads the streams of a program map. `None`: it is none, or damaged.
+/// Reads the streams of a program map. Returns `None` for a damaged one, and for any other table.
 pub(crate) fn streams(section: &[u8]) -> Result<Option<Vec<Elementary>>, RemuxError> {
     if crc32(section) != 0 {
         return Ok(None);

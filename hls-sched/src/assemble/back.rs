@@ -10,8 +10,8 @@ impl Assembler {
         matches!(slot, Some(Slot { hash: Some(_), at: At::Memory { .. } | At::Aside, .. }))
     }
 
-    /// A whole unit is not what it should be, and has to be had again; returns how many bytes it had. `None`: it is in its output
-    /// already, or on its way there, and that is cut back to where it begins, so that no later run takes it for right.
+    /// Discards a whole unit that is not what it should be, so that it is fetched again. Returns how many bytes it had. Returns
+    /// `None` where its output holds it, or soon will: the output is cut back to where it begins, so that no later run trusts it.
     pub fn take_back(&mut self, place: Place) -> Option<u64> {
         let lane = self.lanes.get_mut(usize::from(place.track))?;
         let offset = match lane.slots.get(&place.index) {

@@ -24,7 +24,7 @@ pub(crate) struct TrackChecks {
     section: OnceLock<Vec<u8>>,
     /// Told when the configuration is known.
     pub(super) known: Notify,
-    /// The configuration as it was had for a segment that came first; `None`: it could not be had.
+    /// The configuration that was fetched for a segment that came first, or `None` where it could not be fetched.
     pub(super) foreseen: OnceCell<Option<Configuration>>,
     pub(crate) pieces: Agreed,
 }

@@ -123,7 +123,7 @@ impl Engine {
         }
     }
 
-    /// A playlist could not be loaded, or is none that anything can be made of.
+    /// A playlist could not be loaded, or can't be used.
     fn load_failed(&mut self, n: u8, error: Error) {
         let Some(live) = &mut self.live else { return };
         let Some(track) = live.tracks.get_mut(usize::from(n)) else { return };

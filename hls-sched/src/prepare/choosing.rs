@@ -102,7 +102,7 @@ pub(crate) struct Selection {
     pub(crate) choices: Vec<Choice>,
     /// Where to ask which pathway to take.
     pub(crate) steering: Option<Url>,
-    /// Tracks that can be left out and could not be had.
+    /// Optional tracks that could not be fetched.
     pub(crate) missing: Vec<String>,
 }
 
@@ -393,7 +393,7 @@ impl<'m> Needed<'m> {
             let mut parsed = match parsed {
                 Err(error) if may_lack && part.is_some_and(|part| part.may_be_missing(&error)) => {
                     let label = part.map_or("", |part| part.label.as_str());
-                    let message = format!("{label} can't be had and is left out: {error}");
+                    let message = format!("{label} can't be fetched and is left out: {error}");
                     let _ = events.send(Event::Warning { kind: "track.missing", message });
                     continue;
                 }

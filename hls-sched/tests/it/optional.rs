@@ -1,4 +1,4 @@
-//! What a film can do without: subtitles that can't be had, or have no playlist of their own.
+//! Subtitles without which a film is complete: those that can't be fetched, or have no playlist of their own.
 
 use hls_sched::{Event, Finished, Wanted};
 use hls_testkit::{Media, Origin, Vod};
