@@ -89,18 +89,34 @@ impl Align {
         Ok(())
     }
 
-    /// Hands on a last packet that is whole: nothing that comes behind can change that any more.
+    /// Hands on all that a unit ends with but the begin of a packet, which the next unit may go on with.
     pub(crate) fn settle<E>(
         &mut self,
         mut take: impl FnMut(u64, Part<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if let Some(packet) = self.held.first_chunk().filter(|_| self.held.len() == PACKET) {
-            if self.held.first() == Some(&SYNC) {
-                take(self.offset, Part::Packet(packet))?;
-                self.offset += PACKET as u64;
-                self.held.clear();
-            }
+        let mut rest = self.held.as_slice();
+        loop {
+            let (part, behind) = match step(rest, true) {
+                Step::Packet => match rest.split_first_chunk() {
+                    Some((packet, behind)) => (Part::Packet(packet), behind),
+                    None => break,
+                },
+                Step::Cut(len) if len < rest.len() => {
+                    let (cut, behind) = rest.split_at(len);
+                    (Part::Cut(cut), behind)
+                }
+                Step::Strange(len) => {
+                    let (strange, behind) = rest.split_at(len.min(rest.len()));
+                    (Part::Strange(strange), behind)
+                }
+                Step::Cut(_) | Step::More => break,
+            };
+            take(self.offset, part)?;
+            self.offset += (rest.len() - behind.len()) as u64;
+            rest = behind;
         }
+        let left = rest.len();
+        self.held.drain(..self.held.len() - left);
         Ok(())
     }
 
@@ -312,6 +328,31 @@ mod tests {
             assert_eq!(cut(size), whole, "chunks of {size}");
         }
         whole
+    }
+
+    #[test]
+    fn a_unit_ends_with_all_but_the_begin_of_a_packet() {
+        let packet = packets(1);
+        let check = |what: &str, unit: &[u8], expect: &str, left: usize| {
+            let (mut align, mut kinds) = (Align::default(), String::new());
+            let mut take = |_, part: Part<'_>| {
+                kinds.push(match part {
+                    Part::Packet(_) => 'p',
+                    Part::Cut(_) => 'c',
+                    Part::Strange(_) => 's',
+                });
+                Ok::<(), ()>(())
+            };
+            align.push(unit, &mut take).unwrap();
+            align.settle(&mut take).unwrap();
+            assert_eq!((kinds.as_str(), align.held.len()), (expect, left), "{what}");
+        };
+        check("whole", &packets(3), "ppp", 0);
+        check("goes on behind the border", &[&packet[..], &packet[..100]].concat(), "p", 100);
+        check("zeros", &[&packet[..], &[0; 564]].concat(), "pss", 0);
+        check("a few zeros", &[&packet[..], &[0; 20]].concat(), "ps", 0);
+        check("cut, and another one", &[&packet[..100], &packet[..]].concat(), "cp", 0);
+        check("nothing", &[], "", 0);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub use origin::{Builder, Gate, Origin, Reply, Request, Resource, Step};
 
 pub mod browser;
 pub mod judge;
+pub mod streams;
 
 mod live;
 pub use live::{

@@ -26,3 +26,15 @@ impl Noise {
 pub(crate) fn fill(bytes: &mut [u8], seed: u64) {
     Noise::new(seed).fill(bytes);
 }
+
+impl Noise {
+    /// A number below `end`, which is at least 1.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.word() % end.max(1)
+    }
+
+    /// One of these, of which there is at least one.
+    pub(crate) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+}

@@ -129,7 +129,7 @@ fn table(packet: &mut [u8], pid: u16, index: usize, section: &[u8]) {
 }
 
 /// CRC-32 of MPEG-2 (ISO 13818-1, annex A).
-fn crc(bytes: &[u8]) -> u32 {
+pub(crate) fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ (u32::from(*byte) << 24), |crc, _| {
             if crc >> 31 == 1 { (crc << 1) ^ 0x04c1_1db7 } else { crc << 1 }

@@ -26,6 +26,7 @@ mod power;
 mod release;
 mod sim;
 mod soak;
+mod streams;
 mod test;
 mod tidy;
 mod workspace;
@@ -70,6 +71,8 @@ cargo xtask COMMAND
                 days of live streams in which everything goes wrong: what is had, held against what was to be had
   soak [--minutes N] [--disturbances N] [--seed N]
                 record streams in real time, side by side: left alone, through outages, told to end, killed
+  streams [--seeds N] [--from N] [--program PATH]
+                streams drawn at random, downloaded to each kind of output, compared with what they show (with ffmpeg)
   release plan  what has changed since the tags, the bumps it asks for, the order of publishing
   release bump [--execute]
                 versions, floors and changelogs as the plan says
@@ -127,6 +130,7 @@ fn run(args: &[String]) -> Result<()> {
         ("origin", rest) => origin::run(rest),
         ("sim", rest) => sim::run(rest),
         ("soak", rest) => soak::run(rest),
+        ("streams", rest) => streams::run(rest),
         ("release", rest) => release::run(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

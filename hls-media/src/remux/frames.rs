@@ -57,6 +57,8 @@ pub(crate) struct Frames {
     /// The last frame ended where it should.
     in_step: bool,
     lost: u64,
+    /// Bytes before the first frame belong to none that is known.
+    has_lost_front: bool,
 }
 
 /// What begins at a place.
@@ -113,7 +115,14 @@ impl Frames {
             sound: None,
             in_step: false,
             lost: 0,
+            has_lost_front: false,
         }
+    }
+
+    /// Says whether all that was pushed is in samples, without anything that came before it.
+    pub(crate) fn is_whole(&self) -> bool {
+        // Few frames of LATM say how they are configured.
+        !self.has_lost_front && !matches!(self.framing, Framing::Latm(_))
     }
 
     fn without_tags(self) -> Self {
@@ -430,6 +439,7 @@ impl Frames {
             if self.in_step {
                 sink.damaged(track, self.place.0, self.lost);
             }
+            self.has_lost_front |= self.sound.is_none();
             self.lost = 0;
         }
         self.at += len;

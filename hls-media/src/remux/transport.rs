@@ -155,7 +155,11 @@ impl Transport {
         self.end_packets(sink)?;
         let is_whole = !self.is_partial && self.streams.iter().all(Stream::is_at_end);
         self.finish(sink)?;
-        Ok(is_whole)
+        let are_whole = self.streams.iter().all(|stream| match &stream.data {
+            Data::Pictures(_) => true,
+            Data::Frames(frames) => frames.is_whole(),
+        });
+        Ok(is_whole && are_whole)
     }
 
     /// The codec of each track.

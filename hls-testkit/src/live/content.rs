@@ -175,7 +175,7 @@ fn frames(mut adts: &[u8]) -> Vec<&[u8]> {
 }
 
 /// An ID3 tag with a timestamp.
-fn tag(ticks: u64) -> Vec<u8> {
+pub(crate) fn tag(ticks: u64) -> Vec<u8> {
     const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
     let body = [OWNER, &(ticks & 0x1_ffff_ffff).to_be_bytes()].concat();
     let length = |n: usize| [0, 0, (n >> 7 & 0x7f) as u8, (n & 0x7f) as u8];

@@ -2,6 +2,7 @@
 
 mod answer;
 mod content;
+pub(crate) use content::tag;
 mod date;
 mod event;
 mod fragment;
