@@ -38,7 +38,7 @@ const EXIT_STATUS: [(&str, &str); 17] = [
     ("1", "an error without a class; 101 is a panic, always a defect"),
     ("2", "usage or configuration"),
     ("3", "the server refuses or does not have it"),
-    ("4", "finished with gaps, which were allowed or came with a live stream"),
+    ("4", "finished, and something is missing or wrong, which the lines before it say"),
     ("5", "a failure of network or server that outlasted all attempts"),
     ("6", "blocked for safety: TLS, https to http, scheme, address, limit"),
     ("7", "the playlist is not valid or not supported"),

@@ -265,7 +265,7 @@ fn tell_end(
             }
             let code = match done.stopped_by {
                 Some(StoppedBy::GaveUp) => GAVE_UP,
-                _ if done.gaps.is_empty() && done.missing.is_empty() => 0,
+                _ if done.gaps.is_empty() && done.missing.is_empty() && done.problems.is_empty() => 0,
                 _ => FINISHED_WITH_GAPS,
             };
             return if ending.is_some() { End::Last(code) } else { End::Code(code) };

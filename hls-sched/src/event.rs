@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hls_media::Problem;
+
 use crate::network::Health;
 
 /// Something that happened.
@@ -240,6 +242,9 @@ pub struct Finished {
     /// How often timestamps begin anew in outputs that are the bytes as they came, over discontinuities that came in this run: players
     /// may show a wrong length, and find places badly. Outputs that are made have one timeline.
     pub restarts: u64,
+    /// What is wrong with outputs that are the bytes as they came, though each segment is right: in fragmented MP4, times that begin
+    /// again, and samples that are not where the fragments say. Outputs that are made have no such problem.
+    pub problems: Vec<Problem>,
     /// Since the start.
     pub elapsed: Duration,
     /// Why a recording of a live stream has ended; `None` of any other download.
@@ -254,6 +259,7 @@ impl Finished {
         self.segments += part.segments;
         self.gaps.extend(part.gaps);
         self.restarts += part.restarts;
+        self.problems.extend(part.problems);
         self.missing.extend(part.missing);
         Self {
             downloaded_bytes: part.downloaded_bytes,

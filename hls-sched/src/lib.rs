@@ -52,6 +52,7 @@ mod gaps;
 mod gauge;
 mod hosts;
 mod job;
+mod joined;
 mod kept;
 mod keys;
 mod live;

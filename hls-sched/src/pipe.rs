@@ -6,18 +6,41 @@ use std::fmt;
 use std::fs::File;
 use std::io::{IoSlice, Read as _, Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use hls_media::Joint;
 use hls_state::{Error, Fingerprint, Hasher, Mark, Placed, ResumeStore, Unit};
 
 /// Writes verified units in order; what has to wait and is too much for memory goes to unnamed files.
 pub(crate) struct PipeStore<W> {
-    out: W,
+    out: Judged<W>,
     aside: HashMap<Unit, (File, Option<Fingerprint>)>,
     written: u64,
 }
 
+/// Shows what is written to a judge.
+struct Judged<W> {
+    out: W,
+    joint: Arc<Mutex<Joint>>,
+}
+
+impl<W: Write> Write for Judged<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        let mut joint = self.joint.lock().unwrap_or_else(PoisonError::into_inner);
+        joint.push(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
 impl<W: Write + Send> PipeStore<W> {
-    pub(crate) fn new(out: W) -> Self {
+    /// `joint` judges what is written.
+    pub(crate) fn new(out: W, joint: Arc<Mutex<Joint>>) -> Self {
+        let out = Judged { out, joint };
         Self { out, aside: HashMap::new(), written: 0 }
     }
 

@@ -6,8 +6,9 @@ mod picking;
 mod source;
 
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use hls_media::Joint;
 use hls_state::{DiskStore, Making, Options, Recovered, ResumeStore};
 
 pub(crate) use self::choosing::{About, Again, Chosen, Role, Selection, choose, choose_patiently};
@@ -90,13 +91,14 @@ pub(crate) async fn open(
     ends: &Ends,
     tracks: usize,
     (is_live, restarts): (bool, bool),
+    joint: &Arc<Mutex<Joint>>,
 ) -> Result<(Box<dyn ResumeStore>, Recovered, Option<Making>), Error> {
     if let Output::Writer(out) = &config.output {
         let out = out.lock().unwrap_or_else(PoisonError::into_inner).take();
         let out = out.ok_or_else(|| Error::new(Kind::Internal, "internal", "the output was used before"))?;
         let mut recovered = Recovered::default();
         recovered.outputs = vec![Vec::new(); tracks];
-        return Ok((Box::new(PipeStore::new(out)), recovered, None));
+        return Ok((Box::new(PipeStore::new(out, Arc::clone(joint))), recovered, None));
     }
     let mut options = Options::new(ends.outputs.clone());
     options.tracks = ends.tracks.clone();

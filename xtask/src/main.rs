@@ -44,7 +44,7 @@ cargo xtask COMMAND
   adr TITLE     begin the record of a decision
   tidy          prove the layers and the house rules
   ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, bare,
-                examples, features, web, rehearsal, crash, damage, disk, fuzz, sim
+                examples, features, web, rehearsal, crash, damage, disk, streams, fuzz, sim
   bare          tests that use programs of others, with a search path that leads to none of them
   demo          download an encrypted stream, be killed half way, go on, verify
   examples      what docs/embedding.md leads to: run, and held to what it should do

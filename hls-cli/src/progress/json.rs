@@ -127,6 +127,7 @@ impl Json {
                 "outputs": paths(&done.outputs), "manifest": done.manifest.as_ref().map(|m| m.display().to_string()),
                 "bytes": done.bytes, "downloaded_bytes": done.downloaded_bytes,
                 "segments": done.segments, "resumed_segments": done.resumed_segments, "gaps": done.gaps.len(), "missing": done.missing,
+                "problems": done.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "retries": done.retries, "elapsed_ms": millis(done.elapsed), "stopped_by": done.stopped_by.map_or("end", StoppedBy::name),
             }),
         );

@@ -136,8 +136,19 @@ impl Teller {
         if !done.missing.is_empty() {
             self.line(&format!("missing: {}; --subs none leaves subtitles out", done.missing.join(", ")));
         }
-        if let (1.., Some(output)) = (done.restarts, done.outputs.first()) {
-            let one = quoted(&output.with_extension("mp4").display().to_string());
+        let one = match done.outputs.first() {
+            Some(output) => quoted(&output.with_extension("mp4").display().to_string()),
+            None => "NAME.mp4".to_owned(),
+        };
+        // Twenty tell what a thousand would.
+        for problem in done.problems.iter().take(20) {
+            self.line(&format!("wrong: {problem}"));
+        }
+        if !done.problems.is_empty() {
+            self.line(&format!(
+                "each segment is right, but in a row they are no right file; -o {one} makes one"
+            ));
+        } else if done.restarts > 0 && !done.outputs.is_empty() {
             self.line(&format!(
                 "timestamps begin anew {}: players may show a wrong length; -o {one} puts all on one timeline",
                 human::count(done.restarts, "time")
@@ -153,7 +164,13 @@ impl Teller {
         let rate = human::duration(done.elapsed);
         let (n, bytes, gaps) = (done.segments, human::bytes(done.bytes), done.gaps.len());
         let (word, whole) = (
-            if gaps == 0 && done.missing.is_empty() { "complete" } else { "incomplete" },
+            if gaps > 0 || !done.missing.is_empty() {
+                "incomplete"
+            } else if done.problems.is_empty() {
+                "complete"
+            } else {
+                "joined"
+            },
             n.saturating_sub(gaps as u64),
         );
         self.line(&format!(

@@ -124,3 +124,49 @@ fn the_best_of_a_master_playlist() -> Outcome {
     folder.run(&["get", &master.url, "-o", "out.ts"])?.ok();
     folder.holds_only("out.ts", &master.variants[1].expected)
 }
+
+#[test]
+fn fragments_whose_times_begin_again_are_no_right_file_in_a_row() -> Outcome {
+    let origin = Origin::start();
+    origin.put("/init.mp4", Media::Fmp4.init().unwrap_or_default());
+    let segments = Media::Fmp4.segments();
+    for (nth, segment) in segments.iter().enumerate() {
+        origin.put(&format!("/{nth}.m4s"), *segment);
+    }
+    let head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"init.mp4\"\n";
+    let list: String = (0..2).map(|nth| format!("#EXTINF:2,\n{nth}.m4s\n")).collect();
+    let tag = "#EXT-X-DISCONTINUITY\n";
+    origin.put("/tagged.m3u8", format!("{head}{list}{tag}{list}#EXT-X-ENDLIST\n"));
+    origin.put("/silent.m3u8", format!("{head}{list}{list}#EXT-X-ENDLIST\n"));
+    let joined = [Media::Fmp4.init().unwrap_or_default(), segments[0], segments[1], segments[0], segments[1]];
+    let joined = joined.concat();
+    for playlist in ["tagged", "silent"] {
+        let url = origin.url(&format!("/{playlist}.m3u8"));
+        let folder = Folder::new()?;
+        let run = folder.run(&["get", &url, "-o", "out.m4s"])?;
+        assert_eq!(run.status.code(), Some(4), "{playlist}: {}", run.err);
+        same(&folder.read("out.m4s")?, &joined);
+        for said in
+            ["wrong: timestamps go back by 4.0", "-o out.mp4 makes one", "joined: 4/4 segments verified"]
+        {
+            assert!(run.err.contains(said), "{playlist}: {said} in {}", run.err);
+        }
+        // Whoever asks again is told again.
+        let again = folder.run(&["get", &url, "-o", "out.m4s", "--force"])?;
+        assert_eq!(again.status.code(), Some(4), "{playlist}: {}", again.err);
+
+        let pipe = folder.run(&["get", &url, "-o", "-"])?;
+        assert_eq!(pipe.status.code(), Some(4), "{playlist}: {}", pipe.err);
+        same(&pipe.out, &joined);
+        assert!(pipe.err.contains("-o NAME.mp4 makes one"), "{playlist}: {}", pipe.err);
+
+        let json = folder.run(&["get", &url, "-o", "json.m4s", "--json"])?;
+        let problems = json.events()?.iter().find_map(|event| event.get("problems").cloned());
+        let problems = problems.and_then(|all| all.as_array().map(Vec::len));
+        assert_eq!((json.status.code(), problems), (Some(4), Some(1)), "{playlist}");
+
+        let film = folder.run(&["get", &url, "-o", "out.mp4"])?.ok();
+        assert!(!film.err.contains("wrong:"), "{playlist}: {}", film.err);
+    }
+    Ok(())
+}

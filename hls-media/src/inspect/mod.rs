@@ -1,10 +1,12 @@
 //! Whether a whole file is right, as far as its container can tell: timelines, gaps, tables, encryption.
 
+mod joint;
 mod mp4;
 mod transport;
 
 use std::fmt;
 
+pub use self::joint::Joint;
 use self::{mp4::Mp4, transport::Program};
 use crate::{Container, Kind, MediaError, Odd, Summary, Verifier};
 
@@ -72,6 +74,18 @@ pub enum Problem {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+impl Problem {
+    /// Where it is seen, in bytes.
+    fn place(&self) -> Option<u64> {
+        match self {
+            Self::Hole { at, .. } | Self::Back { at, .. } | Self::Odd { at } | Self::Padding { at, .. } => {
+                Some(*at)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Problem {

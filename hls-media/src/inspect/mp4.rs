@@ -77,6 +77,24 @@ impl Mp4 {
         }
     }
 
+    /// Passes over the rest of a box that tells nothing, at most `most` bytes; returns how many.
+    pub(super) fn pass_over(&mut self, most: u64) -> u64 {
+        if self.body.is_some() || !self.header.is_empty() {
+            return 0;
+        }
+        let passed = if self.to_end { most } else { self.remaining.min(most) };
+        self.offset += passed;
+        self.remaining = self.remaining.saturating_sub(passed);
+        passed
+    }
+
+    /// What is wrong where the file ends here.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let outside = self.needs.iter().filter(|(_, begin, end)| !self.holds(*begin, *end));
+        let outside = outside.map(|(track, ..)| Problem::Outside { track: *track });
+        self.problems.iter().cloned().chain(outside).collect()
+    }
+
     fn begin_box(&mut self) {
         let Some((size, name)) =
             word(&self.header, 0).zip(self.header.get(4..8).and_then(<[u8]>::first_chunk::<4>))
@@ -181,7 +199,7 @@ impl Mp4 {
     }
 
     fn moof(&mut self, moof: &[u8]) -> Option<()> {
-        let mut at = 0;
+        let mut at = self.begin;
         for traf in all(moof, *b"traf") {
             let tfhd = all(traf, *b"tfhd").next()?;
             let flags = word(tfhd, 0)?;
@@ -189,7 +207,8 @@ impl Mp4 {
             let number = self.tracks.iter().position(|track| track.id == id)?;
             let track = self.tracks.get_mut(number)?;
             let mut next = 8;
-            let mut base = self.begin;
+            // Without a base of its own, a track goes on where the data of the one before it end (8.8.7.1).
+            let mut base = if flags & 0x2_0000 != 0 { self.begin } else { at };
             if flags & 1 != 0 {
                 base = long(tfhd, next)?;
                 next += 8;
@@ -267,6 +286,8 @@ impl Mp4 {
             }
             track.end = start.checked_add(lasts);
         }
+        // One of a kind proves as much as a thousand.
+        self.problems.truncate(MANY);
         Some(())
     }
 

@@ -8,7 +8,6 @@ use super::{
     init,
     input::{MayLack, Takes, Wants},
     program::{self, Codec, Sections, What},
-    transport::told_by_packet,
 };
 use crate::{
     fmp4::children,
@@ -143,7 +142,7 @@ impl Admission {
         }
         if let Some(at) = self.unknown.iter().position(|(known, _)| *known == pid).filter(|_| begins) {
             let (_, kind) = self.unknown.swap_remove(at);
-            self.judge(&told_by_packet(kind, payload))?;
+            self.judge(&program::told_by_packet(kind, payload))?;
         }
         let map = self.maps.iter_mut().find(|(known, _)| *known == pid);
         let Some(section) = map.and_then(|(_, map)| map.push(begins, payload)).map(<[u8]>::to_vec) else {

@@ -116,7 +116,7 @@ impl Demuxer {
             Container::Head(_) => {}
             Container::Transport(transport) => {
                 if is_new {
-                    transport.reset(sink)?;
+                    transport.expect_reset(sink)?;
                 }
                 transport.begin_unit(number, sink)?;
             }

@@ -87,6 +87,27 @@ pub(crate) enum What {
     Data,
 }
 
+/// Tells by the begin of a packet what its elementary stream is (ISO/IEC 13818-1, table 2-22).
+pub(crate) fn told_by_packet(kind: u8, payload: &[u8]) -> What {
+    let unknown = |media| What::Media(media, format!("a stream of type 0x{kind:02x}"));
+    let body = payload.get(8).and_then(|len| payload.get(9 + usize::from(*len)..)).unwrap_or(&[]);
+    match payload {
+        [0, 0, 1, 0xbd | 0xc0..=0xdf | 0xfd, ..] if body.starts_with(&[0x7f, 0xfe, 0x80, 0x01]) => {
+            What::Carried(Codec::Dts)
+        }
+        _ if kind == 0x82 => What::Media(Kind::Subtitles, "SCTE-27 subtitles".to_owned()),
+        [0, 0, 1, 0xe0..=0xef, ..] => unknown(Kind::Picture),
+        [0, 0, 1, 0xc0..=0xdf | 0xfd, ..] => unknown(Kind::Sound),
+        // Some multiplexers leave out what would tell.
+        [0, 0, 1, 0xbd, ..] => match body {
+            [0x0b, 0x77, _, _, _, f, ..] if f >> 3 > 10 => What::Carried(Codec::Audio(Container::Eac3)),
+            [0x0b, 0x77, ..] => What::Carried(Codec::Audio(Container::Ac3)),
+            _ => What::Data,
+        },
+        _ => What::Data,
+    }
+}
+
 /// Kinds of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -8,16 +8,13 @@ use super::{
     frames::Frames,
     input::Wants,
     pictures::{Pictures, Stamp},
-    program::{self, Codec, Elementary, Kind, Sections, What},
+    program::{self, Codec, Elementary, Sections, What},
     record::Tracks,
     report::LeftOut,
     sample::{Sink, TrackInfo},
     sound::Extension,
 };
-use crate::{
-    Container,
-    ts::{Align, PACKET, Part},
-};
+use crate::ts::{Align, PACKET, Part};
 
 const PIDS: usize = 0x2000;
 /// More tracks than any real program has.
@@ -50,6 +47,8 @@ pub(crate) struct Transport {
     early: Option<HashSet<u16>>,
     /// Something belongs to what came before, or to what comes behind.
     is_partial: bool,
+    /// The next timestamp is of another clock.
+    expects_reset: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +72,8 @@ struct Stream {
     /// Where that packet begins.
     begin: (u64, u32),
     last: Option<[u8; PACKET]>,
+    /// Its clock ends with the packet of the elementary stream that is under way.
+    expects_reset: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,7 @@ impl Transport {
             clock: MpegClock::default(),
             early: None,
             is_partial: false,
+            expects_reset: false,
         }
     }
 
@@ -209,6 +211,15 @@ impl Transport {
         Ok(())
     }
 
+    /// What comes next has another clock by the playlist. A packet of an elementary stream that is under way still ends in it: some
+    /// segmenters cut anywhere, and mark what goes on.
+    pub(crate) fn expect_reset<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        self.settle(sink)?;
+        self.streams.iter_mut().for_each(|stream| stream.expects_reset = true);
+        self.expects_reset = true;
+        Ok(())
+    }
+
     /// Ends what shares a clock: what comes next has another one.
     pub(crate) fn reset<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
         self.settle(sink)?;
@@ -216,6 +227,7 @@ impl Transport {
             stream.reset(&mut self.tracks, sink)?;
         }
         self.clock.reset();
+        self.expects_reset = false;
         Ok(())
     }
 
@@ -254,6 +266,12 @@ impl Transport {
                     stream.last = None;
                     return Ok(());
                 }
+                if stream.expects_reset && (begins || !stream.is_continued_by(packet)) {
+                    stream.reset(&mut self.tracks, sink)?;
+                    if std::mem::take(&mut self.expects_reset) {
+                        self.clock.reset();
+                    }
+                }
                 stream.last = Some(*packet);
                 if begins {
                     stream.begin = (offset, self.unit);
@@ -269,7 +287,7 @@ impl Transport {
                     return Ok(());
                 };
                 self.is_partial |= self.early.as_ref().is_some_and(|early| early.contains(&pid));
-                let what = told_by_packet(kind, payload);
+                let what = program::told_by_packet(kind, payload);
                 self.set_route(Some(pid), Route::None);
                 self.add(Elementary { what, ..elementary }, offset)?;
                 self.set_stream_routes();
@@ -420,27 +438,6 @@ impl Transport {
     }
 }
 
-/// Tells by the begin of a packet what its elementary stream is (ISO/IEC 13818-1, table 2-22).
-pub(crate) fn told_by_packet(kind: u8, payload: &[u8]) -> What {
-    let unknown = |media| What::Media(media, format!("a stream of type 0x{kind:02x}"));
-    let body = payload.get(8).and_then(|len| payload.get(9 + usize::from(*len)..)).unwrap_or(&[]);
-    match payload {
-        [0, 0, 1, 0xbd | 0xc0..=0xdf | 0xfd, ..] if body.starts_with(&[0x7f, 0xfe, 0x80, 0x01]) => {
-            What::Carried(Codec::Dts)
-        }
-        _ if kind == 0x82 => What::Media(Kind::Subtitles, "SCTE-27 subtitles".to_owned()),
-        [0, 0, 1, 0xe0..=0xef, ..] => unknown(Kind::Picture),
-        [0, 0, 1, 0xc0..=0xdf | 0xfd, ..] => unknown(Kind::Sound),
-        // Some multiplexers leave out what would tell.
-        [0, 0, 1, 0xbd, ..] => match body {
-            [0x0b, 0x77, _, _, _, f, ..] if f >> 3 > 10 => What::Carried(Codec::Audio(Container::Eac3)),
-            [0x0b, 0x77, ..] => What::Carried(Codec::Audio(Container::Ac3)),
-            _ => What::Data,
-        },
-        _ => What::Data,
-    }
-}
-
 impl Stream {
     fn new(pid: u16, track: usize, codec: Codec, extension: Extension) -> Self {
         let data = match codec {
@@ -452,7 +449,22 @@ impl Stream {
             Codec::Dts => Data::Frames(Box::new(Frames::dts())),
         };
         let (header, state) = (Vec::new(), State::Idle);
-        Self { pid, track, data, header, remaining: None, state, begin: (0, 0), last: None }
+        Self {
+            pid,
+            track,
+            data,
+            header,
+            remaining: None,
+            state,
+            begin: (0, 0),
+            last: None,
+            expects_reset: false,
+        }
+    }
+
+    /// Whether this packet is the next one by its counter.
+    fn is_continued_by(&self, packet: &[u8; PACKET]) -> bool {
+        self.last.is_some_and(|last| last[3].wrapping_add(1) & 0x0f == packet[3] & 0x0f)
     }
 
     /// Whether the packet that is under way may end here.
@@ -547,7 +559,7 @@ impl Stream {
             Data::Frames(frames) => frames.finish(self.track, info, sink)?,
         }
         self.header.clear();
-        (self.state, self.last) = (State::Idle, None);
+        (self.state, self.last, self.expects_reset) = (State::Idle, None, false);
         Ok(())
     }
 }

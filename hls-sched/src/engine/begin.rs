@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::also::Also;
+use crate::joined;
 use crate::live::{Following, Window};
 use crate::piece::NOT_ALONE;
 use crate::prepare::{Again, Selection};
@@ -187,7 +188,8 @@ impl Part {
         }
         tracks.iter_mut().zip(&texts).for_each(|(track, is_text)| track.is_text = *is_text);
         let how = (is_live, self.whole_tracks);
-        let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how).await?;
+        let joint = Arc::default();
+        let (mut store, recovered, making) = prepare::open(config, &ends, tracks.len(), how, &joint).await?;
         for message in &recovered.warnings {
             let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
         }
@@ -250,6 +252,7 @@ impl Part {
             gaps: Vec::new(),
             missing: missing.clone(),
             restarts: 0,
+            problems: Vec::new(),
             elapsed: started.elapsed(),
             stopped_by: None,
         };
@@ -507,6 +510,9 @@ impl Part {
         finished.resumed_segments = finished.resumed_segments.saturating_sub(damaged);
         finished.gaps = gaps;
         finished.restarts = if is_joined { restarts } else { 0 };
+        if is_joined && !is_live {
+            finished.problems = joined::problems(outputs.clone(), &joint).await?;
+        }
         if let Some(output) = outputs.first().filter(|_| ends.pieces.is_some()) {
             finished.bytes = std::fs::metadata(output).map_or(0, |meta| meta.len());
         }

@@ -90,11 +90,13 @@ impl Film {
                 let begin = seconds(period.base + period.lag + shift);
                 let channels = if source.name == "aac-mono" { 1 } else { 2 };
                 let units = source.units.iter().take(period.frames()).enumerate();
-                film.sounds.extend(units.map(|(nth, unit)| Shown {
-                    hash: unit.hash.clone(),
-                    with_header: (source.codec == Codec::Aac)
-                        .then(|| sha256(&adts(&unit.bytes, source.rate, channels))),
-                    at: begin + (nth as i64 * source.duration) as f64 / f64::from(source.rate),
+                film.sounds.extend(units.map(|(nth, unit)| {
+                    Shown {
+                        hash: unit.hash.clone(),
+                        with_header: (source.codec == Codec::Aac)
+                            .then(|| sha256(&adts(&unit.bytes, source.rate, channels))),
+                        at: begin + (nth as i64 * source.duration) as f64 / f64::from(source.rate),
+                    }
                 }));
             }
         }

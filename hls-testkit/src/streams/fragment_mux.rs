@@ -53,6 +53,13 @@ pub(super) struct Manner {
     pub(super) has_unknown: bool,
 }
 
+impl Manner {
+    /// Says whether fragments count from the begin of their file, so that they can't be moved.
+    pub(super) fn is_placed(&self) -> bool {
+        self.base == Base::Explicit
+    }
+}
+
 /// The samples of one track in a segment.
 pub(super) struct Samples<'a> {
     pub(super) track: usize,
@@ -145,8 +152,7 @@ impl Writer {
         let reference = full(b"dref", 0, 0, &[&words(&[1]), &full(b"url ", 0, 1, &[])]);
         let empty = |name| full(name, 0, 0, &[&[0; 4]]);
         let sizes = full(b"stsz", 0, 0, &[&[0; 8]]);
-        let table =
-            of(b"stbl", &[&source.stsd, &empty(b"stts"), &empty(b"stsc"), &sizes, &empty(b"stco")]);
+        let table = of(b"stbl", &[&source.stsd, &empty(b"stts"), &empty(b"stsc"), &sizes, &empty(b"stco")]);
         let information = of(b"minf", &[&media, &of(b"dinf", &[&reference]), &table]);
         track.extend(of(b"mdia", &[&times, &handler, &information]));
         of(b"trak", &[&track])

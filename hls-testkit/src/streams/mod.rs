@@ -14,8 +14,8 @@ mod transport_mux;
 use bytes::Bytes;
 
 pub use self::film::{Cue, Film, Shown};
-pub use self::source::{Codec, Source, Sources, Unit};
 use self::shape::{Border, Container, Encryption, Layout, Shape};
+pub use self::source::{Codec, Source, Sources, Unit};
 use crate::noise::Noise;
 use crate::{Origin, vod};
 
@@ -32,7 +32,7 @@ pub struct Stream {
     pub film: Film,
     /// The bytes of all segments of the first track in a row, behind its initialization section.
     pub joined: Vec<u8>,
-    /// The bytes in a row are a right file: times go on, and there is one section.
+    /// The bytes in a row are a right file: times go on from near 0, there is one section, and samples are where it says.
     pub can_be_joined: bool,
     /// The extension of a file of such bytes.
     pub extension: &'static str,
@@ -66,10 +66,11 @@ impl Stream {
         let mut film = Film::of(&shape.periods);
         let (first, others) = segments::tracks(&shape, seed, &mut film);
         let has_own_clocks = shape.periods.iter().any(shape::Period::has_own_clock);
-        let is_transport = first.extension == "ts";
         let joined = first.sections.iter().take(1).chain(first.listed.iter().map(|one| &one.bytes));
         let joined = joined.flatten().copied().collect();
-        let can_be_joined = is_transport || (!has_own_clocks && first.sections.len() < 2);
+        let is_late = shape.periods.iter().any(|period| period.base >= shape::WALL_CLOCK);
+        let is_one = !has_own_clocks && !is_late && first.sections.len() < 2;
+        let can_be_joined = first.sections.is_empty() || (is_one && !shape.fragments.is_placed());
         let name = |period: &shape::Period<'_>| period.sound.map(|source| source.codec);
         let changes_codec = shape.periods.windows(2).any(|pair| name(&pair[0]) != name(&pair[1]));
         let mut stream = Self {

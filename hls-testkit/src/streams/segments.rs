@@ -114,10 +114,11 @@ fn track(
         let now = of(period);
         if before != Some(now) {
             before = Some(now);
-            let sources: Vec<_> = [period.pictures.filter(|_| has_pictures), period.sound.filter(|_| has_sound)]
-                .into_iter()
-                .flatten()
-                .collect();
+            let sources: Vec<_> =
+                [period.pictures.filter(|_| has_pictures), period.sound.filter(|_| has_sound)]
+                    .into_iter()
+                    .flatten()
+                    .collect();
             if container == Container::Fragments {
                 sections.push(writer.section(&sources));
             }

@@ -5,6 +5,9 @@ use super::source::{GROUPS, Source, Sources};
 use super::transport_mux::{self, CLOCK, WRAP};
 use crate::noise::Noise;
 
+/// A time of day, in ticks of 90 kHz.
+pub(super) const WALL_CLOCK: i64 = 1_700_000_000 * CLOCK;
+
 /// What the segments are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
@@ -173,7 +176,8 @@ pub(super) fn draw<'a>(sources: &'a Sources, dice: &mut Noise) -> Shape<'a> {
         _ => dice.pick(&["avc", "avc", "avc-slices", "avc-ntsc", "avc-30", "hevc"]),
     };
     let sound = dice.pick(&["aac", "aac", "aac-mono", "aac", "mp3", "mp2", "ac3", "eac3", "opus"]);
-    let is_packed = matches!(layout, Layout::SoundAlone(Container::Packed) | Layout::Apart(Container::Packed));
+    let is_packed =
+        matches!(layout, Layout::SoundAlone(Container::Packed) | Layout::Apart(Container::Packed));
     let sound = match sound {
         // There are no packed segments of it (rfc8216bis-22, section 3.1.3).
         "opus" | "mp2" if is_packed => "aac",
@@ -181,7 +185,8 @@ pub(super) fn draw<'a>(sources: &'a Sources, dice: &mut Noise) -> Shape<'a> {
         "mp2" if container == Container::Fragments => "mp3",
         other => other,
     };
-    let periods = periods(sources, dice, &layout, container, (pictures, sound));
+    let takes_others = matches!(packets, Packets::Picture | Packets::Slice);
+    let periods = periods(sources, dice, (&layout, container, takes_others), (pictures, sound));
     let jumps = periods.iter().any(|period| matches!(period.border, Border::Jump | Border::Silent));
     let is_silent = periods.iter().any(|period| period.border == Border::Silent);
     let few = |dice: &mut Noise| dice.below(4) == 0;
@@ -208,7 +213,8 @@ pub(super) fn draw<'a>(sources: &'a Sources, dice: &mut Noise) -> Shape<'a> {
         has_unknown: few(dice),
     };
     let is_aac = sound.starts_with("aac");
-    let is_simple = transport.zeros == 0 && !transport.has_own_counters && !jumps;
+    let is_even = periods.iter().all(|period| period.border == Border::Continues);
+    let is_simple = transport.zeros == 0 && !transport.has_own_counters && is_even;
     Shape {
         layout,
         container,
@@ -244,14 +250,14 @@ pub(super) fn draw<'a>(sources: &'a Sources, dice: &mut Noise) -> Shape<'a> {
 fn periods<'a>(
     sources: &'a Sources,
     dice: &mut Noise,
-    layout: &Layout,
-    container: Container,
+    // The sources without pictures that wait for later ones are few.
+    (layout, container, takes_others): (&Layout, Container, bool),
     (pictures, sound): (&str, &str),
 ) -> Vec<Period<'a>> {
     let has_pictures = !matches!(layout, Layout::SoundAlone(_));
     let has_sound = !matches!(layout, Layout::PicturesAlone);
     let base = match container {
-        Container::Fragments => dice.pick(&[0, 0, 10 * CLOCK, 36_000 * CLOCK, 1_700_000_000 * CLOCK]),
+        Container::Fragments => dice.pick(&[0, 0, 10 * CLOCK, 36_000 * CLOCK, WALL_CLOCK]),
         _ => dice.pick(&[0, 126_000, 126_000, 900_000, 36_000 * CLOCK, WRAP - 2 * CLOCK, WRAP - CLOCK / 2]),
     };
     let count = dice.pick(&[1, 1, 2, 3]);
@@ -263,10 +269,17 @@ fn periods<'a>(
             (_, 2) => Border::Silent,
             _ => Border::Jump,
         };
+        // Without a tag, only a jump back can be told from a hole.
+        let goes_back = |before: &Period<'a>| all.first().is_some_and(|first| first.base < before.ends().0);
+        let border = match border {
+            Border::Silent if !all.last().is_some_and(goes_back) => Border::Jump,
+            other => other,
+        };
         // An advertisement: other pictures, other sound, or none.
         let is_other = nth == 1 && matches!(border, Border::Jump) && dice.below(3) == 0;
         let other_pictures = dice.pick(&["avc-30", "avc-ntsc", "avc"]);
-        let pictures = if is_other && pictures.starts_with("avc") { other_pictures } else { pictures };
+        let pictures =
+            if is_other && takes_others && pictures.starts_with("avc") { other_pictures } else { pictures };
         let other_sound = dice.pick(&["aac", "aac-mono"]);
         let sound = if is_other && sound.starts_with("aac") { other_sound } else { sound };
         let pictures = has_pictures.then(|| sources.picture(pictures));
@@ -289,6 +302,11 @@ fn periods<'a>(
                 Border::Silent => period.base = all.first().map_or(base, |first| first.base),
                 Border::Jump => {
                     period.base = dice.pick(&[base, base, 0, end + 1000 * CLOCK, base + 36_000 * CLOCK]);
+                    // A jump of less than a second is none for players.
+                    let ahead = (period.base - end).rem_euclid(WRAP);
+                    if ahead.min(WRAP - ahead) < CLOCK {
+                        period.base = end + 1000 * CLOCK;
+                    }
                 }
             }
         }
@@ -306,7 +324,8 @@ impl Period<'_> {
 
     /// When this group begins, in ticks of 90 kHz from the begin of the period.
     pub(super) fn at_group(&self, group: usize) -> i64 {
-        let (duration, rate) = self.pictures.map_or((1, 25), |source| (source.duration, i64::from(source.rate)));
+        let (duration, rate) =
+            self.pictures.map_or((1, 25), |source| (source.duration, i64::from(source.rate)));
         scaled((group * super::source::GROUP) as i64 * duration, rate, CLOCK)
     }
 
