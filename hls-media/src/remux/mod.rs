@@ -70,6 +70,7 @@ mod nal;
 mod opus;
 mod order;
 mod packed;
+mod pes;
 mod pictures;
 mod plan;
 mod program;

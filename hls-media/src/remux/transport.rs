@@ -7,6 +7,7 @@ use super::{
     error::RemuxError,
     frames::Frames,
     input::Wants,
+    pes,
     pictures::{Pictures, Stamp},
     program::{self, Codec, Elementary, Sections, What},
     record::Tracks,
@@ -19,8 +20,6 @@ use crate::ts::{Align, PACKET, Part};
 const PIDS: usize = 0x2000;
 /// More tracks than any real program has.
 const MOST_TRACKS: usize = 32;
-/// A header of a packet of an elementary stream, at its longest.
-const LONGEST_HEADER: usize = 9 + 255;
 
 /// Takes a transport stream apart.
 #[derive(Debug, Clone)]
@@ -500,7 +499,7 @@ impl Stream {
                     kept.extend_from_slice(payload);
                     &kept
                 };
-                match PesHeader::read(bytes) {
+                match pes::Header::read(bytes) {
                     Some(Ok(header)) => {
                         self.state = State::Body;
                         self.remaining = header.remaining;
@@ -513,7 +512,7 @@ impl Stream {
                         });
                     }
                     Some(Err(_)) => self.state = State::Idle,
-                    None if bytes.len() > LONGEST_HEADER => self.state = State::Idle,
+                    None if bytes.len() > pes::LONGEST_HEADER => self.state = State::Idle,
                     None => self.header = bytes.to_vec(),
                 }
                 Ok(())
@@ -521,7 +520,7 @@ impl Stream {
         }
     }
 
-    fn begin(&mut self, header: &PesHeader, clock: &mut MpegClock) {
+    fn begin(&mut self, header: &pes::Header, clock: &mut MpegClock) {
         let time = header.time.map(|(dts, pts)| clock.take(dts, pts));
         let (offset, unit) = self.begin;
         let stamp = Stamp { offset, unit, time };
@@ -562,45 +561,4 @@ impl Stream {
         (self.state, self.last, self.expects_reset) = (State::Idle, None, false);
         Ok(())
     }
-}
-
-/// The header of a packet of an elementary stream (section 2.4.3.6).
-struct PesHeader {
-    len: usize,
-    remaining: Option<usize>,
-    /// DTS and PTS.
-    time: Option<(i64, i64)>,
-}
-
-impl PesHeader {
-    /// `None`: it is not whole. An error: it is none; `true`: because what follows is scrambled.
-    fn read(bytes: &[u8]) -> Option<Result<Self, bool>> {
-        if !bytes.iter().zip([0, 0, 1]).all(|(byte, start)| *byte == start) {
-            return Some(Err(false));
-        }
-        let &[_, _, _, _, a, b, marks, flags, len, ..] = bytes else { return None };
-        if marks >> 6 != 2 {
-            return Some(Err(false));
-        }
-        if marks & 0x30 != 0 {
-            return Some(Err(true));
-        }
-        let len = 9 + usize::from(len);
-        let header = bytes.get(..len)?;
-        let pts = || timestamp(header.get(9..)?);
-        let time = match flags >> 6 {
-            2 => pts().map(|pts| (pts, pts)),
-            3 => pts().map(|pts| (header.get(14..).and_then(timestamp).unwrap_or(pts), pts)),
-            _ => None,
-        };
-        let whole = usize::from(a) << 8 | usize::from(b);
-        let remaining = (whole > 0).then(|| (whole + 6).saturating_sub(len));
-        Some(Ok(Self { len, remaining, time }))
-    }
-}
-
-fn timestamp(bytes: &[u8]) -> Option<i64> {
-    let &[a, b, c, d, e] = bytes.first_chunk::<5>()?;
-    let parts = [(a >> 1 & 7, 30), (b, 22), (c >> 1, 15), (d, 7), (e >> 1, 0)];
-    Some(parts.into_iter().map(|(part, shift)| i64::from(part) << shift).sum())
 }
