@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use hls_media::remux::{
-    Film, FilmFront, Index, Input, Irregularity, RemuxError, Report, TextCue, TextTrack, UNIT_END, Unit,
-    UnitRemuxer, UnitTracks, record_len,
+    Film, FilmFront, Finding, Index, Input, Irregularity, RemuxError, Report, TextCue, TextTrack, UNIT_END,
+    Unit, UnitRemuxer, UnitTracks, record_len,
 };
 use hls_testkit::{Media, judge};
 
@@ -195,7 +195,14 @@ fn what_is_not_whole_by_itself_is_found_out() {
     // Without its tables, or with a packet of the stream before them.
     let of_stream = (0..cut).step_by(188).find(|at| bytes[at + 1] & 0x1f == 1 && bytes[at + 1] & 0x40 == 0);
     let inside = of_stream.expect("a packet that goes on");
+    // The first frame of sound begins in a unit that is not here.
+    let mut headless = bytes[..cut].to_vec();
+    let begins = (0..cut).step_by(188).find(|at| bytes[at + 1] & 0x5f == 0x41 && bytes[at + 2] == 1);
+    let sound = begins.expect("a packet of sound");
+    let header = (sound..sound + 188).find(|at| headless[*at] == 0xff && headless[at + 1] == 0xf1);
+    headless[header.expect("a frame")] = 0;
     for (what, bytes) in [
+        ("no first frame", headless),
         ("no tables", bytes[3 * 188..cut].to_vec()),
         ("goes on from before", [&bytes[inside..inside + 188], &bytes[..cut]].concat()),
         ("nothing", Vec::new()),
@@ -212,6 +219,23 @@ fn what_is_not_whole_by_itself_is_found_out() {
             let parts = [first, second].map(|part| count(&super::remux_one(part).mp4));
             assert_eq!(parts.iter().sum::<usize>(), count(&whole), "cut at {at}");
         }
+    }
+}
+
+/// Some segmenters cut anywhere, and mark as a discontinuity what goes on.
+#[test]
+fn a_packet_of_a_stream_may_end_behind_a_discontinuity() {
+    let (mut input, bytes) = input();
+    let right = super::remux_one(&bytes).mp4;
+    for late in [1, 2, 5, 9, 30] {
+        for (number, unit) in input.units.iter_mut().enumerate().skip(1) {
+            *unit = super::unit(unit.offset as usize + if number == 1 { late * 188 } else { 0 }, 1);
+        }
+        let output = remux(&[(input.clone(), &bytes)], &[]).expect("it can be remuxed");
+        let is_lost = |finding: &Finding| matches!(finding.what, Irregularity::Skipped { .. });
+        assert!(!output.report.findings.iter().any(is_lost), "{late} packets: {:?}", output.report);
+        assert!(samples(&output.mp4) == samples(&right), "{late} packets");
+        input.units[1].offset -= late as u64 * 188;
     }
 }
 
