@@ -6,7 +6,7 @@ use crate::{
     Appearance, MediaError,
     audio::{self, Frame},
     error::first_bytes,
-    ts,
+    tables, ts,
 };
 
 /// The container of a segment (rfc8216bis-22, section 3.1).
@@ -78,7 +78,7 @@ pub(crate) fn sniff(head: &[u8]) -> Result<Sniffed, MediaError> {
         return Ok(Sniffed::WebVtt);
     }
     // "Gateway Timeout" begins with the sync byte too.
-    if ts::is_packets(head) && text.is_none() {
+    if (ts::is_packets(head) || tables::is_association(head)) && text.is_none() {
         return Ok(Sniffed::MpegTs);
     }
     if is_box(head) {

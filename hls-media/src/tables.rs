@@ -134,6 +134,18 @@ const CRC: [u32; 256] = {
 };
 
 /// The checksum of a section; 0 over all of one that is right.
+/// Tells whether a packet with a whole program association table comes first (ISO/IEC 13818-1, 2.4.4.3). Its checksum is proof enough:
+/// what comes behind the tables of an initialization section may be anything.
+pub(crate) fn is_association(head: &[u8]) -> bool {
+    let Some([0x47, b, 0, c, pointer, body @ ..]) = head.first_chunk::<{ crate::ts::PACKET }>() else {
+        return false;
+    };
+    let Some(section) = body.get(usize::from(*pointer)..) else { return false };
+    let &[0, high, low, ..] = section else { return false };
+    let len = 3 + (usize::from(high & 0x0f) << 8 | usize::from(low));
+    *b == 0x40 && c & 0xf0 == 0x10 && section.get(..len).is_some_and(|section| crc(section) == 0)
+}
+
 pub(crate) fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         let index = (crc >> 24) as u8 ^ byte;
@@ -158,6 +170,26 @@ mod tests {
         with_crc(vec![
             2, 0xb0, 23, 0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0, 0x1b, 0xe1, 0, 0xf0, 0, 0x86, 0xe1, 1, 0xf0, 0,
         ])
+    }
+
+    #[test]
+    fn an_association_table_alone_tells_the_container() {
+        let packet = |section: &[u8]| {
+            let mut packet = [&[0x47, 0x40, 0, 0x10, 0][..], section].concat();
+            packet.resize(188, 0xff);
+            packet
+        };
+        let damaged = [&PAT[..15], &[0]].concat();
+        for (what, head, expect) in [
+            ("alone", packet(&PAT), true),
+            ("before anything", [packet(&PAT), b"ID3".to_vec()].concat(), true),
+            ("damaged", packet(&damaged), false),
+            ("another table", packet(&map()), false),
+            ("cut", packet(&PAT)[..187].to_vec(), false),
+            ("nothing", Vec::new(), false),
+        ] {
+            assert_eq!(is_association(&head), expect, "{what}");
+        }
     }
 
     #[test]

@@ -104,8 +104,10 @@ impl Demuxer {
 
     fn begin_unit<S: Sink>(&mut self, unit: &Unit, sink: &mut S) -> Result<(), RemuxError> {
         if unit.is_gap {
-            if let Container::Packed(packed) = &mut self.container {
-                packed.pass(unit.duration);
+            match &mut self.container {
+                Container::Packed(packed) => packed.pass(unit.duration),
+                Container::Transport(transport) => transport.break_off(sink)?,
+                Container::Head(_) | Container::Fragmented(_) => {}
             }
             return Ok(());
         }

@@ -210,6 +210,12 @@ impl Transport {
         Ok(())
     }
 
+    /// Something is missing before what comes next, so that neither a packet nor a picture goes on there.
+    pub(crate) fn break_off<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {
+        self.settle(sink)?;
+        self.streams.iter_mut().try_for_each(|stream| stream.reset(&mut self.tracks, sink))
+    }
+
     /// What comes next has another clock by the playlist. A packet of an elementary stream that is under way still ends in it: some
     /// segmenters cut anywhere, and mark what goes on.
     pub(crate) fn expect_reset<S: Sink>(&mut self, sink: &mut S) -> Result<(), RemuxError> {

@@ -14,7 +14,7 @@ mod transport_mux;
 use bytes::Bytes;
 
 pub use self::film::{Cue, Film, Shown};
-use self::shape::{Border, Container, Encryption, Layout, Shape};
+use self::shape::{Border, Container, Encryption, Front, Layout, Shape};
 pub use self::source::{Codec, Source, Sources, Unit};
 use crate::noise::Noise;
 use crate::{Origin, vod};
@@ -40,7 +40,14 @@ pub struct Stream {
     pub renditions: usize,
     /// What is coded changes within a track.
     pub changes_codec: bool,
+    /// A segment is not there.
+    pub has_gap: bool,
 }
+
+/// An ID3 tag without any frame.
+const TAG: &[u8] = b"ID3\x04\0\0\0\0\0\0";
+/// A grey picture of one dot.
+const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\nIDAT\x08\xd7c\xf8\0\0\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82";
 
 /// A listed segment.
 struct Listed {
@@ -48,6 +55,8 @@ struct Listed {
     seconds: f64,
     is_marked: bool,
     section: Option<usize>,
+    /// It is not there; `true`: the playlist says so.
+    missing: Option<bool>,
 }
 
 /// One playlist of media, yet to be written.
@@ -66,11 +75,15 @@ impl Stream {
         let mut film = Film::of(&shape.periods);
         let (first, others) = segments::tracks(&shape, seed, &mut film);
         let has_own_clocks = shape.periods.iter().any(shape::Period::has_own_clock);
-        let joined = first.sections.iter().take(1).chain(first.listed.iter().map(|one| &one.bytes));
-        let joined = joined.flatten().copied().collect();
+        let mut joined = first.sections.first().cloned().unwrap_or_default();
+        for one in first.listed.iter().filter(|one| one.missing.is_none()) {
+            joined.extend_from_slice(if shape.front == Front::Tag { TAG } else { &[] });
+            joined.extend_from_slice(&one.bytes);
+        }
         let is_late = shape.periods.iter().any(|period| period.base >= shape::WALL_CLOCK);
         let is_one = !has_own_clocks && !is_late && first.sections.len() < 2;
-        let can_be_joined = first.sections.is_empty() || (is_one && !shape.fragments.is_placed());
+        let is_fragmented = first.extension == "mp4";
+        let can_be_joined = !is_fragmented || (is_one && !shape.fragments.is_placed());
         let name = |period: &shape::Period<'_>| period.sound.map(|source| source.codec);
         let changes_codec = shape.periods.windows(2).any(|pair| name(&pair[0]) != name(&pair[1]));
         let mut stream = Self {
@@ -83,6 +96,7 @@ impl Stream {
             extension: if first.extension == "mp4" { "m4s" } else { first.extension },
             renditions: others.len(),
             changes_codec,
+            has_gap: shape.gap.is_some(),
         };
         if !others.is_empty() {
             stream.entry = "master.m3u8".to_owned();
@@ -125,7 +139,7 @@ impl Stream {
                 let number = section.unwrap_or(0);
                 text.push_str(&format!("#EXT-X-MAP:URI=\"{name}-section{number}.mp4\"\n"));
             }
-            let sealed = self.seal(shape, track, nth, one);
+            let sealed = self.seal(shape, (number, track), nth, one);
             if sealed.0 != key {
                 key.clone_from(&sealed.0);
                 text.push_str(&key);
@@ -134,6 +148,9 @@ impl Stream {
                 true => text.push_str(&format!("#EXTINF:{},\n", one.seconds.round().max(1.0))),
                 false => text.push_str(&format!("#EXTINF:{:.3},\n", one.seconds)),
             }
+            if one.missing == Some(true) {
+                text.push_str("#EXT-X-GAP\n");
+            }
             if shape.has_ranges {
                 text.push_str(&format!("#EXT-X-BYTERANGE:{}@{}\n", sealed.1.len(), file.len()));
                 text.push_str(&format!("{name}.{}\n", track.extension));
@@ -141,7 +158,9 @@ impl Stream {
             } else {
                 let path = format!("{name}-{nth}.{}", track.extension);
                 text.push_str(&format!("{path}\n"));
-                self.files.push((path, sealed.1.into()));
+                if one.missing.is_none() {
+                    self.files.push((path, sealed.1.into()));
+                }
             }
         }
         text.push_str("#EXT-X-ENDLIST\n");
@@ -156,10 +175,21 @@ impl Stream {
     }
 
     /// Encrypts a segment where it has to be, and returns the tag of its key.
-    fn seal(&mut self, shape: &Shape<'_>, track: &Track, nth: usize, one: &Listed) -> (String, Vec<u8>) {
+    fn seal(
+        &mut self,
+        shape: &Shape<'_>,
+        (number, track): (usize, &Track),
+        nth: usize,
+        one: &Listed,
+    ) -> (String, Vec<u8>) {
         let is_text = track.extension == "vtt";
         if shape.encryption == Encryption::Clear || is_text || track.sections.len() > 1 {
-            return (String::new(), one.bytes.clone());
+            let front: &[u8] = match shape.front {
+                Front::Tag if number == 0 => TAG,
+                Front::Picture if number == 0 => PICTURE,
+                _ => &[],
+            };
+            return (String::new(), [front, &one.bytes].concat());
         }
         let turn = if shape.encryption == Encryption::Rotating { (nth / 2) as u8 } else { 0 };
         let key = [turn ^ 0x5a; 16];
@@ -167,10 +197,10 @@ impl Stream {
         if !self.files.iter().any(|(known, _)| *known == path) {
             self.files.push((path.clone(), key.to_vec().into()));
         }
-        let number = shape.media_sequence + nth as u64;
+        let sequence = shape.media_sequence + nth as u64;
         let (vector, said) = match shape.encryption {
             Encryption::Explicit => ([9; 16], format!(",IV=0x{}", "09".repeat(16))),
-            _ => (u128::from(number).to_be_bytes(), String::new()),
+            _ => (u128::from(sequence).to_be_bytes(), String::new()),
         };
         let tag = format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{path}\"{said}\n");
         (tag, vod::encrypt(&one.bytes, key, vector).to_vec())

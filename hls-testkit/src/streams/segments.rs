@@ -42,7 +42,12 @@ struct Cut<'a> {
 /// Returns the first playlist and the others; adds the cues of subtitles to the film.
 pub(super) fn tracks(shape: &Shape<'_>, seed: u64, film: &mut Film) -> (Track, Vec<Track>) {
     let cuts: Vec<Vec<Cut<'_>>> = shape.periods.iter().map(|period| cuts(shape, period)).collect();
-    let first = track(shape, "first", shape.container, holds(shape.layout), &cuts, seed);
+    let mut first = track(shape, "first", shape.container, holds(shape.layout), &cuts, seed);
+    if let Some((period, number, is_told)) = shape.gap {
+        leave_out(shape, &cuts, (period, number), film);
+        let before: usize = cuts[..period].iter().map(Vec::len).sum();
+        first.listed[before + number].missing = Some(is_told);
+    }
     let mut others = Vec::new();
     if let Layout::Apart(container) = shape.layout {
         let mut sound = track(shape, "sound", container, (false, true), &cuts, seed);
@@ -55,6 +60,21 @@ pub(super) fn tracks(shape: &Shape<'_>, seed: u64, film: &mut Film) -> (Track, V
         others.push(words(shape, is_absolute, &cuts, film));
     }
     (first, others)
+}
+
+/// Takes what a segment of the first playlist holds out of the film.
+fn leave_out(shape: &Shape<'_>, cuts: &[Vec<Cut<'_>>], (period, number): (usize, usize), film: &mut Film) {
+    let (has_pictures, has_sound) = holds(shape.layout);
+    let before = || cuts[..period].iter().flatten().chain(&cuts[period][..number]);
+    let cut = &cuts[period][number];
+    if has_pictures {
+        let first: usize = before().map(|cut| cut.pictures.len()).sum();
+        film.pictures.drain(first..first + cut.pictures.len());
+    }
+    if has_sound {
+        let first: usize = before().map(|cut| cut.sounds.len()).sum();
+        film.sounds.drain(first..first + cut.sounds.len());
+    }
 }
 
 fn cuts<'a>(shape: &Shape<'_>, period: &Period<'a>) -> Vec<Cut<'a>> {
@@ -125,6 +145,11 @@ fn track(
             let is_loas = shape.is_loas;
             let track = |source: &&Source| transport_mux::Track { codec: source.codec, is_loas };
             multiplexer.change(sources.iter().map(track).collect());
+            if container == Container::Transport && shape.has_tables_apart {
+                let mut tables = Vec::new();
+                multiplexer.tables(&mut tables);
+                sections.push(tables);
+            }
         }
         for (nth, cut) in cuts.iter().enumerate() {
             let pictures: &[Timed<'_>] = if has_pictures { &cut.pictures } else { &[] };
@@ -136,7 +161,7 @@ fn track(
             };
             let is_marked = nth == 0 && is_marked(period.border);
             let section = sections.len().checked_sub(1);
-            listed.push(Listed { bytes, seconds: cut.seconds, is_marked, section });
+            listed.push(Listed { bytes, seconds: cut.seconds, is_marked, section, missing: None });
         }
     }
     if container == Container::Transport && shape.late_cut > 0 {
@@ -310,7 +335,8 @@ fn words(shape: &Shape<'_>, is_absolute: bool, cuts: &[Vec<Cut<'_>>], film: &mut
             }
             at += cut.seconds;
             let is_marked = nth == 0 && is_marked(period.border);
-            listed.push(Listed { bytes: text.into_bytes(), seconds: cut.seconds, is_marked, section: None });
+            let bytes = text.into_bytes();
+            listed.push(Listed { bytes, seconds: cut.seconds, is_marked, section: None, missing: None });
         }
     }
     Track { name: "words", extension: "vtt", listed, sections: Vec::new() }

@@ -77,6 +77,16 @@ pub(super) enum Encryption {
     Rotating,
 }
 
+/// What stands in front of the packets of each segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Front {
+    Nothing,
+    /// An ID3 tag, which is kept.
+    Tag,
+    /// A picture, which is left out.
+    Picture,
+}
+
 /// All that is drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Shape<'a> {
@@ -106,9 +116,39 @@ pub(super) struct Shape<'a> {
     pub(super) sound_lacks_tags: bool,
     /// There are subtitles; the number is how their times are told.
     pub(super) subtitles: Option<bool>,
+    pub(super) front: Front,
+    /// The tables of a transport stream are in an initialization section, and in no segment (rfc8216bis-22, section 3.1.1).
+    pub(super) has_tables_apart: bool,
+    /// A segment that is not there, by its period and its number in it; `true`: the playlist says so.
+    pub(super) gap: Option<(usize, usize, bool)>,
 }
 
 impl Shape<'_> {
+    /// Draws what few streams have.
+    fn draw_rare(&mut self, dice: &mut Noise) {
+        let is_transport = self.container == Container::Transport;
+        let is_plain = is_transport && self.encryption == Encryption::Clear && self.late_cut == 0;
+        if is_plain && dice.below(12) == 0 {
+            self.front = dice.pick(&[Front::Tag, Front::Picture]);
+        }
+        let name =
+            |period: &Period<'_>| (period.pictures.map(|one| one.name), period.sound.map(|one| one.name));
+        let are_alike = self.periods.windows(2).all(|pair| name(&pair[0]) == name(&pair[1]));
+        let has_tables = self.transport.tables_every > 0 || self.transport.has_own_counters;
+        if is_transport && are_alike && !has_tables && self.late_cut == 0 && dice.below(10) == 0 {
+            self.has_tables_apart = true;
+            self.transport.has_no_tables = true;
+        }
+        let is_whole = self.late_cut == 0 && !self.has_ranges && self.subtitles.is_none();
+        if is_whole && dice.below(10) == 0 {
+            let period = dice.below(self.periods.len() as u64) as usize;
+            let inside = self.periods[period].segments.len().saturating_sub(2) as u64;
+            if inside > 0 {
+                self.gap = Some((period, 1 + dice.below(inside) as usize, dice.below(2) == 0));
+            }
+        }
+    }
+
     /// Says in one line what was drawn.
     pub(super) fn about(&self) -> String {
         let period = |period: &Period<'_>| {
@@ -141,7 +181,8 @@ impl Shape<'_> {
             self.ahead
         ));
         all.push(format!(
-            "{:?}, sequence {}, discontinuities from {}, ranges {}, round {}, no tags in sound {}, subtitles {:?}",
+            "{:?}, sequence {}, discontinuities from {}, ranges {}, round {}, no tags in sound {}, subtitles {:?}, front {:?}, \
+             tables apart {}, gap {:?}",
             self.encryption,
             self.media_sequence,
             self.discontinuity_sequence,
@@ -149,6 +190,9 @@ impl Shape<'_> {
             self.has_round_durations,
             self.sound_lacks_tags,
             self.subtitles,
+            self.front,
+            self.has_tables_apart,
+            self.gap,
         ));
         all.join("; ")
     }
@@ -199,6 +243,7 @@ pub(super) fn draw<'a>(sources: &'a Sources, dice: &mut Noise) -> Shape<'a> {
         has_own_counters: few(dice),
         zeros: if dice.below(16) == 0 { 188 * 3 } else { 0 },
         has_no_clock: dice.below(12) == 0,
+        has_no_tables: false,
     };
     let fragments = fragment_mux::Manner {
         fragments: dice.pick(&[1, 1, 2, 5]),
@@ -215,7 +260,7 @@ pub(super) fn draw<'a>(sources: &'a Sources, dice: &mut Noise) -> Shape<'a> {
     let is_aac = sound.starts_with("aac");
     let is_even = periods.iter().all(|period| period.border == Border::Continues);
     let is_simple = transport.zeros == 0 && !transport.has_own_counters && is_even;
-    Shape {
+    let mut shape = Shape {
         layout,
         container,
         packets,
@@ -241,10 +286,15 @@ pub(super) fn draw<'a>(sources: &'a Sources, dice: &mut Noise) -> Shape<'a> {
         // Where timestamps begin again without a word, the map of a subtitle has two meanings.
         subtitles: (dice.below(4) == 0 && !matches!(layout, Layout::SoundAlone(_)) && !is_silent)
             .then(|| few(dice)),
+        front: Front::Nothing,
+        has_tables_apart: false,
+        gap: None,
         periods,
         transport,
         fragments,
-    }
+    };
+    shape.draw_rare(dice);
+    shape
 }
 
 fn periods<'a>(

@@ -31,6 +31,8 @@ pub(super) struct Manner {
     pub(super) zeros: usize,
     /// There is no programme clock reference.
     pub(super) has_no_clock: bool,
+    /// No segment has tables.
+    pub(super) has_no_tables: bool,
 }
 
 /// A PES packet yet to be written.
@@ -115,7 +117,9 @@ impl Multiplexer {
             self.counters.clear();
         }
         let mut out = Vec::new();
-        self.tables(&mut out);
+        if !self.manner.has_no_tables {
+            self.tables(&mut out);
+        }
         let mut since_tables = 0;
         for (nth, pes) in packets.iter().enumerate() {
             if self.manner.has_data && nth % 9 == 4 {
@@ -127,7 +131,8 @@ impl Multiplexer {
         out
     }
 
-    fn tables(&mut self, out: &mut Vec<u8>) {
+    /// Writes the tables of the programme.
+    pub(super) fn tables(&mut self, out: &mut Vec<u8>) {
         let mut association = vec![0, 1, 0xc1, 0, 0];
         if self.manner.has_absent_programme {
             association.extend([0, 9, 0xe0 | 0x0f, 0x77]);

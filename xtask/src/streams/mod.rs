@@ -166,24 +166,29 @@ impl Ground<'_> {
         };
         let target = if output == Output::Pipe { Path::new("-") } else { &file };
         let ended = self.download(folder, url, target, &file)?;
-        if ended.code != Some(0) {
+        let right = if stream.has_gap { 4 } else { 0 };
+        let has_problem = matches!(output, Output::Joined | Output::Pipe) && !stream.can_be_joined;
+        if ended.code != Some(right) || (stream.has_gap && has_problem) {
             let is_expected = may_be_refused(stream, output, ended.code);
             let why = format!("exit {:?}: {}", ended.code.unwrap_or(-1), ended.said);
             return Ok(if is_expected { Verdict::Refused(ended.kind()) } else { Verdict::Wrong(why) });
         }
         let judged = match output {
-            Output::Film => {
-                judge::film(&file, &stream.film, folder).and_then(|()| judge::verify(self.program, &file))
-            }
+            Output::Film => judge::film(&file, &stream.film, folder)
+                .and_then(|()| judge::verify(self.program, &file, stream.has_gap)),
             Output::Joined | Output::Pipe => judge::joined(&file, stream),
         };
-        Ok(judged.err().map_or(Verdict::Right, |error| Verdict::Wrong(format!("exit 0: {error:#}"))))
+        Ok(judged.err().map_or(Verdict::Right, |error| Verdict::Wrong(format!("exit {right}: {error:#}"))))
     }
 
     fn download(&self, folder: &Path, url: &str, target: &Path, file: &Path) -> Result<Ended> {
         let said = folder.join("stderr");
         let mut command = Command::new(self.program);
-        command.args(["get", url, "-q", "-o"]).arg(target).stdin(Stdio::null()).stderr(File::create(&said)?);
+        command
+            .args(["get", url, "-q", "--allow-gaps", "-o"])
+            .arg(target)
+            .stdin(Stdio::null())
+            .stderr(File::create(&said)?);
         command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
         if file.extension().is_some_and(|extension| extension == "mp4") {
             command.args(["--subs", "all"]);
@@ -225,10 +230,12 @@ impl Ended {
 
 /// Says whether the output can't hold this stream, so that this exit code is right.
 fn may_be_refused(stream: &Stream, output: Output, code: Option<i32>) -> bool {
-    let is_apart = stream.renditions > 0;
     match (output, code) {
-        // One file of bytes as they come holds one track, and times that go on.
-        (Output::Joined | Output::Pipe, Some(2 | 4 | 7 | 8)) => is_apart || !stream.can_be_joined,
+        (Output::Joined | Output::Pipe, Some(4)) => !stream.can_be_joined,
+        // Another section is refused at the segment that brings it.
+        (Output::Joined | Output::Pipe, Some(7)) => !stream.can_be_joined,
+        // A pipe holds one track.
+        (Output::Pipe, Some(2)) => stream.renditions > 0,
         (Output::Film, Some(7)) => stream.changes_codec,
         _ => false,
     }
