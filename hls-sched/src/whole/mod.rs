@@ -174,13 +174,18 @@ impl Ticket {
         (turn, passing)
     }
 
-    /// Waits until the part that was asked for is to be had from a body.
+    /// Whether the part that was asked for is to be had from a body.
+    fn is_turned_back(&self) -> bool {
+        self.wholes.all().line(self.of, self.server).is_turned_back(self.id)
+    }
+
+    /// Waits until that is so.
     async fn turned_back(&self) {
         loop {
             let changed = self.wholes.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.wholes.all().line(self.of, self.server).is_turned_back(self.id) {
+            if self.is_turned_back() {
                 return;
             }
             changed.await;
@@ -243,18 +248,26 @@ impl Transport {
     ) -> Result<(Response, Option<Instant>), Error> {
         let mut ticket = self.wholes.join(&request, range);
         loop {
-            way.gauge.shares(ticket.shares());
             if let Some(passing) = ticket.turn().await {
+                way.gauge.shares(true);
                 let reading = Reading::new(ticket, passing, range);
                 return self.reach(reading, way, account).await.map(|answer| (answer, None));
             }
+            way.gauge.shares(ticket.shares());
             account.before_request().await;
+            if ticket.is_turned_back() {
+                continue;
+            }
             let asked = Instant::now();
             way.gauge.asks();
-            let answer = tokio::select! {
-                answer = way.gauge.waiting(self.fetch.fetch(request.clone().uncut())) => answer?,
-                () = ticket.turned_back() => continue,
+            let asking = async {
+                tokio::select! {
+                    answer = self.fetch.fetch(request.clone().uncut()) => Some(answer),
+                    () = ticket.turned_back() => None,
+                }
             };
+            let Some(answer) = way.gauge.waiting(asking).await else { continue };
+            let answer = answer?;
             if answer.status != 200 || answer.oddity != Some(Oddity::Whole) {
                 // One that does not say so was cut out by the transport.
                 match answer.oddity {

@@ -1,13 +1,14 @@
 //! Servers that ignore ranges: all of a file is sent once, however many parts of it are wanted.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use hls_fetch::RetryPolicy;
+use hls_fetch::{Client, RetryPolicy};
 use hls_sched::{Event, Format, JobBuilder, Kind};
 use hls_testkit::{Master, Media, Origin, Published, Reply, Request, Resource, Step, Vod};
 
-use crate::support::{Folder, KEY, Outcome, exact, exact_as, job, same};
+use crate::support::{Folder, KEY, Outcome, exact, exact_as, fails, job, same};
 
 /// One that holds little between itself and a client that does not read, so that what it sends is what is read.
 fn origin() -> Origin {
@@ -159,6 +160,56 @@ async fn a_body_that_is_cut_is_asked_for_once_more() -> Outcome {
             }
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_twice_because_it_waits() -> Outcome {
+    let origin = origin();
+    let vod = Vod::synthetic(20, 100_000).byterange().publish(&origin);
+    let slow = Reply::ignore_range().steps([Step::UpTo(75), Step::Drip { bytes_per_s: 100_000 }]);
+    origin.script(&vod.segment_paths[0], [slow.forever()]);
+    assert!(ratio(&origin, &vod, job(&vod.url)).await? <= 1.0);
+    assert_eq!(asked(&origin, &vod), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_stands_still_is_asked_for_once_more() -> Outcome {
+    let origin = origin();
+    let vod = Vod::synthetic(20, 200_000).byterange().publish(&origin);
+    let stuck = Reply::ignore_range().steps([Step::UpTo(45), Step::Stall]);
+    origin.script(&vod.segment_paths[0], [stuck, Reply::ignore_range().forever()]);
+    let client = Client::builder().stall_timeout(Duration::from_secs(1)).build()?;
+    let ratio = ratio(&origin, &vod, job(&vod.url).fetch(Arc::new(client))).await?;
+    assert!(ratio <= 1.5 && asked(&origin, &vod) == 2, "{ratio}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_for_ever_is_the_end() -> Outcome {
+    let origin = origin();
+    let vod = Vod::synthetic(20, 200_000).byterange().publish(&origin);
+    origin.script(
+        &vod.segment_paths[0],
+        [Reply::ignore_range().steps([Step::UpTo(45), Step::Close]).forever()],
+    );
+    fails(job(&vod.url), Kind::Temporary, "segment.truncated").await?;
+    assert!(asked(&origin, &vod) <= 10, "{}", asked(&origin, &vod));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_part_ends_behind_the_file() -> Outcome {
+    let origin = origin();
+    let vod = Vod::synthetic(6, 100_000).byterange().publish(&origin);
+    let length = vod.playlist.rsplit("#EXT-X-BYTERANGE:").next().and_then(|rest| rest.lines().next());
+    let length: usize = length.ok_or("no range")?.parse()?;
+    let (first, last) = vod.playlist.rsplit_once(&format!(":{length}")).ok_or("no range")?;
+    origin.put(&vod.playlist_path, format!("{first}:{}{last}", length + 5000));
+    ignores(&origin, &vod);
+    exact(&vod, "ts").await?;
+    assert_eq!(asked(&origin, &vod), 1);
     Ok(())
 }
 
