@@ -27,6 +27,8 @@ pub struct Request {
     pub undo_gzip: bool,
     /// A resource that ends before the range does is an error.
     pub grows: bool,
+    /// Where the server ignores the range, the answer is all of the resource.
+    pub uncut: bool,
 }
 
 impl Request {
@@ -42,6 +44,7 @@ impl Request {
             fresh: false,
             undo_gzip: false,
             grows: false,
+            uncut: false,
         }
     }
 
@@ -86,6 +89,15 @@ impl Request {
     #[must_use]
     pub fn of_what_grows(mut self) -> Self {
         self.grows = true;
+        self
+    }
+
+    /// Takes all of the resource where the server ignores the range, and does not cut the part out of it: the answer has the
+    /// status 200 and [`Oddity::Whole`], and its body begins with the first byte of the resource. One body then serves several
+    /// parts. A transport that does not know this sends the part.
+    #[must_use]
+    pub fn uncut(mut self) -> Self {
+        self.uncut = true;
         self
     }
 
@@ -172,7 +184,7 @@ pub enum Oddity {
     Gzip,
     /// All of it was sent as a part of itself, although no part was asked for.
     Part,
-    /// All of the resource was sent in place of a part, which was cut out of it.
+    /// All of the resource was sent in place of a part, which was cut out of it unless [`Request::uncut`] asked for all of it.
     Whole,
     /// Less was sent than was asked for, and the rest has to be asked for piece by piece.
     Pieces {

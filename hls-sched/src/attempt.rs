@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv};
-use hls_fetch::{Class, Fetch};
+use hls_fetch::{Class, Fetch, Request, Response};
 use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Hasher, Mark};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -33,7 +33,8 @@ use crate::pace::{Account, Pacer};
 use crate::piece::{Becomes, begin_of};
 use crate::pipeline::{Pipeline, Whole};
 use crate::plan::{Track, Tracks, Unit};
-use crate::resources::{Resources, Validators};
+use crate::resources::{Resources, Validators, is_part};
+use crate::whole::Wholes;
 use crate::writer::Writer;
 
 pub(crate) use self::checks::TrackChecks;
@@ -73,6 +74,8 @@ pub(crate) struct Transport {
     pub(crate) missing: Missing,
     /// What servers have said of what is fetched in parts.
     pub(crate) resources: Resources,
+    /// Answers that hold all of what was asked for in parts.
+    pub(crate) wholes: Arc<Wholes>,
     pub(crate) odd: Odd,
 }
 
@@ -400,14 +403,14 @@ impl Transport {
             .flatten();
         let is_kept = kept.is_some();
         let mut answer = kept;
-        let mut asked = Instant::now();
+        let mut asked = is_kept.then(Instant::now);
         if let Some((range, etag)) = rest {
-            account.before_request().await;
-            asked = Instant::now();
             let rest = request.clone().range(Some(range)).if_range(etag);
-            gauge.asks();
-            answer = match gauge.waiting(self.fetch.fetch(rest)).await {
-                Ok(answer) => Some(answer),
+            answer = match self.ask(unit, rest, way, &mut account).await {
+                Ok((answer, at)) => {
+                    asked = at;
+                    Some(answer)
+                }
                 Err(error) if error.class() == Class::Range || error.status() == Some(416) => None,
                 Err(error) => return Err(failed(error)),
             };
@@ -423,10 +426,9 @@ impl Transport {
         {
             Some(answer) => answer,
             None => {
-                account.before_request().await;
-                asked = Instant::now();
-                gauge.asks();
-                gauge.waiting(self.fetch.fetch(request)).await.map_err(failed)?
+                let (answer, at) = self.ask(unit, request, way, &mut account).await.map_err(failed)?;
+                asked = at;
+                answer
             }
         };
         let said = Validators::of(&answer);
@@ -435,7 +437,11 @@ impl Transport {
             self.odd.note(&answer, &name);
         }
         let there = begun.as_ref().map_or(0, |begun| begun.taken);
-        gauge.answered(asked, answer.length.map(|length| length.saturating_add(there)));
+        let expected = answer.length.map(|length| length.saturating_add(there));
+        match asked {
+            Some(asked) => gauge.answered(asked, expected),
+            None => gauge.expects(expected),
+        }
         account.answered(answer.length);
         let state = begun.get_or_insert_with(|| {
             let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
@@ -505,6 +511,26 @@ impl Transport {
             sink.ready().await;
         }
         Ok((whole, bytes + rest_len, said))
+    }
+}
+
+impl Transport {
+    /// Sends a request, and tells when. What is a part may come with the answer to another one instead.
+    async fn ask(
+        &self,
+        unit: &Unit,
+        request: Request,
+        way: &Way,
+        account: &mut Account<'_>,
+    ) -> Result<(Response, Option<Instant>), hls_fetch::Error> {
+        if let Some(range) = request.range.filter(|range| is_part(unit) && range.end.is_some()) {
+            return self.part(request, range, way, account).await;
+        }
+        account.before_request().await;
+        let asked = Instant::now();
+        way.gauge.asks();
+        let answer = way.gauge.waiting(self.fetch.fetch(request)).await?;
+        Ok((answer, Some(asked)))
     }
 }
 

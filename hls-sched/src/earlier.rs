@@ -122,8 +122,9 @@ impl<'a> Earlier<'a> {
         events: &mpsc::UnboundedSender<Event>,
     ) -> Result<(), Error> {
         for (n, track) in (0..).zip(&self.tracks.0) {
-            let mut probed = self.to_probe(n, track)?;
-            probed.extend(self.sections(n, track));
+            let segments = self.to_probe(n, track)?;
+            // In the order in which a server that ignores ranges sends them.
+            let probed: Vec<_> = self.sections(n, track).into_iter().chain(segments).collect();
             for known in &probed {
                 probe(transport, track, known, events).await?;
             }

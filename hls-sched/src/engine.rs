@@ -231,6 +231,7 @@ impl Engine {
         self.widen(now.into_std());
         self.look_outside(now)?;
         self.shared.transport.kept.sweep(now);
+        self.shared.transport.wholes.sweep(now.into_std());
         self.tick_live(now)?;
         let received = self.shared.transport.meters.received();
         let bytes_per_second = self.rate.sample(now.into_std(), received);

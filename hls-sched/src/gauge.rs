@@ -15,6 +15,7 @@ pub(crate) struct Gauge {
     answered: AtomicU64,
     waits: AtomicBool,
     requests: AtomicU32,
+    shares: AtomicBool,
 }
 
 impl Gauge {
@@ -40,7 +41,17 @@ impl Gauge {
     pub(crate) fn answered(&self, asked: Instant, expected: Option<u64>) {
         let after = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.answered.store(after.saturating_add(1), Ordering::Relaxed);
+        self.expects(expected);
+    }
+
+    /// A unit whose answer is one that others had asked for, too, has so many bytes.
+    pub(crate) fn expects(&self, expected: Option<u64>) {
         self.expected.store(expected.map_or(0, |bytes| bytes.saturating_add(1)), Ordering::Relaxed);
+    }
+
+    /// Whether it reads what others wait for, too.
+    pub(crate) fn shares(&self, shares: bool) {
+        self.shares.store(shares, Ordering::Relaxed);
     }
 
     pub(crate) fn receive(&self, bytes: u64) {
@@ -58,6 +69,7 @@ impl Gauge {
             answered: known(&self.answered).map(std::time::Duration::from_millis),
             waits: self.waits(),
             expected: known(&self.expected),
+            shared: self.shares.load(Ordering::Relaxed),
         }
     }
 }

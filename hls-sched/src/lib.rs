@@ -82,6 +82,7 @@ mod steering;
 mod verify;
 mod wanted;
 mod watched;
+mod whole;
 mod writer;
 
 pub use assemble::{Assembler, Command, Offer, Place};

@@ -74,6 +74,8 @@ pub struct Sample {
     pub waits: bool,
     /// The size of its unit, where known.
     pub expected: Option<u64>,
+    /// It reads what others wait for, too: a second attempt would have all of that sent again.
+    pub shared: bool,
 }
 
 /// Orders the units of all tracks: heads first, then by how far along a track is, never far ahead of the writer.
@@ -113,6 +115,7 @@ struct Active {
     answered: bool,
     waits: bool,
     expected: Option<u64>,
+    shared: bool,
     /// As the how manieth at once it was sent.
     in_flight: usize,
     /// Failures of its unit since the origin last served anything.
@@ -438,6 +441,7 @@ impl Planner {
         (active.received, active.waits, active.answered) =
             (sample.received, sample.waits, sample.answered.is_some());
         active.expected = sample.expected.or(active.expected);
+        active.shared = sample.shared;
         let (id, in_flight) = (active.origin, active.in_flight);
         let origin = self.origin(id);
         origin.receive(came);
@@ -518,6 +522,7 @@ impl Planner {
             answered: false,
             waits: true,
             expected: None,
+            shared: false,
             in_flight: origin.in_flight,
             in_streak: again.in_streak,
             ending: None,
@@ -568,12 +573,6 @@ impl Planner {
 
     fn runs(&self, place: Place) -> bool {
         self.active.values().any(|active| active.place == place)
-    }
-
-    /// So many attempts for a unit have failed beside others, which are the next ones by that.
-    fn fell_to_others(&mut self, place: Place, failed: u32) {
-        let others = self.active.values_mut().filter(|a| a.place == place);
-        others.for_each(|a| a.number = a.number.saturating_add(failed));
     }
 
     /// Attempts that have not been told to end.

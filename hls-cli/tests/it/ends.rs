@@ -70,6 +70,7 @@ fn a_server_that_ignores_ranges() -> Outcome {
     let folder = Folder::new()?;
     folder.run(&["get", &stream.url, "-o", "out.ts"])?.ok();
     folder.holds_only("out.ts", &stream.expected)?;
+    assert_eq!(origin.requests_for(path).len(), 1, "one answer is for all parts");
     // Half of it does not cover every part.
     origin.script(path, [Reply::short_consistent().header("accept-ranges", "none").forever()]);
     origin.put(path, Resource::new(stream.expected.clone()).no_ranges());

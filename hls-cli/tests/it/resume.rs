@@ -1,6 +1,6 @@
 //! Going on after whatever ended the last run, and one process at a time.
 
-use hls_testkit::{Origin, Vod};
+use hls_testkit::{Gate, Origin, Reply, Step, Vod};
 
 use crate::support::{Folder, LIMIT, Outcome, gated, media_requests, part_length, until};
 
@@ -39,6 +39,32 @@ fn after_a_kill_it_goes_on() -> Outcome {
     let bytes =
         origin.requests().iter().filter(|request| request.header("range") == Some("bytes=0-0")).count();
     assert_eq!((media_requests(&origin) - bytes, bytes), (6, 4));
+    Ok(())
+}
+
+#[test]
+fn after_a_kill_it_goes_on_where_ranges_are_ignored() -> Outcome {
+    for parts in [4, 20, 200] {
+        let (origin, folder) = (Origin::builder().send_buffer(128 << 10).start(), Folder::new()?);
+        let (stream, gate) =
+            (Vod::synthetic(parts, 4_000_000 / parts).byterange().publish(&origin), Gate::new());
+        let path = &stream.segment_paths[0];
+        let half = Reply::ignore_range().steps([Step::UpTo(50), Step::Wait(gate.clone()), Step::Rest]);
+        origin.script(path, [half, Reply::ignore_range().forever()]);
+        let first = folder.spawn(&["get", &stream.url, "-o", "out.ts"])?;
+        let size = stream.expected.len() as u64;
+        until("nearly a half", || part_length(&folder, "out.ts") >= size * 45 / 100);
+        // What is recorded follows the bytes by a moment.
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        first.kill()?;
+        gate.open();
+        let run = folder.run(&["get", &stream.url, "-o", "out.ts"])?.ok();
+        folder.holds_only("out.ts", &stream.expected)?;
+        assert!(run.err.contains("going on: "), "{}", run.err);
+        // The first one was sent a half, the second one all of it, once.
+        let sent: Vec<_> = origin.requests_for(path).iter().map(|request| request.body_bytes_sent).collect();
+        assert!(sent.len() == 2 && sent[1] <= size, "{parts} parts: {sent:?} of {size}");
+    }
     Ok(())
 }
 

@@ -33,6 +33,8 @@ enum Part {
     Piece(ContentRange),
     /// All of it in place of the part, which can be cut out.
     ToCut(ByteRange),
+    /// All of it in place of the part, and it is to stay whole.
+    Uncut(Option<u64>),
 }
 
 /// Accepts an answer by its head and, where that does not tell how it is coded, by its first bytes; or says what is wrong with
@@ -56,7 +58,9 @@ pub(super) async fn accept(
         _ => {}
     }
     let length = text(header::CONTENT_LENGTH).and_then(|v| v.trim().parse::<u64>().ok());
-    let part = part(request, answer.status().as_u16(), text(header::CONTENT_RANGE), length).map_err(wrong)?;
+    let is_other = is_other(request, text(header::ETAG));
+    let said = text(header::CONTENT_RANGE);
+    let part = part((request, is_other), answer.status().as_u16(), said, length).map_err(wrong)?;
     let limit = request.max_bytes.unwrap_or(u64::MAX);
     let is_gzip = matches!(coding, Coding::Gzip);
     let announced = match part {
@@ -65,8 +69,11 @@ pub(super) async fn accept(
         // Content-Range says how long a part is, even where it is sent without a length of its own.
         Part::Sent(part) | Part::Piece(part) => Some(part.end - part.start),
         Part::ToCut(asked) => asked.length().or(length.map(|all| all - asked.start)),
+        Part::Uncut(length) => length,
     };
-    if announced.is_some_and(|n| n > limit) {
+    // The limit is for the part.
+    let is_uncut = matches!(part, Part::Uncut(_));
+    if !is_uncut && announced.is_some_and(|n| n > limit) {
         return Err(wrong(Kind::TooLarge { limit }));
     }
     let content_type = text(header::CONTENT_TYPE)
@@ -115,6 +122,7 @@ pub(super) async fn accept(
             let whole = transfer(length, u64::MAX);
             (BoxBody::new(Slice::new(whole, url.clone(), asked.start, asked.length())), length, oddity)
         }
+        Part::Uncut(length) => (transfer(length, u64::MAX), length, Some(Oddity::Whole)),
     };
     let mut response = Response::new(status, url.clone(), announced, body);
     response.content_type = content_type;
@@ -125,7 +133,18 @@ pub(super) async fn accept(
     coding.undo(request, response, limit).await
 }
 
-fn part(request: &Request, status: u16, said: Option<&str>, length: Option<u64>) -> Result<Part, Kind> {
+/// Whether a whole resource is sent because it is another one than the condition names. A server that ignores ranges ignores
+/// the condition too, so what still has the tag is the same: that is believed where all of it is taken.
+fn is_other(request: &Request, etag: Option<&str>) -> bool {
+    request.if_range.as_deref().is_some_and(|tag| !request.uncut || etag != Some(tag))
+}
+
+fn part(
+    (request, is_other): (&Request, bool),
+    status: u16,
+    said: Option<&str>,
+    length: Option<u64>,
+) -> Result<Part, Kind> {
     let part = match (&request.range, status) {
         (Some(asked), 206) => {
             let said = said.unwrap_or("no Content-Range");
@@ -140,13 +159,15 @@ fn part(request: &Request, status: u16, said: Option<&str>, length: Option<u64>)
             }
         }
         // The condition did not hold: this is another representation, and all of it.
-        (Some(_), 200) if request.if_range.is_some() => return Ok(Part::Whole(length)),
-        (Some(asked), 200) if asked.start <= WASTE => {
+        (Some(_), 200) if is_other => return Ok(Part::Whole(length)),
+        // Without a length it might never come to the part.
+        (Some(asked), 200) if asked.start <= WASTE || request.uncut && length.is_some() => {
             return match length {
                 Some(length) if length <= asked.start => Err(Kind::RangeMismatch {
                     want: asked.header(),
                     got: format!("a resource of {length} bytes"),
                 }),
+                length if request.uncut && !request.grows => Ok(Part::Uncut(length)),
                 Some(length) if asked.end.is_some_and(|end| length < end) => {
                     Ok(Part::ToCut(ByteRange { start: asked.start, end: Some(length) }))
                 }

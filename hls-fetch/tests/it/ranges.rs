@@ -53,6 +53,45 @@ async fn ignored_and_cut_out() -> TestResult {
 }
 
 #[tokio::test]
+async fn ignored_and_left_whole() -> TestResult {
+    let origin = origin();
+    let tag = origin_tag(&origin).await?;
+    for (start, length, if_range, expect) in [
+        (100, 50, None, Ok((200, Some(Oddity::Whole)))),
+        (9_990, 50, None, Ok((200, Some(Oddity::Whole)))),
+        // The server ignores the condition too.
+        (100, 50, Some(tag.as_str()), Ok((200, Some(Oddity::Whole)))),
+        // It is another resource by now.
+        (100, 50, Some("\"other\""), Ok((200, None))),
+        (10_000, 50, None, Err("http.range_mismatch")),
+        (65 << 20, 50, None, Err("http.range_mismatch")),
+    ] {
+        origin.script(PATH, [Reply::ignore_range()]);
+        let asked =
+            part(&origin, start, length).uncut().at_most(if if_range.is_some() { 10_000 } else { 50 });
+        let asked = if_range.into_iter().fold(asked, |asked, tag| asked.if_range(tag.to_owned()));
+        let answer = client().fetch(asked).await;
+        let seen = answer.as_ref().map(|a| (a.status, a.oddity.clone())).map_err(hls_fetch::Error::code);
+        assert_eq!(seen, expect, "{start}, {length}, {if_range:?}");
+        if let Ok(answer) = answer {
+            assert_eq!((answer.length, answer.total), (Some(10_000), Some(10_000)));
+            assert_eq!(answer.bytes(10_000).await?, noise(10_000));
+        }
+    }
+    // Without a length it might never come to the part; a range that is honoured is the part.
+    origin.script(PATH, [Reply::ignore_range().chunked()]);
+    let error = send(&client(), part(&origin, 65 << 20, 50).uncut()).await.expect_err("too far");
+    assert_eq!(error.code(), "http.range_ignored");
+    assert_eq!(send(&client(), part(&origin, 100, 50).uncut()).await?, noise(10_000)[100..150]);
+    Ok(())
+}
+
+async fn origin_tag(origin: &Origin) -> Result<String, Box<dyn std::error::Error>> {
+    let answer = client().fetch(part(origin, 0, 1)).await?;
+    answer.strong_etag.ok_or_else(|| "no strong tag".into())
+}
+
+#[tokio::test]
 async fn ignored_where_the_whole_does_not_cover_the_part() {
     let origin = origin();
     for (start, length, reply, code) in [

@@ -208,6 +208,7 @@ impl World<'_> {
             for (id, flow) in &self.flows {
                 let begun = self.time >= flow.begins && flow.got > 0.0;
                 let sample = Sample {
+                    shared: false,
                     received: flow.got as u64,
                     answered: begun.then(|| Duration::from_secs_f64(flow.begins - flow.asked)),
                     waits: true,

@@ -28,6 +28,7 @@ impl Transport {
             buffers: Buffers::default(),
             missing: Missing::default(),
             resources: Resources::default(),
+            wholes: Arc::default(),
             odd: Odd::new(events),
         }
     }

@@ -63,7 +63,8 @@ impl Planner {
                     && rest > NEARLY.as_secs_f64()
             });
             let awaited = is_tail || self.distance(&a.place) == 0;
-            a.ending.is_none() && !a.hedge && a.waits && awaited && is_late && !self.hedged.contains(&a.place)
+            let may_be_asked = a.ending.is_none() && !a.hedge && !a.shared && !self.hedged.contains(&a.place);
+            may_be_asked && a.waits && awaited && is_late
         });
         late.map(|a| a.place).min_by(|a, b| self.order(a).total_cmp(&self.order(b)))
     }
@@ -79,5 +80,11 @@ impl Planner {
         self.hedged.insert(place);
         let fetch = Fetch { attempt: 0, place, number, fresh: true, hedge: true };
         Some(self.begin(fetch, id, Again::at(now), now))
+    }
+
+    /// So many attempts for a unit have failed beside others, which are the next ones by that.
+    pub(super) fn fell_to_others(&mut self, place: Place, failed: u32) {
+        let others = self.active.values_mut().filter(|a| a.place == place);
+        others.for_each(|a| a.number = a.number.saturating_add(failed));
     }
 }

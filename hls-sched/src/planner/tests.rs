@@ -213,7 +213,8 @@ fn a_stop_of_this_process_costs_no_attempt() {
 }
 
 fn sample(received: u64) -> Sample {
-    Sample { received, answered: Some(Duration::from_millis(50)), waits: true, expected: Some(1_000_000) }
+    let answered = Some(Duration::from_millis(50));
+    Sample { received, answered, waits: true, expected: Some(1_000_000), shared: false }
 }
 
 #[test]
@@ -278,6 +279,29 @@ fn what_all_wait_for_is_asked_for_twice_and_the_first_one_whole_counts() {
         planner.verified(first, 1000, now);
         assert_eq!(planner.poll(now, |_| 0), Some(Action::Cancel(other)));
         assert_eq!((planner.poll(now, |_| 0), planner.active()), (None, 0));
+    }
+}
+
+#[test]
+fn what_others_wait_for_too_is_not_asked_for_twice() {
+    for shared in [false, true] {
+        let (mut planner, start) = (fixed(&[(0, 20)], 2), Instant::now());
+        let mut now = start;
+        for n in 0..19 {
+            all(&mut planner, now);
+            now += Duration::from_millis(100);
+            verify(&mut planner, place(0, n), now);
+            planner.head_at(0, n + 1);
+        }
+        all(&mut planner, now);
+        let (slow, begun) = (attempt(&planner, place(0, 19)), now);
+        let second = (1..60).find_map(|tick| {
+            now = begun + Duration::from_millis(100) * tick;
+            planner.observe(slow, Sample { shared, ..sample(500 * u64::from(tick)) }, now);
+            planner.tick(now, most);
+            planner.poll(now, |_| 0)
+        });
+        assert_eq!(second.is_none(), shared);
     }
 }
 

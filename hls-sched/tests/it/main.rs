@@ -21,3 +21,4 @@ mod replaced;
 mod resume;
 mod simulated;
 mod support;
+mod whole;
