@@ -1,4 +1,5 @@
-//! WebVTT segments merged into one: on one timeline, each cue once, as `.vtt`, `.srt` or plain text.
+//! WebVTT segments, as text and in fragmented MP4 (`wvtt`), merged into one: on one timeline, each cue once, as `.vtt`, `.srt` or
+//! plain text.
 //!
 //! ```
 //! use std::time::Duration;
@@ -15,19 +16,26 @@
 //! ```
 
 mod markup;
+mod sampled;
 mod segment;
 mod written;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use self::segment::Segment;
+use crate::container::{SNIFF, Sniffed, sniff};
+use crate::remux::RemuxError;
 
 /// The memory of all cues, at most: some 300,000 of them, which is a word in each second of three days.
 const MOST_HELD: usize = 64 << 20;
 /// What a cue takes beside its text.
 const CUE: usize = 200;
+/// What a sample takes in which a cue goes on.
+const PART: usize = 40;
+/// Samples are one behind the other where no more than this many microseconds are between them: times are rounded.
+const NEAR: u64 = 1000;
 
 /// Microseconds in which the 33-bit timestamps of MPEG-2 come around, nine times.
 const NINE_WRAPS: i64 = (1 << 33) * 100;
@@ -48,6 +56,12 @@ pub enum CaptionsError {
     /// There are more cues than any stream has, and all of them have to be held at once.
     #[error("there are more cues than can be merged, {0} so far")]
     TooMany(usize),
+    /// It is fragmented MP4 that can't be read.
+    #[error(transparent)]
+    Fragments(#[from] RemuxError),
+    /// It is fragmented MP4 whose samples have another format than `wvtt`, such as `stpp`.
+    #[error("its samples are {0}, which can't be read")]
+    Format(String),
 }
 
 /// A cue on the timeline of the stream.
@@ -100,6 +114,8 @@ pub struct Captions {
     cues: Vec<Cue>,
     /// A hash of each cue: time and text.
     seen: HashSet<[u64; 2]>,
+    /// Of cues in samples, the last one that says and is the same, by a hash of that.
+    going_on: HashMap<[u64; 2], usize>,
     hashers: [RandomState; 2],
     /// The memory that the cues take, about.
     held: usize,
@@ -130,7 +146,8 @@ impl Captions {
         self.aligned
     }
 
-    /// Adds a segment, with the initialization section before it where there is one.
+    /// Adds a segment, with the initialization section before it where there is one: WebVTT as text, or as `wvtt` in fragmented
+    /// MP4, where the times are those of the samples, and a cue that goes on from one sample to the next is one.
     ///
     /// `near` is where it lies on the timeline of the stream: timestamps come around each 26.5 hours (RFC 8216bis, 3.5).
     /// `place` says where on that timeline a timestamp of 90 kHz is, in microseconds, which may be before the begin.
@@ -139,14 +156,21 @@ impl Captions {
     /// at the same time.
     ///
     /// # Errors
-    /// Where it is no WebVTT, and [`CaptionsError::TooMany`].
+    /// Where it is no WebVTT or can't be read, and [`CaptionsError::TooMany`].
     pub fn push(
         &mut self,
         segment: &[u8],
         near: Duration,
         place: impl Fn(u64) -> i64,
     ) -> Result<(), CaptionsError> {
-        let segment = Segment::read(segment)?;
+        let segment = match sniff(segment.get(..SNIFF).unwrap_or(segment)) {
+            Ok(Sniffed::Fmp4) => match sampled::read(segment)? {
+                segment if segment.is_sampled => segment,
+                // Without samples it has no time.
+                _ => return Ok(()),
+            },
+            _ => Segment::read(segment)?,
+        };
         let near = i64::try_from(near.as_micros()).unwrap_or(i64::MAX / 4);
         // Without a map, 0 is 0 of the clock.
         let mut zero = place(segment.timestamp).saturating_sub(segment.local);
@@ -166,6 +190,7 @@ impl Captions {
                 continue;
             }
             cue.text.truncate(cue.text.trim_end_matches([' ', '\t', '\u{c}']).len());
+            let source = cue.source;
             let cue = Cue {
                 begin,
                 end: end.max(begin),
@@ -175,8 +200,7 @@ impl Captions {
             };
             let known = (cue.begin, cue.end, cue.text.trim());
             if self.seen.insert(self.hashers.each_ref().map(|hasher| hasher.hash_one(known))) {
-                self.held += CUE + cue.identifier.len() + cue.settings.len() + cue.text.len();
-                self.cues.push(cue);
+                self.add(cue, segment.is_sampled.then_some(source));
             }
             if self.held > MOST_HELD {
                 return Err(CaptionsError::TooMany(self.cues.len()));
@@ -184,11 +208,31 @@ impl Captions {
         }
         for block in segment.blocks {
             if !self.blocks.contains(&block) {
+                self.held += CUE + block.len();
                 self.blocks.push(block);
             }
         }
         self.unreadable += segment.unreadable;
         Ok(())
+    }
+
+    /// Adds a cue that is new. `source`: of one in a sample, what tells it from others that are alike.
+    fn add(&mut self, cue: Cue, source: Option<Option<u32>>) {
+        if let Some(source) = source {
+            let content = (&cue.identifier, &cue.settings, &cue.text, source);
+            let content = self.hashers.each_ref().map(|hasher| hasher.hash_one(content));
+            let last = self.going_on.insert(content, self.cues.len());
+            if let Some((at, last)) = last.and_then(|at| Some((at, self.cues.get_mut(at)?)))
+                && last.end.abs_diff(cue.begin) <= NEAR
+            {
+                last.end = cue.end;
+                self.going_on.insert(content, at);
+                self.held += PART;
+                return;
+            }
+        }
+        self.held += CUE + cue.identifier.len() + cue.settings.len() + cue.text.len();
+        self.cues.push(cue);
     }
 
     /// The cues in the order in which they appear.
@@ -199,7 +243,7 @@ impl Captions {
         cues
     }
 
-    /// How many blocks had times that can't be read: what they say is not in here.
+    /// How many blocks had times that can't be read, and samples cues that can't: what they say is not in here.
     #[must_use]
     pub fn unreadable(&self) -> u64 {
         self.unreadable

@@ -9,6 +9,8 @@ pub(super) struct Segment {
     pub(super) timestamp: u64,
     pub(super) local: i64,
     pub(super) has_map: bool,
+    /// Its cues are those of samples: one that goes on in the next sample comes again.
+    pub(super) is_sampled: bool,
     pub(super) cues: Vec<LocalCue>,
     pub(super) blocks: Vec<String>,
     pub(super) unreadable: u64,
@@ -22,6 +24,8 @@ pub(super) struct LocalCue {
     pub(super) identifier: String,
     pub(super) settings: String,
     pub(super) text: String,
+    /// Tells it from others that are alike.
+    pub(super) source: Option<u32>,
 }
 
 impl Segment {
@@ -97,12 +101,12 @@ impl Segment {
         };
         let text = lines.get(at + 1..).unwrap_or_default().join("\n");
         let identifier = at.checked_sub(1).and_then(|n| lines.get(n)).copied().unwrap_or_default().to_owned();
-        self.cues.push(LocalCue { begin, end, identifier, settings, text: breaks(&text) });
+        self.cues.push(LocalCue { begin, end, identifier, settings, text: breaks(&text), source: None });
     }
 }
 
 /// Players know this tag of HTML, and WebVTT does not.
-fn breaks(text: &str) -> String {
+pub(super) fn breaks(text: &str) -> String {
     let mut text = text.to_owned();
     for tag in ["<br>", "<br />", "<BR>", "<BR />"] {
         if text.contains(tag) {
