@@ -351,10 +351,13 @@ impl Transport {
             .map(|(whole, bytes, _)| (whole.hash, bytes))
     }
 
-    /// Returns the container of a unit by its bytes, or `None` where it can't be fetched or is no known container.
-    pub(crate) async fn container_of(&self, track: &Track, unit: &Unit) -> Option<Container> {
+    /// Returns an initialization section and its container.
+    ///
+    /// # Errors
+    /// It can't be fetched, or is no known container.
+    pub(crate) async fn section(&self, track: &Track, unit: &Unit) -> Result<(Container, Vec<u8>), Error> {
         let fetched = self.unit(track, unit, &Nowhere, |_| (), &mut None, &Way::default()).await;
-        fetched.ok().map(|(whole, ..)| whole.summary.container)
+        fetched.map(|(whole, ..)| (whole.summary.container, whole.copy))
     }
 
     /// Fetches, deciphers and verifies one unit into a sink; returns what it is, how many bytes it has and what the server says

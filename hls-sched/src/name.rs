@@ -121,6 +121,12 @@ pub(crate) fn is_fragmented(url: &Url) -> bool {
     )
 }
 
+/// Whether a name says that it is of WebVTT as text.
+pub(crate) fn is_web_vtt(url: &Url) -> bool {
+    let path = url.path().to_ascii_lowercase();
+    matches!(path.rsplit('.').next().unwrap_or_default(), "vtt" | "webvtt")
+}
+
 /// The container that a playlist of subtitles leads to expect: a MAP may hold the header of WebVTT.
 pub(crate) fn expected_subtitles(media: &Media) -> Container {
     let path = media.segments().next().and_then(|first| Some(first.url().ok()?.path().to_ascii_lowercase()));

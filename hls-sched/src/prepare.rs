@@ -3,6 +3,7 @@
 mod choosing;
 mod ends;
 mod picking;
+mod section;
 mod source;
 
 use std::path::{Path, PathBuf};

@@ -100,10 +100,9 @@ pub(crate) fn outputs_of(format: Format, path: &Path, selection: &Selection) -> 
         Format::Mp4 => true,
         Format::Auto => matches!(extension(path).as_str(), "mp4" | "m4v" | "mov" | "m4a"),
     };
-    let is_text = |chosen: &Chosen| chosen.role == Role::Subtitles && chosen.container == Container::WebVtt;
+    let is_text = Chosen::is_text;
     if is_mp4 {
-        let is_text = chosen.iter().all(is_text);
-        return if is_text { Outputs::Joined } else { Outputs::Made(Made::Mp4) };
+        return if chosen.iter().all(is_text) { Outputs::Joined } else { Outputs::Made(Made::Mp4) };
     }
     if format != Format::Auto || chosen.is_empty() {
         return Outputs::Joined;
@@ -137,7 +136,7 @@ pub(crate) struct Step {
     pub(crate) outputs: Vec<PathBuf>,
     pub(crate) tracks: Arc<Tracks>,
     pub(crate) abouts: Vec<About>,
-    /// Tracks that are WebVTT.
+    /// Tracks that are WebVTT, as text or in fragmented MP4.
     pub(crate) texts: Vec<bool>,
     /// Tracks lack segments, so that a later run may make it better.
     pub(crate) has_gaps: bool,

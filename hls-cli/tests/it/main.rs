@@ -20,6 +20,7 @@ mod resume;
 mod safety;
 #[cfg(unix)]
 mod signals;
+mod subtitles;
 mod support;
 mod talk;
 mod verify;

@@ -174,7 +174,7 @@ impl Part {
         let check = |(n, c)| TrackChecks::new(container(c), ends.is_output(n));
         let checks: Vec<_> = chosen.iter().enumerate().map(check).collect();
         let abouts: Vec<_> = chosen.iter().map(|c| c.about.clone()).collect();
-        let texts: Vec<_> = chosen.iter().map(|c| c.container == Container::WebVtt).collect();
+        let texts: Vec<_> = chosen.iter().map(|c| c.is_text() || c.container == Container::WebVtt).collect();
         let (mut tracks, mut sources): (Vec<_>, Vec<_>) =
             chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));

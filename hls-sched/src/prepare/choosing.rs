@@ -14,10 +14,10 @@ use super::picking::{self, Pick, Wishes};
 use super::source::Source;
 use crate::attempt::Transport;
 use crate::choice::Choice;
-use crate::config::{Config, Input};
+use crate::config::{Config, Format, Input};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
-use crate::plan::{Track, Unit};
+use crate::plan::Track;
 use crate::{load, name, select, wanted};
 
 /// A track with what its name depends on.
@@ -29,24 +29,6 @@ pub(crate) struct Chosen {
     pub(crate) role: Role,
     pub(crate) has_pictures: bool,
     pub(crate) height: Option<u32>,
-}
-
-impl Chosen {
-    /// An initialization section is one of fMP4, or the tables of a transport stream (rfc8216bis-22, section 3.1.1): its bytes
-    /// tell, where its name does not.
-    async fn look_into_section(&mut self, transport: &Transport) {
-        let media = self.track.media();
-        let first = media.segments().next().filter(|_| self.container == Container::Fmp4);
-        let Some((first, map)) = first.and_then(|first| Some((first, first.map()?))) else { return };
-        if name::is_fragmented(&map.url) && first.url().is_ok_and(|url| name::is_fragmented(&url)) {
-            return;
-        }
-        if let Some(unit) = Unit::of(&first, true, None)
-            && let Some(found) = transport.container_of(&self.track, &unit).await
-        {
-            self.container = found;
-        }
-    }
 }
 
 /// What a track is for.
@@ -196,6 +178,7 @@ pub(crate) async fn choose(
     transport: &Transport,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<Selection, Error> {
+    let is_joined = config.format == Format::Join;
     let mut parsed = match &config.input {
         Input::Url(url) => load(config, url, None, &[], transport, events).await?,
         Input::Text(text, base) => load::read(text, base, &[])?,
@@ -205,7 +188,7 @@ pub(crate) async fn choose(
         Playlist::Media(media) => {
             let mut selection = single(config, media, goes_on)?;
             for chosen in &mut selection.chosen {
-                chosen.look_into_section(transport).await;
+                chosen.look_into_section(transport, is_joined).await?;
             }
             return Ok(selection);
         }
@@ -219,15 +202,28 @@ pub(crate) async fn choose(
     let choices = choices.collect::<Vec<_>>();
     let loaded = needed.load(config, transport, events).await?;
     let (mut chosen, mut missing) = (Vec::new(), Vec::new());
-    let there = loaded.iter().map(Option::is_some).collect::<Vec<_>>();
+    let (may_lack, mut there) = (needed.may_lack(), Vec::new());
     for (part, media) in needed.parts.into_iter().zip(loaded) {
+        there.push(false);
+        let label = part.label.clone();
         let Some(media) = media else {
-            missing.push(part.label);
+            missing.push(label);
             continue;
         };
         let mut part = part.chosen(config, &playlist, &choices, media, goes_on)?;
-        part.look_into_section(transport).await;
+        match part.look_into_section(transport, is_joined).await {
+            Err(error) if may_lack => {
+                let message = format!("{label} is left out: {error}");
+                let _ = events.send(Event::Warning { kind: "track.missing", message });
+                missing.push(label);
+                continue;
+            }
+            looked => looked?,
+        }
         chosen.push(part);
+        if let Some(last) = there.last_mut() {
+            *last = true;
+        }
     }
     chosen.iter_mut().for_each(|chosen| chosen.about.may_lack = config.may_lack());
     renumber(&mut films, &there);
@@ -258,6 +254,7 @@ fn renumber(films: &mut [Vec<usize>], stays: &[bool]) {
 
 /// A media playlist is all there is.
 fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Error> {
+    let has_section = media.segments().next().is_some_and(|first| first.map().is_some());
     let track = planned(String::new(), media, None, config, goes_on)?;
     let source = Source::plain(config.url().clone());
     let container = name::expected_container(&track.media());
@@ -266,7 +263,9 @@ fn single(config: &Config, media: Media, goes_on: bool) -> Result<Selection, Err
         (_, true) => Takes::Pictures,
         _ => Takes::All,
     };
-    let is_text = container == Container::WebVtt;
+    // In fMP4 there may be anything: its section tells.
+    let may_be_text = container == Container::Fmp4 && has_section && config.wishes().subtitles_only;
+    let is_text = container == Container::WebVtt || may_be_text;
     let chosen = Chosen {
         track,
         source,
@@ -348,6 +347,11 @@ impl<'m> Needed<'m> {
         })
     }
 
+    /// Whether what subtitles are of is there without them.
+    fn may_lack(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part.role, Role::Main | Role::Audio))
+    }
+
     fn nested(&self) -> Error {
         Error::new(Kind::Playlist, "playlist.nested", "a variant leads to another list of variants")
             .at(hls_fetch::redacted(self.playlist.base()))
@@ -360,8 +364,7 @@ impl<'m> Needed<'m> {
         transport: &Transport,
         events: &mpsc::UnboundedSender<Event>,
     ) -> Result<Vec<Option<Media>>, Error> {
-        // What subtitles are of is there without them.
-        let may_lack = self.parts.iter().any(|part| matches!(part.role, Role::Main | Role::Audio));
+        let may_lack = self.may_lack();
         let mut loads = JoinSet::new();
         for (n, part) in self.parts.iter().enumerate() {
             let (url, base) = (part.url.clone(), self.playlist.base().clone());

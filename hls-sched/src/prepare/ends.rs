@@ -111,16 +111,14 @@ pub(crate) fn outputs(
     let (outputs, products) = match kind {
         Outputs::Made(kind) => made(kind, &path, selection),
         Outputs::Beside => beside(&path, selection),
-        Outputs::Joined => (unmade(&path, selection), Vec::new()),
+        Outputs::Joined => (unmade(&path, selection, own_extension), Vec::new()),
     };
     outputs.iter().take(1).try_for_each(|main| probe_manifest(config, main))?;
     if kind == Outputs::Joined {
         return Ok(Ends { outputs, ..Ends::default() });
     }
     let is_track = |n: usize| kind != Outputs::Beside || products.iter().any(|product| product.output == n);
-    let name = |(n, c): (usize, &Chosen)| {
-        is_track(n).then(|| Layout::track(n, name::extension(c.container, c.has_pictures)))
-    };
+    let name = |(n, c): (usize, &Chosen)| is_track(n).then(|| Layout::track(n, own_extension(c)));
     let tracks = chosen.iter().enumerate().map(name).collect::<Vec<_>>();
     let begun = || Layout::of_tracks(outputs.clone(), &tracks).is_some_and(|layout| has_begun(&layout));
     if let Some(pieces) = pieces(kind, selection).filter(|_| !whole_tracks && !begun()) {
@@ -131,7 +129,7 @@ pub(crate) fn outputs(
 
 /// Whether an earlier run has begun to join what is made of tracks now.
 fn was_begun_joined(path: &Path, selection: &Selection) -> bool {
-    let Some(layout) = Layout::new(unmade(path, selection)) else { return false };
+    let Some(layout) = Layout::new(unmade(path, selection, own_extension)) else { return false };
     let is_there =
         |n: usize| layout.part(n).exists() || layout.outputs().get(n).is_some_and(|path| path.exists());
     layout.has_log() && !has_tracks(&layout) && (0..layout.outputs().len()).any(is_there)
@@ -173,24 +171,25 @@ fn pieces(kind: Outputs, selection: &Selection) -> Option<Pieces> {
     })
 }
 
+/// The extension of the bytes of a track.
+fn own_extension(chosen: &Chosen) -> &'static str {
+    name::extension(chosen.container, chosen.has_pictures)
+}
+
 /// Each track is an output.
-fn unmade(path: &Path, selection: &Selection) -> Vec<PathBuf> {
+fn unmade(path: &Path, selection: &Selection, extension: impl Fn(&Chosen) -> &'static str) -> Vec<PathBuf> {
     let mut outputs: Vec<PathBuf> = Vec::new();
     for (n, chosen) in selection.chosen.iter().enumerate() {
         let film = selection.films.iter().find(|film| film.tracks.first() == Some(&n));
         let mut name = match film {
             Some(film) if selection.films.len() > 1 => name::tagged(path, &film.label),
             Some(_) => path.to_owned(),
-            None => {
-                let extension = name::extension(chosen.container, chosen.has_pictures);
-                name::beside(path, &chosen.tag(), extension)
-            }
+            None => name::beside(path, &chosen.tag(), extension(chosen)),
         };
         let mut number = 1;
         while outputs.contains(&name) {
             number += 1;
-            let extension = name::extension(chosen.container, chosen.has_pictures);
-            name = name::beside(path, &format!("{}-{number}", chosen.tag()), extension);
+            name = name::beside(path, &format!("{}-{number}", chosen.tag()), extension(chosen));
         }
         outputs.push(name);
     }
@@ -203,10 +202,10 @@ fn beside(path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Product>) {
         let film = selection.films.iter().find(|film| film.tracks.contains(&n));
         let clock = film.and_then(|film| film.tracks.first().copied()).filter(|first| *first != n);
         let tracks = || std::iter::once(n).chain(clock).collect();
-        let is_text = chosen.role == Role::Subtitles && chosen.container == Container::WebVtt;
-        is_text.then(|| Product { made: Made::Vtt, output: n, tracks: tracks() })
+        chosen.is_text().then(|| Product { made: Made::Vtt, output: n, tracks: tracks() })
     };
-    (unmade(path, selection), selection.chosen.iter().enumerate().filter_map(text).collect())
+    let extension = |chosen: &Chosen| if chosen.is_text() { "vtt" } else { own_extension(chosen) };
+    (unmade(path, selection, extension), selection.chosen.iter().enumerate().filter_map(text).collect())
 }
 
 /// The outputs that are made of tracks.

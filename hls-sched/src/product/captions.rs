@@ -104,8 +104,10 @@ pub(super) fn merged(
                 i64::try_from(ticks * 100 / 9 + begins.as_micros() as i128).unwrap_or_default()
             }
         };
-        let text = if header.is_empty() { bytes } else { [&header[..], b"\n\n", &bytes[..]].concat() };
-        captions.push(&text, at, place).map_err(|error| {
+        // Text needs a blank line between the two; boxes, which begin with their size, need nothing.
+        let between = if header.is_empty() || header.starts_with(b"\0") { "" } else { "\n\n" };
+        let segment = [&header[..], between.as_bytes(), &bytes[..]].concat();
+        captions.push(&segment, at, place).map_err(|error| {
             let message = format!("segment {} (sequence {}): {error}", planned.number, planned.sequence);
             step.unfit(number, "subtitles.unreadable", &message)
         })?;
@@ -121,10 +123,7 @@ pub(super) fn merged(
     }
     if captions.unreadable() > 0 {
         let label = step.label(number);
-        let message = format!(
-            "{label}: {} cues have times that can't be read, and are left out",
-            captions.unreadable()
-        );
+        let message = format!("{label}: {} cues can't be read, and are left out", captions.unreadable());
         told.warn("subtitles", message);
     }
     Ok(captions)
