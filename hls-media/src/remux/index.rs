@@ -207,6 +207,8 @@ pub(crate) struct Recorder {
     gaps: Vec<Duration>,
     /// Where the next round is in the output, where all of them are there and end where they are said to.
     at: Option<u64>,
+    /// The tracks in the order in which their data lie in such a round; empty: in their own.
+    laid: Vec<usize>,
 }
 
 impl Recorder {
@@ -279,10 +281,12 @@ impl Recorder {
         Ok(Indexed { input, tracks, epochs, rounds, chunks, notes, begins, left_out })
     }
 
-    /// What comes now is in the output already, from here on, in rounds that end where [`end_round`](Self::end_round) says.
-    pub(crate) fn place(&mut self, at: u64) {
+    /// What comes now is in the output already, from here on, in rounds that end where [`end_round`](Self::end_round) says, and in
+    /// which the data of the tracks lie in the order of `laid`.
+    pub(crate) fn place(&mut self, at: u64, laid: &[usize]) {
         self.end_round();
         self.at = Some(at);
+        self.laid = laid.to_vec();
     }
 
     /// The epoch of a sample. Where timestamps jump with the first sample of a unit, it begins one.
@@ -348,7 +352,9 @@ impl Recorder {
 
     pub(crate) fn end_round(&mut self) {
         if let Some(round) = self.round.take() {
-            self.open.sort_by_key(|(chunk, _)| chunk.track);
+            let laid = &self.laid;
+            let rank = |track: u8| laid.iter().position(|laid| *laid == usize::from(track));
+            self.open.sort_by_key(|(chunk, _)| (rank(chunk.track), chunk.track));
             self.rounds.push(Round { chunks: self.open.len() as u32, ..round });
             self.chunks.extend(self.open.drain(..).map(|(chunk, _)| chunk));
         }
