@@ -275,9 +275,10 @@ impl Transport {
                 }
                 if stream.expects_reset && (begins || !stream.is_continued_by(packet)) {
                     stream.reset(&mut self.tracks, sink)?;
-                    if std::mem::take(&mut self.expects_reset) {
-                        self.clock.reset();
-                    }
+                }
+                // Whichever stream has the first timestamp, be it a new one.
+                if begins && std::mem::take(&mut self.expects_reset) {
+                    self.clock.reset();
                 }
                 stream.last.copy_from_slice(packet);
                 stream.may_repeat = true;
