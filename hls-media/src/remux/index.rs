@@ -142,6 +142,10 @@ pub(crate) struct Span {
     pub(crate) last_dts: i64,
     /// Of the last sample, as far as it is known or can be guessed from those before.
     pub(crate) last_duration: u32,
+    /// Nothing has told yet how long a sample lasts.
+    is_guessed: bool,
+    /// The last step between samples, where it was longer than usual.
+    unusual: i64,
 }
 
 /// Units that share a clock.
@@ -431,12 +435,20 @@ impl Sink for Recorder {
                 end: sample.pts.saturating_add(i64::from(guess)),
                 last_dts: sample.dts,
                 last_duration: guess,
+                is_guessed: sample.duration == 0,
+                unusual: 0,
             }),
             Some(span) => {
                 let step = sample.dts.saturating_sub(span.last_dts);
                 let usual = i64::from(span.last_duration);
-                let is_usual = step > 0 && step <= (usual * 4).max(i64::from(info.timescale) / 4);
-                // Without durations, time between pictures may be anything that is not too long.
+                // Without durations, time between pictures may be anything that is not too long, or that comes twice. Of a guess
+                // nothing can be off.
+                let second = i64::from(info.timescale);
+                let most = if span.is_guessed { 10 * second } else { (usual * 4).max(second / 4) };
+                let comes_twice = (step - span.unusual).abs() <= step / 8;
+                let is_usual = step > 0 && (step <= most || comes_twice);
+                span.unusual = if is_usual { 0 } else { step };
+                span.is_guessed &= !is_usual;
                 if sample.duration > 0 || !is_usual {
                     off = Some(step - usual);
                 }
