@@ -410,7 +410,7 @@ impl Transport {
                 self.unknown.push((elementary, kind));
                 self.set_route(Some(pid), Route::Unknown(number));
             }
-            What::Data => self.leave_out(pid, "data", false),
+            What::Data(what) => self.leave_out(pid, what, false),
         }
         Ok(())
     }

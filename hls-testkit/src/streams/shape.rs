@@ -339,8 +339,9 @@ fn periods<'a>(
             (_, 2) => Border::Silent,
             _ => Border::Jump,
         };
-        // Without a tag, only a jump back can be told from a hole.
-        let goes_back = |before: &Period<'a>| all.first().is_some_and(|first| first.base < before.ends().0);
+        // Without a tag, only a jump back by a second or more is told from a hole or a little disorder.
+        let goes_back =
+            |before: &Period<'a>| all.first().is_some_and(|first| first.base + CLOCK <= before.ends().0);
         let border = match border {
             Border::Silent if !all.last().is_some_and(goes_back) => Border::Jump,
             other => other,
