@@ -351,7 +351,7 @@ fn periods<'a>(
         let other_pictures = dice.pick(&["avc-30", "avc-ntsc", "avc"]);
         let pictures =
             if is_other && takes_others && pictures.starts_with("avc") { other_pictures } else { pictures };
-        let other_sound = dice.pick(&["aac", "aac-mono"]);
+        let other_sound = dice.pick(&["aac", "aac-mono", "aac-mono", "mp3"]);
         let sound = if is_other && sound.starts_with("aac") { other_sound } else { sound };
         let pictures = has_pictures.then(|| sources.picture(pictures));
         let mut segments: Vec<_> = (0..2 + dice.below(4)).map(|_| 1 + dice.below(3) as usize).collect();
