@@ -55,6 +55,7 @@ mod clock;
 mod clocks;
 mod demuxer;
 mod dts;
+mod entry;
 mod error;
 mod film;
 mod fragmented;
