@@ -164,6 +164,23 @@ fn sample_entry(handler: [u8; 4], format: [u8; 4], body: &[u8]) -> Result<Sample
     Ok(entry)
 }
 
+/// Returns the object type indication (ISO 14496-1, 7.2.6.6) that the body of a sample entry of sound has; `None`: it can't be read.
+pub(crate) fn object_type(entry: &[u8]) -> Option<u8> {
+    // Children stand behind the fields of version 0, or behind those that QuickTime has more.
+    let esds = [28, 44, 64].into_iter().find_map(|fields| {
+        let mut boxes = children(entry.get(fields..)?).map_while(Result::ok);
+        boxes.find_map(|child| match named(&child) {
+            (b"esds", esds) => Some(esds),
+            // QuickTime has it one level deeper.
+            (b"wave", wave) => {
+                children(wave).map_while(Result::ok).find(|(name, _)| name == b"esds").map(|(_, esds)| esds)
+            }
+            _ => None,
+        })
+    })?;
+    esds.get(decoder_config(esds)?).copied()
+}
+
 /// Blanks the buffer size and the bit rates of an MPEG-4 decoder description (ISO 14496-1, 7.2.6.6).
 fn without_bit_rates(esds: &[u8]) -> Vec<u8> {
     let mut out = esds.to_vec();

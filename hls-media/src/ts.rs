@@ -141,12 +141,19 @@ fn pass<E>(
     let mut at = 0;
     loop {
         // The way of nearly all packets: another one begins behind each.
-        let mut rest = bytes.get(at..).unwrap_or(&[]);
-        while let Some((packet @ [SYNC, ..], behind @ [SYNC, ..])) = rest.split_first_chunk::<PACKET>() {
-            take(*offset, Part::Packet(packet))?;
-            (at, rest) = (at + PACKET, behind);
-            *offset += PACKET as u64;
+        let packets = bytes.get(at..).unwrap_or(&[]).chunks_exact(PACKET);
+        let packets = packets.filter_map(<[u8]>::first_chunk::<PACKET>);
+        let behind = bytes.get(at + PACKET..).unwrap_or(&[]).iter().step_by(PACKET);
+        let begin = *offset - at as u64;
+        for (packet, next) in packets.zip(behind) {
+            if packet[0] != SYNC || *next != SYNC {
+                break;
+            }
+            take(begin + at as u64, Part::Packet(packet))?;
+            at += PACKET;
         }
+        *offset = begin + at as u64;
+        let rest = bytes.get(at..).unwrap_or(&[]);
         let len = match step(rest, is_end) {
             Step::Packet => match rest.first_chunk() {
                 Some(packet) => {
@@ -205,6 +212,12 @@ fn out_of_step(bytes: &[u8], begins: bool, is_end: bool) -> Step {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Packets {
     align: Align,
+    seen: Seen,
+}
+
+/// What has been seen of a unit.
+#[derive(Debug, Clone, Default)]
+struct Seen {
     continuity: Continuity,
     found: Found,
     good: u64,
@@ -215,82 +228,88 @@ pub(crate) struct Packets {
 
 impl Packets {
     pub(crate) fn push(&mut self, input: &[u8]) {
-        let Self { align, continuity, found, good, strange, zeros } = self;
+        let Self { align, seen } = self;
         let _: Result<(), ()> = align.push(input, |offset, part| {
-            take(offset, part, continuity, found, good, strange, zeros);
+            seen.take(offset, part);
             Ok(())
         });
     }
 
     /// Ends the unit; `false`: too little of it is packets.
     pub(crate) fn finish(&mut self) -> bool {
-        let Self { align, continuity, found, good, strange, zeros } = self;
+        let Self { align, seen } = self;
         let _: Result<(), ()> = align.finish(|offset, part| {
-            take(offset, part, continuity, found, good, strange, zeros);
+            seen.take(offset, part);
             Ok(())
         });
-        if let Some((at, len)) = self.zeros.take() {
-            self.found.add(Odd::Zeros, at);
-            self.strange += len;
+        if let Some((at, len)) = seen.zeros.take() {
+            seen.found.add(Odd::Zeros, at);
+            seen.strange += len;
         }
-        self.good > 0 && self.strange <= self.good / 4
+        seen.good > 0 && seen.strange <= seen.good / 4
     }
 
     /// Whether no packet is whole.
     pub(crate) fn is_short(&self) -> bool {
-        self.good == 0
+        self.seen.good == 0
     }
 
     /// Where it lost its sync first.
     pub(crate) fn lost_at(&self) -> u64 {
         let lost = |oddity: &&Oddity| matches!(oddity.odd, Odd::Sync | Odd::Zeros | Odd::CutTail);
-        self.found.list().iter().find(lost).map_or(0, |oddity| oddity.at)
+        self.seen.found.list().iter().find(lost).map_or(0, |oddity| oddity.at)
     }
 
     /// What is odd about it.
     pub(crate) fn oddities(&self) -> Vec<Oddity> {
-        self.found.list().iter().chain(self.continuity.found().list()).copied().collect()
+        self.seen.found.list().iter().chain(self.seen.continuity.found().list()).copied().collect()
     }
 
     pub(crate) fn continuity(&self) -> &Continuity {
-        &self.continuity
+        &self.seen.continuity
     }
 }
 
-#[inline]
-fn take(
-    offset: u64,
-    part: Part<'_>,
-    continuity: &mut Continuity,
-    found: &mut Found,
-    good: &mut u64,
-    strange: &mut u64,
-    zeros: &mut Option<(u64, u64)>,
-) {
-    match part {
-        Part::Packet(packet) => {
-            *good += PACKET as u64;
-            if let Some((at, len)) = zeros.take() {
-                found.add(if len < PACKET as u64 { Odd::Zeros } else { Odd::Sync }, at);
-                *strange += len;
+impl Seen {
+    #[inline]
+    fn take(&mut self, offset: u64, part: Part<'_>) {
+        match part {
+            // The way of nearly all packets.
+            Part::Packet([SYNC, packet @ ..]) if self.zeros.is_none() => {
+                self.good += PACKET as u64;
+                self.continuity.packet(offset, packet);
             }
-            if let [SYNC, packet @ ..] = packet {
-                continuity.packet(offset, packet);
-            }
+            part => self.take_rare(offset, part),
         }
-        // It goes on in the next unit, or never.
-        Part::Cut(_) => found.add(Odd::CutTail, offset),
-        Part::Strange(bytes) => {
-            let is_zero = bytes.iter().all(|byte| *byte == 0);
-            let len = bytes.len() as u64;
-            match zeros {
-                Some((_, zeros)) if is_zero => *zeros += len,
-                None if is_zero => *zeros = Some((offset, len)),
-                None if bytes.starts_with(b"ID3") => found.add(Odd::Tag, offset),
-                _ => {
-                    let begun = zeros.take();
-                    found.add(Odd::Sync, begun.map_or(offset, |(at, _)| at));
-                    *strange += len + begun.map_or(0, |(_, len)| len);
+    }
+
+    #[cold]
+    fn take_rare(&mut self, offset: u64, part: Part<'_>) {
+        match part {
+            Part::Packet(packet) => {
+                self.good += PACKET as u64;
+                if let Some((at, len)) = self.zeros.take() {
+                    self.found.add(if len < PACKET as u64 { Odd::Zeros } else { Odd::Sync }, at);
+                    self.strange += len;
+                }
+                if let [SYNC, packet @ ..] = packet {
+                    self.continuity.packet(offset, packet);
+                }
+            }
+            // It goes on in the next unit, or never.
+            Part::Cut(_) => self.found.add(Odd::CutTail, offset),
+            Part::Strange(bytes) => {
+                let is_zero = bytes.iter().all(|byte| *byte == 0);
+                let len = bytes.len() as u64;
+                match &mut self.zeros {
+                    Some((_, zeros)) if is_zero => *zeros += len,
+                    None if is_zero => self.zeros = Some((offset, len)),
+                    None if bytes.starts_with(b"ID3") => self.found.add(Odd::Tag, offset),
+                    _ => {
+                        let begun = self.zeros.take();
+                        self.found.add(Odd::Sync, begun.map_or(offset, |(at, _)| at));
+                        self.strange += len + begun.map_or(0, |(_, len)| len);
+                    }
                 }
             }
         }

@@ -29,6 +29,8 @@ pub enum Event {
     Pathway(Pathway),
     /// Ten seconds of a recording are in this file: a player may read it while it grows.
     Watchable(PathBuf),
+    /// Data of the stream that is no track of an MP4, and that nobody sees or hears, such as SCTE-35 messages.
+    LeftOut(String),
     /// How an origin serves, or how it is treated, has changed; at most once a second.
     Health(OriginHealth),
     /// Something is odd, and the job goes on.

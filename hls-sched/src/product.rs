@@ -382,11 +382,14 @@ impl Told<'_> {
     }
 }
 
-/// Says which streams are no tracks of an output, and notes those that somebody may miss.
+/// Says which streams are no tracks of an output, and notes those that somebody will miss.
 fn tell_left_out(events: &mpsc::UnboundedSender<Event>, missing: &Missing, left_out: &[LeftOut]) {
     let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
-    for LeftOut { what, .. } in left_out.iter().filter(|one| one.is_missed) {
-        if !missing.contains(what) {
+    for LeftOut { what, pid, is_missed, .. } in left_out {
+        if !is_missed {
+            let pid = pid.map_or_else(String::new, |pid| format!(" (PID 0x{pid:04x})"));
+            let _ = events.send(Event::LeftOut(format!("{what}{pid}")));
+        } else if !missing.contains(what) {
             missing.push(what.clone());
             let message = format!("{what} is not in the output: no place for it in an MP4 is known here");
             let _ = events.send(Event::Warning { kind: "tracks", message });

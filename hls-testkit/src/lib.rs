@@ -6,6 +6,7 @@
 //! - [`Reply`] is one answer of it; a script is a list of replies, one for each attempt at a URL.
 //! - [`Vod`] and [`Master`] make whole streams, publish them on an origin and know the bytes that a right
 //!   download ends with.
+//! - [`streams`] draws whole streams at random, with what a right download of each shows.
 //! - [`Broadcast`] is a live stream as a function of time: a [`Transmission`] of it is asked at any time, and
 //!   [`Broadcast::publish`] serves it in real time.
 //!

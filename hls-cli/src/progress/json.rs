@@ -113,6 +113,7 @@ impl Json {
             Event::Watchable(part) => {
                 self.write("watchable", json!({"file": part.display().to_string()}))
             }
+            Event::LeftOut(what) => self.write("left_out", json!({"what": what})),
             Event::Warning { kind, message } => {
                 self.write("warning", json!({"kind": kind, "message": message}))
             }

@@ -105,6 +105,7 @@ impl Teller {
             Event::Watchable(part) => {
                 self.line(&format!("watch now: mpv {}", quoted(&part.display().to_string())));
             }
+            Event::LeftOut(what) if self.verbose => self.line(&format!("left out: {what}")),
             Event::Warning { message, .. } => self.line(&format!("warning: {message}")),
             _ => {}
         }

@@ -154,7 +154,7 @@ impl Admission {
         for stream in streams {
             match &stream.what {
                 What::Unknown(kind) => self.unknown.push((stream.pid, *kind)),
-                What::Data => {}
+                What::Data(_) => {}
                 what => {
                     self.media.push(stream.pid);
                     self.judge(what)?;

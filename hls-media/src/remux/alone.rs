@@ -185,7 +185,8 @@ impl<N: Notes> Collector<N> {
         for track in &mut self.tracks {
             // A place, and samples that are as many as in no other.
             self.tables += if track.whole > 0 { 8 + 12 } else { 0 };
-            self.out.extend(track.data.drain(..track.whole));
+            self.out.extend_from_slice(track.data.get(..track.whole).unwrap_or(&[]));
+            track.data.drain(..track.whole);
             (track.whole, track.begun) = (0, None);
         }
         self.open = 0;

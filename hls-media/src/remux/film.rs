@@ -96,7 +96,7 @@ impl Film {
                 self.left_out.push(one.clone());
             }
         }
-        self.recorder.place(at);
+        self.recorder.place(at, &places);
         Ok(places)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     clock::scaled,
+    entry::EntryCodec,
     error::RemuxError,
     init::{self, Defaults, Init, InitTrack, Words, find, named},
     input::Wants,
@@ -191,14 +192,15 @@ impl Fragmented {
 
     /// Takes the tracks of an initialization section: those of a later one go on with those of the first.
     fn bind(&mut self, found: Vec<InitTrack>) -> Result<(), RemuxError> {
+        if found.len() > MOST_TRACKS {
+            return Err(RemuxError::TooMany { what: "tracks" });
+        }
         let offset = self.begin;
+        let places = self.places(&found);
         let mut bindings: Vec<Binding> = Vec::new();
-        for InitTrack { id, info, defaults } in found {
-            let taken = |track: usize| bindings.iter().any(|binding| binding.track == track);
-            let place =
-                self.tracks.iter().enumerate().find(|(n, known)| known.handler == info.handler && !taken(*n));
+        for (InitTrack { id, info, defaults }, place) in found.into_iter().zip(places) {
             let track = match place {
-                Some((track, _)) => track,
+                Some(track) => track,
                 None if self.tracks.len() < MOST_TRACKS => {
                     let times = if info.timescale < COARSE { COARSE.div_ceil(info.timescale) } else { 1 };
                     let timescale = info.timescale.saturating_mul(times);
@@ -213,9 +215,9 @@ impl Fragmented {
             let Some(known) = self.tracks.get_mut(track) else { continue };
             let mut entries = Vec::new();
             for entry in info.entries {
-                let (from, to) = (format(known.entries.first()), format(Some(&entry)));
-                if !known.entries.is_empty() && family(&from) != family(&to) {
-                    let [from, to] = [from, to].map(|format| format.escape_ascii().to_string());
+                let (from, to) = (codec(known), EntryCodec::of(&entry));
+                if let Some((from, to)) = from.zip(to).filter(|(from, to)| from != to) {
+                    let (from, to) = (from.to_string(), to.to_string());
                     return Err(RemuxError::Changes { offset, what: "codec", from, to });
                 }
                 entries.push(known.entry(entry)?);
@@ -229,6 +231,32 @@ impl Fragmented {
         }
         self.init = bindings;
         Ok(())
+    }
+
+    /// The tracks that those of a section go on with: of the same codec and language, or at least of the same codec. A track of the
+    /// same kind is the last choice, and the codec changes there. `None`: a new one.
+    fn places(&self, found: &[InitTrack]) -> Vec<Option<usize>> {
+        let codecs = self.tracks.iter().map(codec).collect::<Vec<_>>();
+        let mut places = vec![None; found.len()];
+        for (by_codec, by_language) in [(true, true), (true, false), (false, false)] {
+            for (number, InitTrack { info, .. }) in found.iter().enumerate() {
+                if places.get(number) != Some(&None) {
+                    continue;
+                }
+                let own = codec(info);
+                let mut known = self.tracks.iter().zip(&codecs).enumerate();
+                let place = known.position(|(track, (known, codec))| {
+                    known.handler == info.handler
+                        && (!by_codec || *codec == own)
+                        && (!by_language || known.language == info.language)
+                        && !places.contains(&Some(track))
+                });
+                if let Some(slot) = places.get_mut(number) {
+                    *slot = place;
+                }
+            }
+        }
+        places
     }
 
     fn end_fragment(&mut self) -> Result<(), RemuxError> {
@@ -381,19 +409,9 @@ impl Fragmented {
     }
 }
 
-/// The format of a sample entry.
-fn format(entry: Option<&Vec<u8>>) -> [u8; 4] {
-    entry.and_then(|entry| entry.get(4..)?.first_chunk().copied()).unwrap_or_default()
-}
-
-/// Formats that differ in where parameter sets may stand, and not in the codec (ISO/IEC 14496-15), are one.
-fn family(format: &[u8; 4]) -> [u8; 4] {
-    match format {
-        b"avc2" | b"avc3" | b"avc4" => *b"avc1",
-        b"hev1" | b"hvc2" | b"hev2" => *b"hvc1",
-        b"dvhe" => *b"dvh1",
-        other => *other,
-    }
+/// The codec of a track, which all of its sample entries have.
+fn codec(track: &TrackInfo) -> Option<EntryCodec> {
+    track.entries.first().and_then(|entry| EntryCodec::of(entry))
 }
 
 /// The header of the fragment of a track.
@@ -449,4 +467,87 @@ fn decode_time(tfdt: &[u8]) -> Option<u64> {
     let mut words = Words(tfdt);
     let (head, high) = (words.next()?, words.next()?);
     Some(if head >> 24 == 1 { u64::from(high) << 32 | u64::from(words.next()?) } else { u64::from(high) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        boxes::boxed,
+        entry::tests::{esds, sound},
+    };
+    use super::*;
+
+    /// Tracks by their names: a sample entry, and a language behind it.
+    fn section(names: &str) -> Vec<InitTrack> {
+        let tracks = names.split_whitespace().zip(1..).map(|(name, id)| {
+            let (format, language) = name.split_once(':').unwrap_or((name, "und"));
+            let (handler, entry) = match format {
+                "aac" => (*b"soun", sound(b"mp4a", 0, &esds(0x40, true))),
+                "aac2" => (*b"soun", sound(b"mp4a", 0, &esds(0x67, false))),
+                "mp3" => (*b"soun", sound(b"mp4a", 0, &esds(0x6b, true))),
+                "mp2" => (*b"soun", sound(b"mp4a", 0, &esds(0x69, true))),
+                "vorbis" => (*b"soun", sound(b"mp4a", 0, &esds(0xdd, true))),
+                "ac3" => (*b"soun", sound(b"ac-3", 0, &[])),
+                "ec3" => (*b"soun", sound(b"ec-3", 0, &[])),
+                "avc1" => (*b"vide", boxed(b"avc1", &[0; 78])),
+                "avc3" => (*b"vide", boxed(b"avc3", &[0; 78])),
+                "hvc1" => (*b"vide", boxed(b"hvc1", &[0; 78])),
+                other => panic!("{other}"),
+            };
+            let known = if &handler == b"vide" { TrackInfo::video() } else { TrackInfo::sound() };
+            let language = language.as_bytes().first_chunk().copied();
+            let info = TrackInfo { timescale: 90_000, language, entries: vec![entry], ..known };
+            InitTrack { id, info, defaults: Defaults::default() }
+        });
+        tracks.collect()
+    }
+
+    /// Where the tracks of the last section go, or what it says.
+    fn places(sections: &[&str]) -> String {
+        let mut fragmented = Fragmented::default();
+        for names in sections {
+            if let Err(error) = fragmented.bind(section(names)) {
+                return error.to_string();
+            }
+        }
+        fragmented.init.iter().map(|binding| binding.track.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn tracks_of_a_later_section_go_on_with_those_of_their_codec() {
+        let check = |sections: &[&str], expect: &str| assert_eq!(places(sections), expect, "{sections:?}");
+        check(&["avc1 aac"], "0 1");
+        check(&["avc1 aac", "avc1 aac"], "0 1");
+        check(&["avc1 aac", "aac avc3"], "1 0");
+        check(&["avc1 aac ac3", "avc1 ac3"], "0 2");
+        check(&["avc1 aac ac3", "avc1 ac3 aac"], "0 2 1");
+        check(&["avc1 aac ac3", "avc1 ac3", "avc1 aac2"], "0 1");
+        check(&["avc1 ac3", "avc1 aac ac3"], "0 2 1");
+        check(&["avc1", "avc1 aac", "aac"], "1");
+        // Languages among those of one codec.
+        check(&["aac:eng aac:deu", "aac:deu aac:eng"], "1 0");
+        check(&["aac:eng aac:deu", "aac:deu"], "1");
+        check(&["aac:eng aac:deu", "aac:fra aac:eng"], "1 0");
+        check(&["aac:eng ac3:deu", "aac:deu ac3:eng"], "0 1");
+        check(&["aac:eng aac:deu", "aac:eng aac:deu aac:fra"], "0 1 2");
+    }
+
+    #[test]
+    fn a_codec_does_not_change() {
+        let check = |sections: &[&str], from: &str, to: &str| {
+            assert_eq!(
+                places(sections),
+                format!("codec changes at byte 0, from {from} to {to}"),
+                "{sections:?}"
+            );
+        };
+        check(&["avc1 aac", "avc1 mp3"], "AAC", "MPEG audio");
+        check(&["avc1 mp3", "avc1 aac2"], "MPEG audio", "AAC");
+        check(&["aac", "vorbis"], "AAC", "mp4a.dd");
+        check(&["aac", "ac3"], "AAC", "ac-3");
+        check(&["avc1 aac ac3", "avc1 aac ec3"], "ac-3", "ec-3");
+        check(&["avc1 aac", "hvc1 aac"], "avc1", "hvc1");
+        // MPEG-1 and MPEG-2 are one codec.
+        assert_eq!(places(&["mp3", "mp2"]), "0");
+    }
 }

@@ -142,6 +142,10 @@ pub(crate) struct Span {
     pub(crate) last_dts: i64,
     /// Of the last sample, as far as it is known or can be guessed from those before.
     pub(crate) last_duration: u32,
+    /// Nothing has told yet how long a sample lasts.
+    is_guessed: bool,
+    /// The last step between samples, where it was longer than usual.
+    unusual: i64,
 }
 
 /// Units that share a clock.
@@ -207,6 +211,8 @@ pub(crate) struct Recorder {
     gaps: Vec<Duration>,
     /// Where the next round is in the output, where all of them are there and end where they are said to.
     at: Option<u64>,
+    /// The tracks in the order in which their data lie in such a round; empty: in their own.
+    laid: Vec<usize>,
 }
 
 impl Recorder {
@@ -279,10 +285,12 @@ impl Recorder {
         Ok(Indexed { input, tracks, epochs, rounds, chunks, notes, begins, left_out })
     }
 
-    /// What comes now is in the output already, from here on, in rounds that end where [`end_round`](Self::end_round) says.
-    pub(crate) fn place(&mut self, at: u64) {
+    /// What comes now is in the output already, from here on, in rounds that end where [`end_round`](Self::end_round) says, and in
+    /// which the data of the tracks lie in the order of `laid`.
+    pub(crate) fn place(&mut self, at: u64, laid: &[usize]) {
         self.end_round();
         self.at = Some(at);
+        self.laid = laid.to_vec();
     }
 
     /// The epoch of a sample. Where timestamps jump with the first sample of a unit, it begins one.
@@ -348,7 +356,9 @@ impl Recorder {
 
     pub(crate) fn end_round(&mut self) {
         if let Some(round) = self.round.take() {
-            self.open.sort_by_key(|(chunk, _)| chunk.track);
+            let laid = &self.laid;
+            let rank = |track: u8| laid.iter().position(|laid| *laid == usize::from(track));
+            self.open.sort_by_key(|(chunk, _)| (rank(chunk.track), chunk.track));
             self.rounds.push(Round { chunks: self.open.len() as u32, ..round });
             self.chunks.extend(self.open.drain(..).map(|(chunk, _)| chunk));
         }
@@ -425,12 +435,20 @@ impl Sink for Recorder {
                 end: sample.pts.saturating_add(i64::from(guess)),
                 last_dts: sample.dts,
                 last_duration: guess,
+                is_guessed: sample.duration == 0,
+                unusual: 0,
             }),
             Some(span) => {
                 let step = sample.dts.saturating_sub(span.last_dts);
                 let usual = i64::from(span.last_duration);
-                let is_usual = step > 0 && step <= (usual * 4).max(i64::from(info.timescale) / 4);
-                // Without durations, time between pictures may be anything that is not too long.
+                // Without durations, time between pictures may be anything that is not too long, or that comes twice. Of a guess
+                // nothing can be off.
+                let second = i64::from(info.timescale);
+                let most = if span.is_guessed { 10 * second } else { (usual * 4).max(second / 4) };
+                let comes_twice = (step - span.unusual).abs() <= step / 8;
+                let is_usual = step > 0 && (step <= most || comes_twice);
+                span.unusual = if is_usual { 0 } else { step };
+                span.is_guessed &= !is_usual;
                 if sample.duration > 0 || !is_usual {
                     off = Some(step - usual);
                 }

@@ -55,6 +55,7 @@ pub(crate) mod clock;
 mod clocks;
 mod demuxer;
 mod dts;
+mod entry;
 mod error;
 mod film;
 pub(crate) mod fragmented;

@@ -12,8 +12,13 @@ use super::{
 };
 use crate::fmp4::children;
 
-/// A packet of the elementary stream is looked through before its end when it has grown by this much.
+/// A packet of the elementary stream is looked through when so many bytes of it have come, and whenever there are twice as many: the
+/// sooner its first picture is seen, the less is behind the one before when that is given out.
+const FIRST_LOOK: usize = 64;
+/// It is looked through when it has grown by this much, at the latest.
 const LOOK_EVERY: usize = 256 << 10;
+/// Enough of a NAL unit to tell what it begins.
+const HEAD: usize = 40;
 /// Access units that wait for a timestamp are no more than this, in bytes and in number.
 const MOST_WAITING: usize = LARGEST_SAMPLE;
 const MOST_UNTIMED: usize = 1000;
@@ -46,10 +51,11 @@ pub(crate) struct Pictures {
     buffer: Vec<u8>,
     /// Up to where start codes have been looked for.
     looked: usize,
-    /// The buffer was this long when a packet began of which nothing has been seen.
-    begun: Option<usize>,
+    /// How long the buffer is when it is looked through again, and by how much it grows up to the time after that.
+    look_at: usize,
+    step_to_look: usize,
     /// Where the NAL unit begins that is not at its end.
-    open: Option<usize>,
+    open: Option<Open>,
     /// Packets by where they begin in the buffer, and the one that the access unit began in.
     stamps: VecDeque<(usize, Stamp)>,
     packet: Option<Packet>,
@@ -70,6 +76,13 @@ pub(crate) struct Pictures {
 struct Packet {
     stamp: Stamp,
     is_taken: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    from: usize,
+    /// What it begins has been told, so that it is the last of the NAL units already.
+    is_told: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -129,7 +142,8 @@ impl Pictures {
             codes: StartCodes::default(),
             buffer: Vec::new(),
             looked: 0,
-            begun: None,
+            look_at: 0,
+            step_to_look: FIRST_LOOK,
             open: None,
             stamps: VecDeque::new(),
             packet: None,
@@ -159,7 +173,7 @@ impl Pictures {
 
     /// Begins a packet.
     pub(crate) fn begin(&mut self, stamp: Stamp) {
-        self.begun = Some(self.buffer.len());
+        (self.look_at, self.step_to_look) = (self.buffer.len() + FIRST_LOOK, FIRST_LOOK);
         self.stamps.push_back((self.buffer.len(), stamp));
     }
 
@@ -175,11 +189,10 @@ impl Pictures {
             return Err(RemuxError::TooLarge { offset, what: "picture" });
         }
         self.buffer.extend_from_slice(bytes);
-        // The begin of a packet ends what came before, if it is a start code; that takes four bytes to see.
-        let is_begun = self.begun.is_some_and(|begun| self.buffer.len() >= begun + 4);
-        if is_begun || self.buffer.len() >= self.looked + LOOK_EVERY {
-            self.begun = None;
+        if self.buffer.len() >= self.look_at {
             self.look(track, info, sink)?;
+            self.look_at = self.buffer.len() + self.step_to_look;
+            self.step_to_look = (self.step_to_look * 2).min(LOOK_EVERY);
         }
         Ok(())
     }
@@ -192,14 +205,12 @@ impl Pictures {
         sink: &mut S,
     ) -> Result<(), RemuxError> {
         self.look(track, info, sink)?;
-        if let Some(from) = self.open.take() {
-            self.close(from, self.buffer.len(), track, info, sink)?;
-        }
+        self.close(self.buffer.len(), track, info, sink)?;
         self.end_unit(self.nals.len(), track, info, sink)?;
         self.settle(None, track, info, sink)?;
         self.buffer.clear();
         self.stamps.clear();
-        (self.looked, self.begun, self.packet, self.anchor) = (0, None, None, None);
+        (self.looked, self.look_at, self.packet, self.anchor) = (0, 0, None, None);
         self.order = Order::default();
         Ok(())
     }
@@ -207,48 +218,69 @@ impl Pictures {
     /// Finds NAL units in what has come.
     fn look<S: Sink>(&mut self, track: usize, info: &mut TrackInfo, sink: &mut S) -> Result<(), RemuxError> {
         while let Some(at) = self.codes.next(&self.buffer, self.looked) {
-            self.looked = at + 3;
-            if let Some(from) = self.open.replace(self.looked) {
-                let before = self.buffer.len();
-                self.close(from, at, track, info, sink)?;
-                // What was given out is gone from the buffer.
-                let gone = before - self.buffer.len();
-                self.looked -= gone;
-                self.open = self.open.map(|open| open - gone);
-            }
+            let gone = self.close(at, track, info, sink)?;
+            self.looked = at + 3 - gone;
+            self.open = Some(Open { from: self.looked, is_told: false });
         }
         // A start code may have begun.
         self.looked = self.looked.max(self.buffer.len().saturating_sub(2));
+        if let Some(Open { from, is_told: false }) = self.open
+            && self.buffer.len() >= from + HEAD
+        {
+            let gone = self.tell(from, track, info, sink)?;
+            self.looked -= gone;
+            self.open = Some(Open { from: from - gone, is_told: true });
+        }
         Ok(())
     }
 
-    /// Takes a NAL unit that is at its end, without the zeros that fill up behind it.
+    /// Ends the NAL unit that is under way, without the zeros that fill up behind it; returns how many bytes of the buffer are gone.
     fn close<S: Sink>(
         &mut self,
-        from: usize,
         to: usize,
         track: usize,
         info: &mut TrackInfo,
         sink: &mut S,
-    ) -> Result<(), RemuxError> {
+    ) -> Result<usize, RemuxError> {
+        let Some(Open { from, is_told }) = self.open.take() else { return Ok(0) };
         let nal = self.buffer.get(from..to).unwrap_or(&[]);
         let zeros = nal.iter().rev().take_while(|byte| **byte == 0).count();
         if zeros == nal.len() {
-            return Ok(());
+            // One that has begun is no more than its begin.
+            if is_told {
+                self.nals.pop();
+            }
+            return Ok(0);
         }
-        let at = from..to - zeros;
+        let gone = if is_told { 0 } else { self.tell(from, track, info, sink)? };
+        if let Some(nal) = self.nals.last_mut() {
+            nal.at.end = to - zeros - gone;
+        }
+        Ok(gone)
+    }
+
+    /// Takes a NAL unit of which the begin is there, and ends the access unit before it where it begins another one. Returns how many
+    /// bytes of the buffer are gone; the caller has to move what it holds by as much.
+    fn tell<S: Sink>(
+        &mut self,
+        from: usize,
+        track: usize,
+        info: &mut TrackInfo,
+        sink: &mut S,
+    ) -> Result<usize, RemuxError> {
+        let at = from..self.buffer.len().min(from + HEAD);
         let nal = self.buffer.get(at.clone()).unwrap_or(&[]);
         let part = match &self.codec {
             Codec::Avc(_) => Avc::part(nal),
             Codec::Hevc(_) => Hevc::part(nal),
         };
         let number = self.nals.len();
-        self.nals.push(Nal { at: at.clone(), is_kept: true });
+        self.nals.push(Nal { at, is_kept: true });
         if !self.unit.has_picture {
             if let Part::Slice { .. } = part {
                 self.begin_picture(number);
             }
-            return Ok(());
+            return Ok(0);
         }
         match part {
             Part::Delimiter | Part::Sequence | Part::Prefix => {
@@ -257,21 +289,20 @@ impl Pictures {
                 self.unit.is_renewed |= part == Part::Sequence;
             }
             Part::Slice { begins } => {
-                let begins = begins || self.unit.is_delimited || self.is_stamped_otherwise(at.start);
+                let begins = begins || self.unit.is_delimited || self.is_stamped_otherwise(from);
                 if begins && !self.is_second_field(number) {
                     let gone = self.end_unit(self.unit.next_at.unwrap_or(number), track, info, sink)?;
-                    // The caller has to move what it holds by as much.
                     self.buffer.drain(..gone);
                     self.begin_picture(self.nals.len().saturating_sub(1));
-                } else {
-                    self.unit.is_paired |= begins;
-                    (self.unit.next_at, self.unit.is_delimited) = (None, false);
-                    self.take_parts(number + 1);
+                    return Ok(gone);
                 }
+                self.unit.is_paired |= begins;
+                (self.unit.next_at, self.unit.is_delimited) = (None, false);
+                self.take_parts(number + 1);
             }
             Part::Other => {}
         }
-        Ok(())
+        Ok(0)
     }
 
     /// Begins the picture of an access unit with a slice.

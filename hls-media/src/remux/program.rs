@@ -83,8 +83,8 @@ pub(crate) enum What {
     Media(Kind, String),
     /// Its packets tell whether it is audio or video (their `stream_id`).
     Unknown(u8),
-    /// Data for machines.
-    Data,
+    /// Data for machines, of this kind.
+    Data(&'static str),
 }
 
 /// Tells by the begin of a packet what its elementary stream is (ISO/IEC 13818-1, table 2-22).
@@ -102,9 +102,9 @@ pub(crate) fn told_by_packet(kind: u8, payload: &[u8]) -> What {
         [0, 0, 1, 0xbd, ..] => match body {
             [0x0b, 0x77, _, _, _, f, ..] if f >> 3 > 10 => What::Carried(Codec::Audio(Container::Eac3)),
             [0x0b, 0x77, ..] => What::Carried(Codec::Audio(Container::Ac3)),
-            _ => What::Data,
+            _ => What::Data("data of no known kind"),
         },
-        _ => What::Data,
+        _ => What::Data("data of no known kind"),
     }
 }
 
@@ -210,14 +210,17 @@ fn what(kind: u8, descriptors: &[u8]) -> Result<What, RemuxError> {
         0xea => media(Kind::Picture, "VC-1 video"),
         0x80 if registered == Some(*b"HDMV") => media(Kind::Sound, "uncompressed audio"),
         0x83 => media(Kind::Sound, "TrueHD audio"),
-        0x86 if registered == Some(*b"CUEI") || registered.is_none() => Ok(What::Data),
+        0x86 if registered == Some(*b"CUEI") || registered.is_none() => Ok(What::Data("SCTE-35 messages")),
         // DTS or, in North America, subtitles.
         0x82 if registered.is_none() || registered == Some(*b"GA94") => Ok(What::Unknown(kind)),
         0x82 | 0x85 | 0x86 | 0x8a | 0xa2 => carried(Codec::Dts),
         0x90 | 0x92 if registered == Some(*b"HDMV") => media(Kind::Subtitles, "Blu-ray subtitles"),
         0x06 => private(kind, descriptors, registered),
+        0x15 => Ok(What::Data("timed metadata")),
         // Layers that build on another stream, and all that is not for eyes and ears.
-        0x05 | 0x08..=0x0e | 0x12..=0x1a | 0x1d..=0x20 | 0x22 | 0x23 | 0x25..=0x31 | 0x7f => Ok(What::Data),
+        0x05 | 0x08..=0x0e | 0x12..=0x1a | 0x1d..=0x20 | 0x22 | 0x23 | 0x25..=0x31 | 0x7f => {
+            Ok(What::Data("data"))
+        }
         _ => match registered.as_ref().and_then(registered_codec) {
             Some(what) => Ok(what),
             None => Ok(What::Unknown(kind)),
@@ -250,7 +253,7 @@ fn private(kind: u8, descriptors: &[u8], registered: Option<[u8; 4]>) -> Result<
         Some(0x0e) => What::Carried(Codec::Dts),
         _ if has(0x59) => What::Media(Kind::Subtitles, "DVB subtitles".to_owned()),
         _ if has(0x56) || has(0x46) => What::Media(Kind::Subtitles, "teletext".to_owned()),
-        _ if has(0x45) || has(0x26) => What::Data,
+        _ if has(0x45) || has(0x26) => What::Data("metadata"),
         _ => What::Unknown(kind),
     })
 }
@@ -274,7 +277,10 @@ fn registered_codec(name: &[u8; 4]) -> Option<What> {
         b"VP09" => media(Kind::Picture, "VP9 video in MPEG-TS"),
         b"VC-1" => media(Kind::Picture, "VC-1 video"),
         b"drac" => media(Kind::Picture, "Dirac video"),
-        b"KLVA" | b"ID3 " | b"VANC" | b"CUEI" => What::Data,
+        b"KLVA" => What::Data("KLV metadata"),
+        b"ID3 " => What::Data("ID3 metadata"),
+        b"VANC" => What::Data("ancillary data"),
+        b"CUEI" => What::Data("SCTE-35 messages"),
         _ => return None,
     })
 }
@@ -336,10 +342,10 @@ mod tests {
         check(0x06, b"\x05\x04BSSD", media(Kind::Sound, "SMPTE 302M audio"));
         check(0x06, &[0x59, 1, 0], media(Kind::Subtitles, "DVB subtitles"));
         check(0x06, &[0x56, 1, 0], media(Kind::Subtitles, "teletext"));
-        check(0x06, b"\x05\x04KLVA", Ok(What::Data));
-        check(0x15, b"", Ok(What::Data));
-        check(0x86, b"", Ok(What::Data));
-        check(0x86, b"\x05\x04CUEI", Ok(What::Data));
+        check(0x06, b"\x05\x04KLVA", Ok(What::Data("KLV metadata")));
+        check(0x15, b"", Ok(What::Data("timed metadata")));
+        check(0x86, b"", Ok(What::Data("SCTE-35 messages")));
+        check(0x86, b"\x05\x04CUEI", Ok(What::Data("SCTE-35 messages")));
         check(0x86, b"\x05\x04HDMV", Ok(What::Carried(Codec::Dts)));
         check(0x82, b"\x05\x04DTS2", Ok(What::Carried(Codec::Dts)));
         check(0xdb, b"", Err("remux.encrypted"));

@@ -70,7 +70,9 @@ struct Stream {
     state: State,
     /// Where that packet begins.
     begin: (u64, u32),
-    last: Option<[u8; PACKET]>,
+    /// The last packet, where it may come a second time.
+    last: [u8; PACKET],
+    may_repeat: bool,
     /// Its clock ends with the packet of the elementary stream that is under way.
     expects_reset: bool,
 }
@@ -267,17 +269,19 @@ impl Transport {
             Route::Stream(number) => {
                 let Some(stream) = self.streams.get_mut(usize::from(number)) else { return Ok(()) };
                 // Every packet may be sent twice, and then both are the same.
-                if stream.last.is_some_and(|last| last[3] == packet[3] && last == *packet) {
-                    stream.last = None;
+                if stream.may_repeat && stream.last[3] == packet[3] && stream.last == *packet {
+                    stream.may_repeat = false;
                     return Ok(());
                 }
                 if stream.expects_reset && (begins || !stream.is_continued_by(packet)) {
                     stream.reset(&mut self.tracks, sink)?;
-                    if std::mem::take(&mut self.expects_reset) {
-                        self.clock.reset();
-                    }
                 }
-                stream.last = Some(*packet);
+                // Whichever stream has the first timestamp, be it a new one.
+                if begins && std::mem::take(&mut self.expects_reset) {
+                    self.clock.reset();
+                }
+                stream.last.copy_from_slice(packet);
+                stream.may_repeat = true;
                 if begins {
                     stream.begin = (offset, self.unit);
                 }
@@ -406,7 +410,7 @@ impl Transport {
                 self.unknown.push((elementary, kind));
                 self.set_route(Some(pid), Route::Unknown(number));
             }
-            What::Data => self.leave_out(pid, "data", false),
+            What::Data(what) => self.leave_out(pid, what, false),
         }
         Ok(())
     }
@@ -462,14 +466,15 @@ impl Stream {
             remaining: None,
             state,
             begin: (0, 0),
-            last: None,
+            last: [0; PACKET],
+            may_repeat: false,
             expects_reset: false,
         }
     }
 
     /// Whether this packet is the next one by its counter.
     fn is_continued_by(&self, packet: &[u8; PACKET]) -> bool {
-        self.last.is_some_and(|last| last[3].wrapping_add(1) & 0x0f == packet[3] & 0x0f)
+        self.state != State::Idle && self.last[3].wrapping_add(1) & 0x0f == packet[3] & 0x0f
     }
 
     /// Whether the packet that is under way may end here.
@@ -564,7 +569,7 @@ impl Stream {
             Data::Frames(frames) => frames.finish(self.track, info, sink)?,
         }
         self.header.clear();
-        (self.state, self.last, self.expects_reset) = (State::Idle, None, false);
+        (self.state, self.may_repeat, self.expects_reset) = (State::Idle, false, false);
         Ok(())
     }
 }

@@ -85,7 +85,9 @@ impl Stream {
         let is_fragmented = first.extension == "mp4";
         let can_be_joined = !is_fragmented || (is_one && !shape.fragments.is_placed());
         let name = |period: &shape::Period<'_>| period.sound.map(|source| source.codec);
-        let changes_codec = shape.periods.windows(2).any(|pair| name(&pair[0]) != name(&pair[1]));
+        let mut codecs: Vec<_> = shape.periods.iter().filter_map(name).collect();
+        codecs.dedup();
+        let changes_codec = codecs.len() > 1;
         let mut stream = Self {
             about: shape.about(),
             files: Vec::new(),

@@ -122,8 +122,9 @@ fn track(
     seed: u64,
 ) -> Track {
     let of = |period: &Period<'_>| {
-        [period.pictures.filter(|_| has_pictures), period.sound.filter(|_| has_sound)]
-            .map(|source| source.map(|source| source.name))
+        let names = [period.pictures.filter(|_| has_pictures), period.sound.filter(|_| has_sound)]
+            .map(|source| source.map(|source| source.name));
+        (names, period.sound_first)
     };
     let mut sections: Vec<Vec<u8>> = Vec::new();
     let mut listed: Vec<Listed> = Vec::new();
@@ -134,11 +135,14 @@ fn track(
         let now = of(period);
         if before != Some(now) {
             before = Some(now);
-            let sources: Vec<_> =
+            let mut sources: Vec<_> =
                 [period.pictures.filter(|_| has_pictures), period.sound.filter(|_| has_sound)]
                     .into_iter()
                     .flatten()
                     .collect();
+            if period.sound_first {
+                sources.reverse();
+            }
             if container == Container::Fragments {
                 sections.push(writer.section(&sources));
             }
@@ -155,8 +159,10 @@ fn track(
             let pictures: &[Timed<'_>] = if has_pictures { &cut.pictures } else { &[] };
             let sounds: &[Timed<'_>] = if has_sound { &cut.sounds } else { &[] };
             let bytes = match container {
-                Container::Transport => multiplexer.segment(&packets(shape, pictures, sounds)),
-                Container::Fragments => writer.segment(&samples(pictures, sounds)),
+                Container::Transport => {
+                    multiplexer.segment(&packets(shape, period.sound_first, pictures, sounds))
+                }
+                Container::Fragments => writer.segment(&samples(period.sound_first, pictures, sounds)),
                 Container::Packed => packed(sounds),
             };
             let is_marked = nth == 0 && is_marked(period.border);
@@ -181,19 +187,30 @@ fn cut_later(listed: &mut [Listed], bytes: usize) {
     }
 }
 
-fn samples<'a>(pictures: &[Timed<'a>], sounds: &[Timed<'a>]) -> Vec<Samples<'a>> {
+/// The numbers of the tracks of pictures and of sound.
+fn numbers(sound_first: bool, pictures: &[Timed<'_>], sounds: &[Timed<'_>]) -> (usize, usize) {
+    match sound_first {
+        true => (usize::from(!sounds.is_empty()), 0),
+        false => (0, usize::from(!pictures.is_empty())),
+    }
+}
+
+fn samples<'a>(sound_first: bool, pictures: &[Timed<'a>], sounds: &[Timed<'a>]) -> Vec<Samples<'a>> {
     let of = |track: usize, all: &[Timed<'a>]| {
         let source = all.first()?.source;
         Some(Samples { track, source, units: all.iter().map(|timed| (timed.unit, timed.by)).collect() })
     };
-    let number = usize::from(!pictures.is_empty());
-    [of(0, pictures), of(number, sounds)].into_iter().flatten().collect()
+    let (first, second) = numbers(sound_first, pictures, sounds);
+    let mut all: Vec<_> = [of(first, pictures), of(second, sounds)].into_iter().flatten().collect();
+    all.sort_by_key(|samples| samples.track);
+    all
 }
 
 /// The PES packets of a segment in the order of their decoding times.
-fn packets(shape: &Shape<'_>, pictures: &[Timed<'_>], sounds: &[Timed<'_>]) -> Vec<Pes> {
-    let number = usize::from(!pictures.is_empty());
+fn packets(shape: &Shape<'_>, sound_first: bool, pictures: &[Timed<'_>], sounds: &[Timed<'_>]) -> Vec<Pes> {
+    let (first, number) = numbers(sound_first, pictures, sounds);
     let mut all: Vec<(i64, Pes)> = picture_packets(shape, pictures);
+    all.iter_mut().for_each(|(_, pes)| pes.track = first);
     let frames: Vec<_> = sounds.iter().map(|timed| (timed, carried(timed))).collect();
     match shape.cuts_frames {
         true => all.extend(cut_anywhere(number, &frames)),

@@ -54,6 +54,8 @@ pub(super) struct Period<'a> {
     pub(super) base: i64,
     /// By how much the sound begins later than the pictures, in ticks of 90 kHz.
     pub(super) lag: i64,
+    /// The sound is the first track.
+    pub(super) sound_first: bool,
 }
 
 /// How pictures are put into PES packets.
@@ -131,8 +133,25 @@ impl Shape<'_> {
         if is_plain && dice.below(12) == 0 {
             self.front = dice.pick(&[Front::Tag, Front::Picture]);
         }
-        let name =
-            |period: &Period<'_>| (period.pictures.map(|one| one.name), period.sound.map(|one| one.name));
+        if self.layout == Layout::Muxed && dice.below(6) == 0 {
+            let period = dice.below(self.periods.len() as u64) as usize;
+            self.periods[period].sound_first = true;
+        }
+        // A part without sound, or with nothing else.
+        if self.layout == Layout::Muxed && self.periods.len() > 1 && dice.below(8) == 0 {
+            let number = dice.below(self.periods.len() as u64) as usize;
+            let is_jump = |period: &Period<'_>| period.border == Border::Jump;
+            let is_apart = (number == 0 || is_jump(&self.periods[number]))
+                && self.periods.get(number + 1).is_none_or(is_jump);
+            match dice.below(2) {
+                _ if !is_apart => {}
+                0 => self.periods[number].sound = None,
+                _ => self.periods[number].pictures = None,
+            }
+        }
+        let name = |period: &Period<'_>| {
+            (period.sound_first, period.pictures.map(|one| one.name), period.sound.map(|one| one.name))
+        };
         let are_alike = self.periods.windows(2).all(|pair| name(&pair[0]) == name(&pair[1]));
         let has_tables = self.transport.tables_every > 0 || self.transport.has_own_counters;
         if is_transport && are_alike && !has_tables && self.late_cut == 0 && dice.below(10) == 0 {
@@ -154,8 +173,9 @@ impl Shape<'_> {
         let period = |period: &Period<'_>| {
             let name = |source: Option<&Source>| source.map_or("none", |source| source.name);
             format!(
-                "{:?} {}+{} at {:.3} s, sound {} later, groups {:?}",
+                "{:?} {}{}+{} at {:.3} s, sound {} later, groups {:?}",
                 period.border,
+                if period.sound_first { "sound first, " } else { "" },
                 name(period.pictures),
                 name(period.sound),
                 period.base as f64 / CLOCK as f64,
@@ -319,8 +339,9 @@ fn periods<'a>(
             (_, 2) => Border::Silent,
             _ => Border::Jump,
         };
-        // Without a tag, only a jump back can be told from a hole.
-        let goes_back = |before: &Period<'a>| all.first().is_some_and(|first| first.base < before.ends().0);
+        // Without a tag, only a jump back by a second or more is told from a hole or a little disorder.
+        let goes_back =
+            |before: &Period<'a>| all.first().is_some_and(|first| first.base + CLOCK <= before.ends().0);
         let border = match border {
             Border::Silent if !all.last().is_some_and(goes_back) => Border::Jump,
             other => other,
@@ -330,7 +351,7 @@ fn periods<'a>(
         let other_pictures = dice.pick(&["avc-30", "avc-ntsc", "avc"]);
         let pictures =
             if is_other && takes_others && pictures.starts_with("avc") { other_pictures } else { pictures };
-        let other_sound = dice.pick(&["aac", "aac-mono"]);
+        let other_sound = dice.pick(&["aac", "aac-mono", "aac-mono", "mp3"]);
         let sound = if is_other && sound.starts_with("aac") { other_sound } else { sound };
         let pictures = has_pictures.then(|| sources.picture(pictures));
         let mut segments: Vec<_> = (0..2 + dice.below(4)).map(|_| 1 + dice.below(3) as usize).collect();
@@ -340,7 +361,8 @@ fn periods<'a>(
         let groups: usize = segments.iter().sum();
         let first_group = dice.below((GROUPS - groups) as u64 + 1) as usize;
         let sound = has_sound.then(|| sources.sound(sound));
-        let mut period = Period { border, pictures, sound, segments, first_group, base, lag: 0 };
+        let mut period =
+            Period { border, pictures, sound, segments, first_group, base, lag: 0, sound_first: false };
         period.lag = dice.pick(&[0, 0, 900, 1800, 4500]);
         if let Some(before) = all.last() {
             let (end, sound_end) = before.ends();

@@ -90,6 +90,19 @@ fn hevc() {
 }
 
 #[test]
+fn pictures_that_last_for_a_second() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    for rate in ["1", "2", "3", "10"] {
+        check(&format!("slow-{rate}"), &["libx264"], rate, 48_000, &format!("{AVC} {AAC}"), TS);
+        let path = made("ts", &format!("{} {AVC} -an {TS}", source("160x90", rate, 48_000)));
+        let lasts = remux_one(&fs::read(&path).expect("the file is there")).timeline.lasts();
+        assert_eq!(lasts.as_millis() / 10, 400, "{rate} a second");
+    }
+}
+
+#[test]
 fn timestamps_that_wrap() {
     // 2^33 ticks are 95443.7 s, and the multiplexer begins at 1.4 s.
     let offset = "-output_ts_offset 95441";
