@@ -237,6 +237,8 @@ fn may_be_refused(stream: &Stream, output: Output, code: Option<i32>) -> bool {
         // A pipe holds one track.
         (Output::Pipe, Some(2)) => stream.renditions > 0,
         (Output::Film, Some(7)) => stream.changes_codec,
+        // Packed sound is told by its first bytes, as its container.
+        (Output::Joined | Output::Film, Some(2)) => stream.changes_codec,
         _ => false,
     }
 }
