@@ -54,7 +54,7 @@ fn after_a_kill_it_goes_on_where_ranges_are_ignored() -> Outcome {
         let first = folder.spawn(&["get", &stream.url, "-o", "out.ts"])?;
         let size = stream.expected.len() as u64;
         until("nearly a half", || part_length(&folder, "out.ts") >= size * 45 / 100);
-        // What is recorded follows the bytes by a moment.
+        // The log is written a moment after the bytes.
         std::thread::sleep(std::time::Duration::from_millis(700));
         first.kill()?;
         gate.open();

@@ -133,8 +133,8 @@ pub(super) async fn accept(
     coding.undo(request, response, limit).await
 }
 
-/// Whether a whole resource is sent because it is another one than the condition names. A server that ignores ranges ignores
-/// the condition too, so what still has the tag is the same: that is believed where all of it is taken.
+/// Returns whether the resource differs from the one that `If-Range` names. A server that ignores ranges ignores this condition
+/// too. So an equal tag means the same resource where the caller takes the whole body.
 fn is_other(request: &Request, etag: Option<&str>) -> bool {
     request.if_range.as_deref().is_some_and(|tag| !request.uncut || etag != Some(tag))
 }

@@ -32,7 +32,7 @@ use crate::remux::RemuxError;
 const MOST_HELD: usize = 64 << 20;
 /// What a cue takes beside its text.
 const CUE: usize = 200;
-/// What a sample takes in which a cue goes on.
+/// Bytes counted for each further sample that a cue lasts over.
 const PART: usize = 40;
 /// Samples are one behind the other where no more than this many microseconds are between them: times are rounded.
 const NEAR: u64 = 1000;
@@ -243,7 +243,7 @@ impl Captions {
         cues
     }
 
-    /// How many blocks had times that can't be read, and samples cues that can't: what they say is not in here.
+    /// Returns how many blocks had unreadable times, and how many samples had unreadable cues. Their text is left out.
     #[must_use]
     pub fn unreadable(&self) -> u64 {
         self.unreadable

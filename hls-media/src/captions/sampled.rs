@@ -13,7 +13,7 @@ use crate::remux::sample::{Sample, Sink, TrackInfo};
 
 /// More cues than any real segment has.
 const MOST_CUES: usize = 100_000;
-/// What a sample entry of text has before its boxes (ISO/IEC 14496-12, section 8.5.2), with its own header.
+/// Bytes of a text sample entry before its child boxes, its own header included (ISO/IEC 14496-12, section 8.5.2).
 const ENTRY: usize = 16;
 
 /// Reads a segment with its initialization section before it.
@@ -99,7 +99,7 @@ fn cue(body: &[u8]) -> Option<LocalCue> {
         let (name, body) = child.ok()?;
         let text = || Some(std::str::from_utf8(body).ok()?.replace("\r\n", "\n").replace(['\r', '\0'], "\n"));
         match &name {
-            // What is the end of a line of times in a file is text here.
+            // In a WebVTT file this arrow would make the line a line of times. Here it is text.
             b"payl" => cue.text = breaks(&text()?.replace("-->", "--&gt;")),
             b"sttg" => cue.settings = line(&text()?),
             b"iden" => cue.identifier = line(&text()?),
@@ -278,8 +278,9 @@ mod tests {
             let captions = merged(&plain, &[fragment(0, &[(1000, data.clone())])], 0).expect("it is wvtt");
             assert_eq!(captions.unreadable(), expect, "{data:?}");
         }
-        let error =
-            |init: &[u8], segment: Vec<u8>| merged(init, &[segment], 0).expect_err("it is none").to_string();
+        let error = |init: &[u8], segment: Vec<u8>| {
+            merged(init, &[segment], 0).expect_err("the segment is refused").to_string()
+        };
         let whole = fragment(0, &[(1000, cue("a"))]);
         assert_eq!(
             error(&init(b"stpp", 1000, "", &[]), whole.clone()),

@@ -2,7 +2,7 @@
 
 use super::{Problem, mp4::Mp4};
 
-/// A hole of so many seconds is longer than a segment that is missing: another clock begins there.
+/// A hole of this many seconds is longer than a missing segment would leave. So another clock begins there.
 const OTHER_CLOCK: f64 = 10.0;
 
 /// Judges bytes that are joined as they came: whether their times go on, begin near 0, and samples are where the fragments say.

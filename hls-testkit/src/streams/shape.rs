@@ -116,7 +116,7 @@ pub(super) struct Shape<'a> {
     pub(super) has_round_durations: bool,
     /// The playlist of the sound has no discontinuity tags.
     pub(super) sound_lacks_tags: bool,
-    /// There are subtitles; the number is how their times are told.
+    /// There are subtitles; `true`: their local times begin at one hour instead of 0.
     pub(super) subtitles: Option<bool>,
     pub(super) front: Front,
     /// The tables of a transport stream are in an initialization section, and in no segment (rfc8216bis-22, section 3.1.1).
