@@ -16,9 +16,9 @@ pub(crate) struct Gains {
 }
 
 impl Gains {
-    /// An attempt has ended with so many bytes of the unit at hand, of `size` where that is known. Returns whether it brought
-    /// the unit on by so much that no failure is to be counted.
-    pub(crate) fn reached(&mut self, bytes: u64, size: Option<u64>) -> bool {
+    /// An attempt has ended with so many bytes of the unit at hand, of `size` where that is known. Returns how many of them
+    /// it brought, where that is so much that no failure is to be counted.
+    pub(crate) fn reached(&mut self, bytes: u64, size: Option<u64>) -> Option<u64> {
         // Bytes that are fetched again after starting over are no gain.
         let gain = bytes.saturating_sub(self.furthest);
         self.furthest = self.furthest.max(bytes);
@@ -27,7 +27,7 @@ impl Gains {
         if gain > 0 {
             self.last = gain;
         }
-        is_substantial
+        is_substantial.then_some(gain)
     }
 }
 
@@ -41,7 +41,7 @@ mod tests {
         while failed < 6 && at < size && attempts < 1000 {
             attempts += 1;
             at += gain(attempts, size - at).min(size - at);
-            failed = if gains.reached(at, Some(size)) { 1 } else { failed + 1 };
+            failed = if gains.reached(at, Some(size)).is_some() { 1 } else { failed + 1 };
         }
         (attempts, at == size)
     }

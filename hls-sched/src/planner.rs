@@ -3,7 +3,9 @@
 //! The planner is told what happened and when; it returns actions. It reads no clock, draws no random number and does
 //! no I/O, so that every decision can be replayed.
 
+mod blame;
 mod choice;
+mod doubted;
 mod growth;
 mod lane;
 mod second;
@@ -15,6 +17,8 @@ use hls_fetch::{Class, Decision, RetryPolicy};
 
 use crate::assemble::Place;
 use crate::network::{Failure, Health, MOST_IN_ALL, Origin, OriginId, Patience};
+use blame::Ends;
+use doubted::Doubted;
 use lane::{Again, Lane};
 pub(crate) use second::LARGEST_HEDGE;
 
@@ -91,6 +95,7 @@ pub struct Planner {
     policy: RetryPolicy,
     origins: Vec<Origin>,
     patience: Patience,
+    ends: Ends,
     due: VecDeque<Action>,
     /// Units whose attempts are used up, while it is found out whether their origin is gone.
     doubted: Vec<Doubted>,
@@ -133,18 +138,8 @@ enum Ending {
     Replaced,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Doubted {
-    place: Place,
-    origin: OriginId,
-    number: u32,
-    in_streak: u32,
-}
-
 /// Nothing is asked for again sooner, whatever was decided: no answer can make it spin.
 pub(crate) const SOONEST: Duration = Duration::from_millis(100);
-/// A key or section that can't be fetched while its origin is gone is requested again after this long.
-const LATER: Duration = Duration::from_secs(1);
 /// Units ahead of the writer, for each slot: bounds memory, disk and the tail.
 const WINDOW: u64 = 4;
 
@@ -162,6 +157,7 @@ impl Planner {
             policy,
             origins: Vec::new(),
             patience: Patience::default(),
+            ends: Ends::default(),
             due: VecDeque::new(),
             doubted: Vec::new(),
             hedged: BTreeSet::new(),
@@ -211,6 +207,9 @@ impl Planner {
             let time = now.saturating_duration_since(active.begun);
             self.patience.took(bytes, time, active.longest_silence);
         }
+        if active.number == 1 {
+            self.ends.whole(active.origin, active.place, bytes);
+        }
         let origin = self.origin(active.origin);
         if !active.answered {
             origin.took(active.in_flight, now);
@@ -227,9 +226,11 @@ impl Planner {
         active.number
     }
 
-    /// An attempt has brought its unit on: whatever comes of it, it counts as the first.
-    pub fn progressed(&mut self, attempt: u64) {
-        if let Some(active) = self.active.get_mut(&attempt) {
+    /// An attempt that ends has brought its unit on by `bytes`: it counts as the first, unless other units of its origin come
+    /// whole meanwhile. Then the network is not to blame, and one that is cut for ever would be requested for ever.
+    pub fn progressed(&mut self, attempt: u64, bytes: u64) {
+        let Some(active) = self.active.get_mut(&attempt) else { return };
+        if !self.ends.is_the_file(active.origin, active.place, bytes) {
             active.number = 1;
         }
     }
@@ -282,6 +283,9 @@ impl Planner {
             }
             return Verdict::Retry(SOONEST);
         }
+        if failure.class == Class::Network {
+            self.ends.cut(id, place);
+        }
         let class = match failure.unsent {
             true => failure.class,
             false => self.origin(id).failed(place, failure, active.in_flight, now),
@@ -332,53 +336,6 @@ impl Planner {
     /// An attempt ended, and what follows is decided elsewhere. Returns when it had begun.
     pub fn ended(&mut self, attempt: u64) -> Option<Instant> {
         self.leave(attempt).map(|active| active.begun)
-    }
-
-    /// No attempt since `begun` could fetch what a unit needs, such as its key: final, unless the origin is gone.
-    pub fn doubt(
-        &mut self,
-        place: Place,
-        origin: OriginId,
-        (number, begun): (u32, Instant),
-        now: Instant,
-    ) -> Verdict {
-        let may_repeat = self.policy.rule(Class::Network).tries > 1;
-        if may_repeat && self.origin(origin).breaker.was_gone_since(begun) {
-            self.put_back(place, Again { origin, ..Again::at(now + LATER) });
-            return Verdict::Retry(LATER);
-        }
-        if !self.origin(origin).breaker.suspect(now) {
-            return Verdict::Final(number);
-        }
-        self.doubted.push(Doubted { place, origin, number, in_streak: number });
-        Verdict::Doubt(number)
-    }
-
-    /// What became of a canary; an origin of which nothing is known to be there counts as alive. Returns the units that are
-    /// final by that, with the number of their attempts.
-    pub fn canary(
-        &mut self,
-        id: OriginId,
-        alive: bool,
-        now: Instant,
-        draw: impl FnOnce(Duration) -> Duration,
-    ) -> Vec<(Place, u32)> {
-        self.origin(id).canary(alive, now, draw);
-        let (of_it, others) = std::mem::take(&mut self.doubted).into_iter().partition(|d| d.origin == id);
-        self.doubted = others;
-        let of_it: Vec<Doubted> = of_it;
-        if alive {
-            return of_it.into_iter().map(|doubted| (doubted.place, doubted.number)).collect();
-        }
-        self.lanes.iter_mut().for_each(|lane| lane.refund(id));
-        for active in self.active.values_mut().filter(|a| a.origin == id) {
-            active.number = active.number.saturating_sub(std::mem::take(&mut active.in_streak)).max(1);
-        }
-        for doubted in of_it {
-            let failed = doubted.number.saturating_sub(doubted.in_streak);
-            self.put_back(doubted.place, Again { failed, origin: id, ..Again::at(now) });
-        }
-        Vec::new()
     }
 
     /// Nothing new begins until this is taken back.

@@ -403,7 +403,7 @@ impl World<'_> {
             };
             if flow.got >= PROGRESS {
                 // The next attempt goes on inside of it.
-                self.planner.progressed(id);
+                self.planner.progressed(id, flow.got as u64);
                 let kept = self.kept.get_mut(flow.place.index as usize);
                 kept.into_iter()
                     .for_each(|kept| *kept = (*kept).max(self.setting.unit_bytes - flow.bytes + flow.got));

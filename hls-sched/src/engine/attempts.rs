@@ -192,8 +192,8 @@ impl Engine {
             None => assembler.fail(place),
         });
         let reached = begun.as_ref().map_or(0, |begun| begun.bytes);
-        if self.gains.entry(place).or_default().reached(reached, size) {
-            self.planner.progressed(attempt);
+        if let Some(gain) = self.gains.entry(place).or_default().reached(reached, size) {
+            self.planner.progressed(attempt, gain);
         }
         self.begun.extend(begun.map(|begun| (place, begun)));
         self.shared.room.notify_waiters();
