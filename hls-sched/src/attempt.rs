@@ -219,7 +219,8 @@ impl Shared {
             return Ok((Whole { hash: hasher.finish(), piece: None, ..whole }, len, judged));
         }
         way.as_it_comes = true;
-        let (whole, bytes, _) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
+        let as_it_comes = Box::pin(self.transport.unit(track, unit, sink, &report, begun, &way));
+        let (whole, bytes, _) = as_it_comes.await?;
         checks.judge(track, unit, &whole)?;
         Ok((whole, bytes, judged))
     }
@@ -247,7 +248,7 @@ impl Shared {
                 self.transport.unit(track, &unit, &Nowhere, report, &mut None, &Way::default()).await;
             Configuration::from_init(&section.ok()?.0.copy).ok()
         };
-        checks.foreseen.get_or_init(|| foresee).await.as_ref()
+        checks.foreseen.get_or_init(|| Box::pin(foresee)).await.as_ref()
     }
 
     async fn fetch_unit(
@@ -527,7 +528,7 @@ impl Transport {
         account: &mut Account<'_>,
     ) -> Result<(Response, Option<Instant>), hls_fetch::Error> {
         if let Some(range) = request.range.filter(|range| is_part(unit) && range.end.is_some()) {
-            return self.part(request, range, way, account).await;
+            return Box::pin(self.part(request, range, way, account)).await;
         }
         account.before_request().await;
         let asked = Instant::now();

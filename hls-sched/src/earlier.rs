@@ -332,10 +332,8 @@ impl<'a> Earlier<'a> {
             let mut aside = self.recovered.aside.iter();
             aside.any(|a| (a.unit.output, a.unit.index) == (n, index) && self.waiting(&a.unit).is_some())
         };
-        for index in placed.len() as u64..track.units() {
-            let Some(unit) = track.unit(index).filter(|unit| unit.is_gap && !is_here(index)) else {
-                continue;
-            };
+        for index in track.gaps_from(placed.len() as u64).filter(|index| !is_here(*index)) {
+            let Some(unit) = track.unit(index) else { continue };
             let place = Place { track: n, index };
             note(place, &unit, crate::engine::missing(&unit).1);
             planner.have(place);

@@ -208,9 +208,13 @@ impl Engine {
     }
 
     fn note_saved(&mut self, place: Place) {
-        let Some((_, unit)) = self.shared.tracks.at(place) else { return };
-        self.saved += u64::from(!unit.is_init);
-        self.shared.transport.kept.is_done(unit.identity);
+        let Some(track) = self.shared.tracks.0.get(usize::from(place.track)) else { return };
+        self.saved += u64::from(!track.is_init(place.index));
+        if self.live.is_some()
+            && let Some(unit) = track.unit(place.index)
+        {
+            self.shared.transport.kept.is_done(unit.identity);
+        }
     }
 
     fn still_needed(&self) -> Option<u64> {

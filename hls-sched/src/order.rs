@@ -19,7 +19,8 @@ const KNOWN: f64 = 0.4;
 /// What came of the segments of a job so far.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    known: Mutex<BTreeMap<Place, Arc<Came>>>,
+    /// Of each track, by place.
+    known: Mutex<BTreeMap<u8, BTreeMap<u64, Arc<Came>>>>,
     /// How often timestamps do not go on over a discontinuity.
     restarts: AtomicU64,
 }
@@ -29,6 +30,7 @@ pub(crate) struct Order {
 pub(crate) struct Came {
     pub(crate) place: Place,
     pub(crate) hash: Fingerprint,
+    timeline: Option<u64>,
     summary: Summary,
     /// Seconds that are known to be missing in it.
     lacks: f64,
@@ -42,8 +44,15 @@ pub(crate) struct Misfit {
 }
 
 impl Order {
-    fn with<T>(&self, with: impl FnOnce(&mut BTreeMap<Place, Arc<Came>>) -> T) -> T {
-        with(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The segments of a track that have come.
+    fn of_track<T>(&self, track: u8, with: impl FnOnce(&mut BTreeMap<u64, Arc<Came>>) -> T) -> T {
+        with(self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(track).or_default())
+    }
+
+    /// The segments before and behind a place that have come.
+    fn neighbours(&self, place: Place) -> [Option<Arc<Came>>; 2] {
+        let (before, after) = (place.index.checked_sub(1), place.index.checked_add(1));
+        self.of_track(place.track, |known| [before, after].map(|index| known.get(&index?).cloned()))
     }
 
     /// The neighbours of a segment that have come and do not fit it.
@@ -58,17 +67,13 @@ impl Order {
         let is_known = |seconds: f64, of: &Came| {
             seconds > 0.0 && seconds <= lacks + of.lacks + KNOWN && lacks + of.lacks > 0.0
         };
-        let neighbour = |index: Option<u64>| {
-            let place = Place { index: index?, ..place };
-            let other = track.unit(place.index).filter(|other| !other.is_init && !other.is_gap)?;
-            let is_same = timeline(track, &other) == timeline(track, unit);
-            self.with(|known| known.get(&place).cloned()).filter(|_| is_same)
-        };
-        let before = neighbour(place.index.checked_sub(1)).and_then(|neighbour| {
+        let own = timeline(track, unit);
+        let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
+        let before = before.and_then(|neighbour| {
             let seconds = neighbour.summary.jump(summary, init)?;
             (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
         });
-        let after = neighbour(place.index.checked_add(1)).and_then(|neighbour| {
+        let after = after.and_then(|neighbour| {
             let seconds = summary.jump(&neighbour.summary, init)?;
             (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
         });
@@ -81,15 +86,10 @@ impl Order {
     }
 
     /// Counts the discontinuities beside a segment that has come, over which timestamps do not go on.
-    fn count_restarts(&self, place: Place, (track, unit): (&Track, &Unit), summary: &Summary) {
-        let neighbour = |index: Option<u64>| {
-            let place = Place { index: index?, ..place };
-            let other = track.unit(place.index).filter(|other| !other.is_init && !other.is_gap)?;
-            let is_other = timeline(track, &other) != timeline(track, unit);
-            self.with(|known| known.get(&place).cloned()).filter(|_| is_other)
-        };
-        let before = neighbour(place.index.checked_sub(1)).and_then(|came| came.summary.jump(summary, None));
-        let after = neighbour(place.index.checked_add(1)).and_then(|came| summary.jump(&came.summary, None));
+    fn count_restarts(&self, place: Place, own: Option<u64>, summary: &Summary) {
+        let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline != own));
+        let before = before.and_then(|came| came.summary.jump(summary, None));
+        let after = after.and_then(|came| summary.jump(&came.summary, None));
         let restarts = [before, after].into_iter().flatten().count() as u64;
         self.restarts.fetch_add(restarts, Ordering::Relaxed);
     }
@@ -102,22 +102,20 @@ impl Order {
         hash: Fingerprint,
         (summary, lacks): (&Summary, f64),
     ) {
-        self.count_restarts(place, of, summary);
-        let came = Arc::new(Came { place, hash, summary: summary.clone(), lacks });
-        self.with(|known| {
-            known.insert(place, came);
-            let of_track = Place { index: 0, ..place }..=Place { index: u64::MAX, ..place };
-            if known.range(of_track.clone()).count() > MANY
-                && let Some(first) = known.range(of_track).next().map(|(place, _)| *place)
-            {
-                known.remove(&first);
+        let timeline = timeline(of.0, of.1);
+        self.count_restarts(place, timeline, summary);
+        let came = Arc::new(Came { place, hash, timeline, summary: summary.clone(), lacks });
+        self.of_track(place.track, |known| {
+            known.insert(place.index, came);
+            if known.len() > MANY {
+                known.pop_first();
             }
         });
     }
 
     /// A segment that came is not what the server has.
     pub(crate) fn forget(&self, place: Place) {
-        self.with(|known| known.remove(&place));
+        self.of_track(place.track, |known| known.remove(&place.index));
     }
 }
 

@@ -1,5 +1,8 @@
 //! What has to be had, in order: the units of each track.
 
+mod locked;
+mod peek;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -342,15 +345,6 @@ impl Track {
         Unit::of(&self.media().segment(number as usize)?, code & INIT != 0, None)
     }
 
-    /// Where a segment begins, from the start of the track.
-    pub(crate) fn start_of(&self, unit: &Unit) -> Duration {
-        if let Some(live) = unit.live {
-            return live.start;
-        }
-        let before = usize::try_from(unit.number).unwrap_or(usize::MAX);
-        self.media().segments().take(before).map(|segment| segment.duration()).sum()
-    }
-
     pub(crate) fn duration(&self) -> Duration {
         if self.is_partial {
             return (0..self.units()).filter_map(|index| self.unit(index)).map(|unit| unit.duration).sum();
@@ -387,17 +381,8 @@ fn refuse_unreadable(media: &Media) -> Result<(), Error> {
             "the playlist leaves out its beginning (EXT-X-SKIP)",
         ));
     }
-    for encryption in media.encryptions().chain(media.maps().iter().map(|m| &m.encryption)) {
-        if let Encryption::Unsupported { method, keyformats, .. } = encryption {
-            let formats = hls_fetch::escaped(&keyformats.join(", "), 120);
-            let message =
-                format!("encrypted with {}, which is not supported", hls_fetch::escaped(method.as_str(), 40));
-            return Err(Error::new(Kind::Playlist, "playlist.encryption", message)
-                .why(format!("key format {formats}"))
-                .next("this needs a player that is licensed for it"));
-        }
-    }
-    Ok(())
+    let mut all = media.encryptions().chain(media.maps().iter().map(|map| &map.encryption));
+    all.find_map(locked::refusal).map_or(Ok(()), Err)
 }
 
 impl Unit {
@@ -416,7 +401,6 @@ impl Unit {
             }
             _ => None,
         };
-        let is_unreadable = !matches!(encryption, Encryption::Clear | Encryption::Aes128 { .. });
         let empty = segment.empty_range().filter(|_| !is_init);
         let empty = empty.map(|start| ByteRange { start, end: Some(start) });
         let asked = |r: hls_parse::ByteRange| ByteRange::new(r.offset, r.length);
@@ -426,8 +410,8 @@ impl Unit {
             range,
             cipher,
             is_init,
-            is_gap: segment.is_gap() && !is_init || is_unreadable,
-            is_unreadable,
+            is_gap: peek::is_gap(segment, is_init),
+            is_unreadable: peek::is_unreadable(encryption),
             number: segment.index() as u64,
             sequence: segment.media_sequence(),
             duration: if is_init { Duration::ZERO } else { segment.duration() },

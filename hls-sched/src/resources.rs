@@ -225,10 +225,22 @@ impl Transport {
             return Ok(());
         }
         match self.resources.settle(&unit.url, said) {
-            Verdict::Same => return Ok(()),
-            Verdict::Changed => return Err(changed_meanwhile(unit)),
-            Verdict::Doubtful => {}
+            Verdict::Same => Ok(()),
+            Verdict::Changed => Err(changed_meanwhile(unit)),
+            // On the heap: most attempts have no need of it.
+            Verdict::Doubtful => Box::pin(self.prove((track, unit), (said, hash), key, way)).await,
         }
+    }
+
+    /// Asks for a part again until an answer has other validators than the first one. Where the bytes are the same, both are
+    /// validators of one resource.
+    async fn prove(
+        &self,
+        (track, unit): (&Track, &Unit),
+        (said, hash): (Validators, Fingerprint),
+        key: Option<&Key>,
+        way: &Way,
+    ) -> Result<(), Error> {
         for _ in 0..MOST_REQUESTS {
             let request = request_for(track, unit).fresh_connection();
             let failed = |e| Error::fetch("segment", &track.name(unit), e);

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use hls_state::{Ended, Error, Kind, Memo, Placed, ResumeStore};
 use tokio::sync::{Notify, mpsc};
 
@@ -144,6 +143,40 @@ fn size(command: &Command) -> u64 {
     }
 }
 
+/// Bytes of an output that are written in one call.
+#[derive(Debug, Default)]
+struct Run {
+    output: u8,
+    begin: u64,
+    end: u64,
+}
+
+impl Run {
+    /// Returns whether a message may be carried out with the run: it writes what follows on, or records what is in it.
+    fn takes(&mut self, message: &Message) -> bool {
+        match message {
+            Message::Do(Command::Write { output, offset, data }) => {
+                let is_first = self.begin == self.end;
+                if is_first {
+                    (self.output, self.begin, self.end) = (*output, *offset, *offset);
+                }
+                let follows = (*output, *offset) == (self.output, self.end);
+                self.end += if follows { data.len() as u64 } else { 0 };
+                follows
+            }
+            Message::Do(Command::Record(_)) | Message::Remark(..) => true,
+            _ => false,
+        }
+    }
+}
+
+fn piece(message: &Message) -> Option<IoSlice<'_>> {
+    match message {
+        Message::Do(Command::Write { data, .. }) => Some(IoSlice::new(data)),
+        _ => None,
+    }
+}
+
 struct Worker {
     store: Box<dyn ResumeStore>,
     memo: Memo,
@@ -173,25 +206,9 @@ impl Worker {
             };
             idle &= message.is_err();
             match message {
-                Ok(Message::Do(Command::Write { output, offset, data })) => {
-                    waiting = self.write(output, offset, data, inbox);
-                }
-                Ok(Message::Do(command)) => {
-                    let bytes = size(&command);
-                    let carry_out = |this: &mut Self| this.carry_out(command.clone());
-                    let result = if self.failed { Ok(()) } else { self.patiently(carry_out) };
-                    self.note(result);
-                    self.written(bytes);
-                }
-                Ok(Message::Annotate(note)) => {
-                    let annotate = |this: &mut Self| this.store.annotate(&note);
-                    let result = if self.failed { Ok(()) } else { self.patiently(annotate) };
-                    self.note(result);
-                }
-                Ok(Message::Remark(unit, text)) => {
-                    let remark = |this: &mut Self| this.store.remark(unit, &text);
-                    let result = if self.failed { Ok(()) } else { self.patiently(remark) };
-                    self.note(result);
+                Ok(message @ Message::Do(Command::Write { .. })) => waiting = self.write(message, inbox),
+                Ok(message @ (Message::Do(_) | Message::Annotate(_) | Message::Remark(..))) => {
+                    self.obey(&message);
                 }
                 // Whoever hears of the end may start anew at once, so the lock is gone by then.
                 Ok(Message::Finish) if self.failed => {
@@ -244,19 +261,16 @@ impl Worker {
         }
     }
 
-    /// Writes what follows on from `data` in the same call; returns the first message that does not.
-    fn write(&mut self, output: u8, offset: u64, data: Bytes, inbox: &Receiver<Message>) -> Option<Message> {
-        let mut end = offset + data.len() as u64;
-        let mut pieces = vec![data];
+    /// Writes what follows on from the first message in the same call, also behind records, which are made after it. Returns
+    /// the first message that is neither.
+    fn write(&mut self, first: Message, inbox: &Receiver<Message>) -> Option<Message> {
+        let mut run = Run::default();
+        run.takes(&first);
+        let mut all = vec![first];
         let mut other = None;
-        while pieces.len() < MOST_PIECES && end - offset < MOST_IN_FLIGHT {
+        while all.len() < MOST_PIECES && run.end - run.begin < MOST_IN_FLIGHT {
             match inbox.try_recv() {
-                Ok(Message::Do(Command::Write { output: o, offset: at, data }))
-                    if o == output && at == end =>
-                {
-                    end += data.len() as u64;
-                    pieces.push(data);
-                }
+                Ok(message) if run.takes(&message) => all.push(message),
                 Ok(message) => {
                     other = Some(message);
                     break;
@@ -264,14 +278,32 @@ impl Worker {
                 Err(_) => break,
             }
         }
-        if !self.failed {
-            let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            let result = self.patiently(|this| this.store.write(output, offset, &slices));
-            self.note(result);
+        if all.len() > 1 && !self.failed {
+            let slices: Vec<IoSlice<'_>> = all.iter().filter_map(piece).collect();
+            let (output, offset) = (run.output, run.begin);
+            if self.patiently(|this| this.store.write(output, offset, &slices)).is_ok() {
+                all.retain(|message| piece(message).is_none());
+                self.written(run.end - run.begin);
+            }
         }
-        drop(pieces);
-        self.written(end - offset);
+        // Where it failed, each is tried by itself: on a disk that is full, the units that fit are kept.
+        all.iter().for_each(|message| self.obey(message));
         other
+    }
+
+    /// Carries out a message that says what is to be kept.
+    fn obey(&mut self, message: &Message) {
+        let result = self.patiently(|this| match message {
+            _ if this.failed => Ok(()),
+            Message::Do(command) => this.carry_out(command.clone()),
+            Message::Annotate(note) => this.store.annotate(note),
+            Message::Remark(unit, text) => this.store.remark(*unit, text),
+            Message::Finish | Message::Note(_) | Message::Close(_) => Ok(()),
+        });
+        self.note(result);
+        if let Message::Do(command) = message {
+            self.written(size(command));
+        }
     }
 
     fn carry_out(&mut self, command: Command) -> Result<(), Error> {
@@ -366,155 +398,4 @@ fn ended(error: &Error) -> Ended {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hls_state::{Fingerprint, Mark, Placed, Unit};
-    use std::sync::Mutex;
-
-    /// Fails at one of its calls, and notes how it ended.
-    #[derive(Debug)]
-    struct Failing {
-        at: usize,
-        calls: usize,
-        ended: Arc<Mutex<Vec<&'static str>>>,
-    }
-
-    impl Failing {
-        fn call<T>(&mut self, done: T) -> Result<T, Error> {
-            self.calls += 1;
-            if self.calls == self.at {
-                Err(Error::from_io("can't write", "x".as_ref(), std::io::ErrorKind::StorageFull.into()))
-            } else {
-                Ok(done)
-            }
-        }
-    }
-
-    impl ResumeStore for Failing {
-        fn takes_unverified(&self) -> bool {
-            true
-        }
-        fn write(&mut self, _: u8, _: u64, _: &[IoSlice<'_>]) -> Result<(), Error> {
-            self.call(())
-        }
-        fn cut(&mut self, _: u8, _: u64) -> Result<(), Error> {
-            self.call(())
-        }
-        fn record(&mut self, _: Placed) -> Result<(), Error> {
-            self.call(())
-        }
-        fn mark(&mut self, _: Unit, _: bool, _: Mark) -> Result<(), Error> {
-            Ok(())
-        }
-        fn set_aside(&mut self, _: Unit, _: &[IoSlice<'_>]) -> Result<(), Error> {
-            self.call(())
-        }
-        fn keep_aside(&mut self, _: Unit, _: Fingerprint) -> Result<bool, Error> {
-            self.call(true)
-        }
-        fn drop_aside(&mut self, _: Unit) {}
-        fn place_aside(&mut self, _: Unit, _: u64) -> Result<Option<Placed>, Error> {
-            self.call(None)
-        }
-        fn maintain(&mut self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn close(&mut self) -> Result<(), Error> {
-            self.ended.lock().unwrap().push("closed");
-            Ok(())
-        }
-        fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
-            self.ended.lock().unwrap().push("finished");
-            Ok(Vec::new())
-        }
-    }
-
-    /// Has no descriptors for some of its calls.
-    #[derive(Debug)]
-    struct Short(u32);
-
-    impl ResumeStore for Short {
-        fn takes_unverified(&self) -> bool {
-            true
-        }
-        fn write(&mut self, _: u8, _: u64, _: &[IoSlice<'_>]) -> Result<(), Error> {
-            Ok(())
-        }
-        fn cut(&mut self, _: u8, _: u64) -> Result<(), Error> {
-            Ok(())
-        }
-        fn record(&mut self, _: Placed) -> Result<(), Error> {
-            Ok(())
-        }
-        fn mark(&mut self, _: Unit, _: bool, _: Mark) -> Result<(), Error> {
-            Ok(())
-        }
-        fn set_aside(&mut self, _: Unit, _: &[IoSlice<'_>]) -> Result<(), Error> {
-            let Some(left) = self.0.checked_sub(1) else { return Ok(()) };
-            self.0 = left;
-            Err(Error::from_io("can't create", "x".as_ref(), std::io::Error::from_raw_os_error(24)))
-        }
-        fn keep_aside(&mut self, _: Unit, _: Fingerprint) -> Result<bool, Error> {
-            Ok(false)
-        }
-        fn drop_aside(&mut self, _: Unit) {}
-        fn place_aside(&mut self, _: Unit, _: u64) -> Result<Option<Placed>, Error> {
-            Ok(None)
-        }
-        fn maintain(&mut self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn close(&mut self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn finish(&mut self) -> Result<Vec<PathBuf>, Error> {
-            Ok(Vec::new())
-        }
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn where_no_file_can_be_opened_it_is_tried_again_for_a_while() {
-        for (times, ends) in [(0, "Finished"), (3, "Finished"), (u32::MAX, "Closed")] {
-            let (reports, mut heard) = mpsc::unbounded_channel();
-            let writer = Writer::start(Box::new(Short(times)), Memo::default(), reports).unwrap();
-            let unit = Unit { output: 0, index: 1, identity: 0 };
-            writer.carry_out(Command::SetAside(unit, Bytes::from_static(b"12")));
-            writer.carry_out(Command::KeepAside(unit, Fingerprint(0)));
-            writer.finish();
-            let mut all = Vec::new();
-            while let Some(report) = heard.recv().await {
-                all.push(format!("{report:?}").split(['(', ' ']).next().unwrap_or_default().to_owned());
-            }
-            let expect: &[&str] = match times {
-                0 => &["Checked", "Lost", ends],
-                3 => &["Checked", "OutOfDescriptors", "Lost", ends],
-                _ => &["Checked", "OutOfDescriptors", "Failed", ends],
-            };
-            assert_eq!(all, expect);
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_that_failed_is_ever_finished() {
-        for (at, expect, first) in
-            [(0, "finished", "Finished"), (1, "closed", "Failed"), (5, "closed", "Failed")]
-        {
-            let ended = Arc::new(Mutex::new(Vec::new()));
-            let (reports, mut heard) = mpsc::unbounded_channel();
-            let store = Failing { at, calls: 0, ended: Arc::clone(&ended) };
-            let writer = Writer::start(Box::new(store), Memo::default(), reports).unwrap();
-            for n in 0..5 {
-                // One track and then the other, so that each write is a call of its own.
-                let data = Bytes::from_static(b"12");
-                writer.carry_out(Command::Write { output: n % 2, offset: u64::from(n), data });
-            }
-            writer.finish();
-            assert!(matches!(heard.recv().await, Some(Report::Checked)));
-            let report = format!("{:?}", heard.recv().await);
-            assert!(report.contains(first), "{at}: {report}");
-            while heard.recv().await.is_some() {}
-            assert_eq!(*ended.lock().unwrap(), [expect], "{at}");
-        }
-    }
-}
+mod tests;

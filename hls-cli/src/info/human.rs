@@ -112,6 +112,12 @@ fn notes(notes: &[Note]) -> String {
 }
 
 fn commands(found: &Found) -> String {
+    // A command that is refused when it is run would be no help.
+    if let Some(locked) =
+        found.encryption().into_iter().find(|one| matches!(one, Encryption::Unsupported { .. }))
+    {
+        return format!("\nhls get can't decrypt it: {}\n", shown(locked));
+    }
     let name = quoted(&found.name);
     let mut list = String::from("\n");
     match &found.multivariant {
@@ -168,6 +174,21 @@ high.m3u8
 ";
     const MEDIA: &str =
         "#EXTM3U\n#EXT-X-TARGETDURATION:600\n#EXTINF:600,\na.ts\n#EXTINF:600,\nb.ts\n#EXT-X-ENDLIST\n";
+
+    #[test]
+    fn no_command_is_shown_for_what_can_not_be_decrypted() {
+        let media = MEDIA.replacen(
+            "#EXTINF",
+            "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n#EXTINF",
+            1,
+        );
+        for page in [page(&found(MASTER, Some(&media))), page(&found(&media, None))] {
+            assert!(
+                !page.contains("hls get '") && page.contains("hls get can't decrypt it: SAMPLE-AES"),
+                "{page}"
+            );
+        }
+    }
 
     #[test]
     fn a_page() {

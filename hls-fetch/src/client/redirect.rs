@@ -13,7 +13,8 @@ pub(super) struct Hop {
     pub(super) url: Url,
     /// The chain has been at another origin than the input's.
     pub(super) strayed: bool,
-    chain: Vec<String>,
+    /// Where the chain has been.
+    before: Vec<Url>,
 }
 
 impl Hop {
@@ -28,7 +29,7 @@ impl Hop {
         if downgrade && !allow_http {
             return Err(Error::new(Kind::Downgrade).at(&request.url));
         }
-        Ok(Self { url: request.url.clone(), strayed: foreign, chain: vec![redacted(&request.url)] })
+        Ok(Self { url: request.url.clone(), strayed: foreign, before: Vec::new() })
     }
 
     pub(super) fn follow(
@@ -37,10 +38,13 @@ impl Hop {
         allow_http: bool,
         is_foreign: impl Fn(&Url) -> bool,
     ) -> Result<Self, Error> {
-        let in_vain = |chain: &[String]| Error::new(Kind::Redirect { chain: chain.to_vec() }).at(&self.url);
+        let in_vain = |hop: &Self, last: Option<&Url>| {
+            let chain = hop.before.iter().chain([&hop.url]).chain(last).map(redacted).collect();
+            Error::new(Kind::Redirect { chain }).at(&hop.url)
+        };
         let target = target.and_then(|t| std::str::from_utf8(t).ok());
         let Some(next) = target.and_then(|t| self.url.join(t).ok()) else {
-            return Err(in_vain(&self.chain));
+            return Err(in_vain(&self, None));
         };
         if !is_http(&next) {
             return Err(Error::new(Kind::Scheme(next.scheme().to_owned())).at(&self.url));
@@ -51,12 +55,12 @@ impl Hop {
         if is_downgrade(&self.url, &next) && !allow_http {
             return Err(Error::new(Kind::Downgrade).at(&next));
         }
-        self.chain.push(redacted(&next));
-        if self.chain.len() > MOST + 1 {
-            return Err(in_vain(&self.chain));
+        if self.before.len() == MOST {
+            return Err(in_vain(&self, Some(&next)));
         }
         let strayed = self.strayed || is_foreign(&next);
-        Ok(Self { url: next, strayed, chain: self.chain })
+        self.before.push(std::mem::replace(&mut self.url, next));
+        Ok(Self { strayed, ..self })
     }
 }
 

@@ -16,6 +16,8 @@ use crate::plan::{Track, Unit};
 pub(crate) struct TrackChecks {
     /// The container that the name of the output promises; `None`: the bytes as they come.
     pub(crate) container: Option<Container>,
+    /// Set once a unit of that container has come.
+    is_as_promised: OnceLock<()>,
     /// The output is the bytes of the track, one behind the other.
     pub(super) is_joined: bool,
     /// That of its first initialisation section.
@@ -34,6 +36,7 @@ impl TrackChecks {
     pub(crate) fn new(container: Option<Container>, is_joined: bool) -> Self {
         Self {
             container,
+            is_as_promised: OnceLock::new(),
             is_joined,
             configuration: OnceLock::new(),
             section: OnceLock::new(),
@@ -58,11 +61,14 @@ impl TrackChecks {
         if let Some(promised) =
             self.container.filter(|promised| *promised != found && whole.summary.bytes > 0)
         {
-            let message =
-                format!("{} is {found}, and the name of the output promises {promised}", track.name(unit));
-            return Err(Error::new(Kind::Usage, "output.container", message)
-                .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
-                .next(format!("use a name that ends in .{}, or --format join", found.extension())));
+            let error = match self.is_as_promised.get() {
+                Some(()) => container_changes(&track.name(unit), promised, found),
+                None => other_container(&track.name(unit), promised, found),
+            };
+            return Err(error.at(format!("GET {}", hls_fetch::redacted(&unit.url))));
+        }
+        if whole.summary.bytes > 0 {
+            self.is_as_promised.get_or_init(|| ());
         }
         if let Some(seen) = whole.seen.as_ref().filter(|_| track.mp4.is_some()) {
             let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
@@ -100,4 +106,22 @@ impl TrackChecks {
         .why("parts with different configurations can't be joined in one file")
         .next("--format join writes the bytes as they come"))
     }
+}
+
+/// The first unit that came is in another container than the name of the output.
+fn other_container(name: &str, promised: Container, found: Container) -> Error {
+    let message = format!("{name} is {found}, and the name of the output promises {promised}");
+    Error::new(Kind::Usage, "output.container", message)
+        .next(format!("use a name that ends in .{}, or --format join", found.extension()))
+}
+
+/// A unit is in another container than those that came before it.
+fn container_changes(name: &str, before: Container, found: Container) -> Error {
+    Error::new(
+        Kind::Playlist,
+        "output.changes",
+        format!("{name} is {found}, and the stream began as {before}"),
+    )
+    .why("no player reads a file that changes its container in the middle")
+    .next("--format join keeps the bytes as they come")
 }

@@ -13,6 +13,7 @@ use crate::assemble::Place;
 use crate::doubt::Doubt;
 use crate::error::Error;
 use crate::event::Retry;
+use crate::order::Misfit;
 use crate::piece::Becomes;
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
@@ -26,6 +27,16 @@ pub(super) struct Judged {
     pub(super) becomes: Becomes,
     /// The same unit as it came when it was asked for again, and is to be taken instead.
     pub(super) instead: Option<(Box<Whole>, Vec<Bytes>)>,
+}
+
+/// What is odd about a unit.
+struct Found<'a> {
+    doubts: Vec<Doubt>,
+    misfits: Vec<Misfit>,
+    /// Seconds that it lacks.
+    lacks: f64,
+    init: Option<&'a Configuration>,
+    becomes: Becomes,
 }
 
 impl Shared {
@@ -58,6 +69,27 @@ impl Shared {
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
         let misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
         doubts.extend(misfits.iter().map(|misfit| Doubt::Apart { seconds: misfit.seconds }));
+        if doubts.is_empty() {
+            self.order.came(place, (track, unit), whole.hash, (summary, lacks));
+            return Ok(Judged { becomes, ..Judged::default() });
+        }
+        // On the heap: all that asking again takes would lie in each attempt, 100 KiB of it.
+        let found = Found { doubts, misfits, lacks, init, becomes };
+        Box::pin(self.doubted(place, (track, unit), whole, (way, checks), found)).await
+    }
+
+    /// Judges a unit that came whole and is odd.
+    async fn doubted(
+        &self,
+        place: Place,
+        (track, unit): (&Track, &Unit),
+        whole: &Whole,
+        (way, checks): (&Way, &TrackChecks),
+        found: Found<'_>,
+    ) -> Result<Judged, Error> {
+        let Found { doubts, misfits, lacks, init, becomes } = found;
+        let (name, summary) = (track.name(unit), &whole.summary);
+        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
         let (wrong, other) = (Mutex::new(None), Mutex::new(None));
         let spare = Spare::default();
         let again = async {

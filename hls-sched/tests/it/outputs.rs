@@ -162,6 +162,25 @@ async fn an_extension_is_a_promise() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_container_that_changes_in_the_middle_is_refused_as_one() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    for (n, (output, then)) in
+        [("a.ts", Media::AudioAdts), ("b.mp4", Media::AudioAdts), ("c.mp4", Media::Fmp4)]
+            .into_iter()
+            .enumerate()
+    {
+        let vod = Vod::from_media(Media::Ts).then(&Vod::from_media(then)).prefix(&format!("/{n}"));
+        let published = vod.publish(&origin);
+        let of_it = job(&published.url).concurrency(1).output(folder.file(output)).start().finish().await;
+        let error = of_it.err().ok_or("it came to an end")?;
+        assert_eq!((error.kind(), error.code()), (Kind::Playlist, "output.changes"), "{output}: {error}");
+        assert!(error.to_string().contains("the stream began as MPEG-TS"), "{error}");
+        assert!(!folder.file(output).exists(), "{output}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_exists_is_found_before_the_first_request() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
     let vod = Vod::synthetic(3, 10_000).publish(&origin);
