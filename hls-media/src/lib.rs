@@ -54,7 +54,7 @@ mod verifier;
 pub use configuration::{Configuration, SampleEntry, Track};
 pub use container::Container;
 pub use error::{Appearance, MediaError};
-pub use inspect::{Inspector, Joint, Problem};
+pub use inspect::{Flaw, Inspector, Joint, Lookahead, Problem};
 pub use oddity::{Odd, Oddity};
 pub use verifier::{Kind, Summary, Verifier};
 
