@@ -3,6 +3,8 @@
 use super::codec::Codec;
 use crate::Container;
 use crate::audio::{Frame, frame};
+use crate::remux::aac::Layout;
+use crate::remux::bits::Bits;
 
 /// More bytes of a sample are not looked at here.
 pub(super) const MOST: usize = 256 << 10;
@@ -39,6 +41,8 @@ pub(super) fn judge(codec: Codec, sample: &[u8], len: u64) -> Is {
         Codec::MpegAudio => chain(sample, is_all, |container| container == Container::Mp3),
         Codec::Dolby => chain(sample, is_all, |c| matches!(c, Container::Ac3 | Container::Eac3)),
         Codec::Dts => dts(sample, is_all),
+        // Zeros would be right by their structure, and no encoder makes them.
+        Codec::Opus { .. } if len > 8 && sample.iter().all(|byte| *byte == 0) => Is::Wrong,
         Codec::Opus { streams } => right(!is_all || is_opus(sample, streams)),
         Codec::Flac => right(matches!(sample, [0xff, 0xf8 | 0xf9, ..])),
         Codec::Vp9 => right(sample.first().is_some_and(|first| first & 0xc0 == 0x80)),
@@ -50,18 +54,73 @@ pub(super) fn judge(codec: Codec, sample: &[u8], len: u64) -> Is {
     }
 }
 
+/// What the first element of a raw data block that says how it goes on has to be, behind data and fill elements (ISO/IEC 14496-3,
+/// tables 4.3 to 4.6, 4.10 and 4.11).
+fn begins_as_aac(block: &[u8], is_narrow: bool) -> Option<bool> {
+    let mut bits = Bits::new(block);
+    loop {
+        match bits.read(3)? {
+            // One channel: a tag, the gain, and how its windows are.
+            0 => {
+                bits.skip(4 + 8)?;
+                return has_windows(&mut bits);
+            }
+            // Two channels, with windows in common or not.
+            1 => {
+                bits.skip(4)?;
+                if !bits.bit()? {
+                    bits.skip(8)?;
+                }
+                return has_windows(&mut bits);
+            }
+            // Coupling, and low frequencies.
+            2 | 3 if is_narrow => return Some(false),
+            // Data.
+            4 => {
+                bits.skip(4)?;
+                let is_aligned = bits.bit()?;
+                let count = bits.read(8)?;
+                let more = if count == 255 { bits.read(8)? } else { 0 };
+                if is_aligned {
+                    bits.align();
+                }
+                bits.skip((count + more) as usize * 8)?;
+            }
+            6 => {
+                let count = bits.read(4)? as usize;
+                let more = if count == 15 { bits.read(8)? as usize } else { 1 };
+                bits.skip((count + more).checked_sub(1)? * 8)?;
+            }
+            // A layout.
+            5 if is_narrow => {
+                return Some(Layout::read(&mut bits).is_some_and(|layout| layout.channels <= 2));
+            }
+            // The end.
+            7 => return Some(block.len() <= 2),
+            _ => return Some(true),
+        }
+    }
+}
+
+/// A bit that is zero, and no more bands than there are.
+fn has_windows(bits: &mut Bits<'_>) -> Option<bool> {
+    const SHORT: u32 = 2;
+    const MOST_BANDS: u32 = 51;
+    let is_reserved = bits.bit()?;
+    let sequence = bits.read(2)?;
+    bits.skip(1)?;
+    Some(!is_reserved && (sequence == SHORT || bits.read(6)? <= MOST_BANDS))
+}
+
 /// A raw data block begins with an element and ends with the one that says so, behind which are less than eight zeros (ISO/IEC 14496-3,
 /// tables 4.3 and 4.85). Some encoders fill up with more zeros.
 fn aac(block: &[u8], is_narrow: bool) -> Is {
-    const LOW: u8 = 3;
-    const END: u8 = 7;
     let is_adts = matches!(frame(block), Frame::Header { container: Container::Adts, len: Some(len), .. } if len == block.len() as u64);
     if is_adts {
         return Is::Adts;
     }
-    let first = block.first().map_or(END, |byte| byte >> 5);
     let largest = LARGEST_OF_CHANNEL * if is_narrow { 2 } else { MOST_CHANNELS };
-    if first == END && block.len() > 2 || first == LOW && is_narrow || block.len() > largest {
+    if block.len() > largest || !begins_as_aac(block, is_narrow).unwrap_or(false) {
         return Is::Wrong;
     }
     let Some(last) = block.iter().rposition(|byte| *byte != 0) else { return Is::Wrong };
@@ -214,6 +273,8 @@ mod tests {
             &[0x01, 0x18, 0x20, 0x07],
             &[0x01, 0x18, 0x20, 0x07, 0, 0, 0],
             &[0xe0],
+            // Behind a fill element of two bytes.
+            &[0xc4, 0, 0, 0x42, 0x20, 0x09, 0xc0],
         ] {
             check(narrow, silence, Is::Right);
         }
@@ -221,7 +282,11 @@ mod tests {
         check(narrow, &[0; 200], Is::Wrong);
         check(narrow, &[0xff; 200], Is::Wrong);
         check(narrow, &[0x60, 1, 7], Is::Wrong);
+        check(narrow, &[0x40, 1, 7], Is::Wrong);
         check(Codec::Aac { is_narrow: false }, &[0x60, 1, 7], Is::Right);
+        // A reserved bit, and too many bands.
+        check(narrow, &[0x21, 0x50, 0x04, 0x60, 0x8c, 0x1c], Is::Wrong);
+        check(narrow, &[0x21, 0x07, 0xf4, 0x60, 0x8c, 0x1c], Is::Wrong);
         check(narrow, &[&[0x21; 100_000][..], &[7]].concat(), Is::Wrong);
         let adts = [0xff, 0xf1, 0x50, 0x80, 0x01, 0xbf, 0xfc, 0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c];
         check(narrow, &adts, Is::Adts);
@@ -273,6 +338,7 @@ mod tests {
         wrong(&[0xff, 0]);
         wrong(&[0x1b, 0x03, 1, 2, 3]);
         wrong(&[0; 2000]);
+        wrong(&[0; 160]);
         let two = Codec::Opus { streams: 2 };
         check(two, &[0xfc, 2, 1, 2, 0xfc, 9], Is::Right);
         check(two, &[0xfc, 9, 1, 2, 0xfc, 9], Is::Wrong);

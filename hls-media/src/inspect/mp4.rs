@@ -191,7 +191,8 @@ impl Mp4 {
         let one = |body, name: &[u8; 4]| all(body, *name).next();
         let (tkhd, mdia) = (one(trak, b"tkhd")?, one(trak, b"mdia")?);
         let (mdhd, hdlr) = (one(mdia, b"mdhd")?, one(mdia, b"hdlr")?);
-        let stbl = one(one(mdia, b"minf")?, b"stbl")?;
+        let minf = one(mdia, b"minf")?;
+        let stbl = one(minf, b"stbl")?;
         let wide = |body: &[u8]| body.first() == Some(&1);
         let id = word(tkhd, if wide(tkhd) { 20 } else { 12 })?;
         let timescale = word(mdhd, if wide(mdhd) { 20 } else { 12 })?;
@@ -205,6 +206,11 @@ impl Mp4 {
                 self.problems.push(Problem::Encrypted { by: format.escape_ascii().to_string() });
             }
         }
+        // Data in other files can't be looked at (8.7.2).
+        let dref = one(minf, b"dinf").and_then(|dinf| one(dinf, b"dref")).and_then(|dref| dref.get(8..));
+        let mut references = dref.into_iter().flat_map(children).filter_map(Result::ok);
+        let is_elsewhere =
+            references.any(|(_, reference)| reference.get(3).is_some_and(|flags| flags & 1 == 0));
         let sizes = one(stbl, b"stsz").map(Sizes::of).unwrap_or_default();
         track.samples = sizes.count;
         if sizes.count > 0 {
@@ -228,6 +234,7 @@ impl Mp4 {
                 wrong("has other times of presentation than samples");
             }
             match chunks(stbl, &sizes) {
+                Some(_) if is_elsewhere => {}
                 Some(chunks) => {
                     if self.looks && content.is_known() {
                         let from = content.keep(sizes.each_listed());
@@ -365,7 +372,9 @@ impl Mp4 {
 
     /// Whether what the fragment before needs is there by now.
     fn settle(&mut self) {
-        for (track, begin, end) in std::mem::take(&mut self.needs) {
+        let needs = std::mem::take(&mut self.needs);
+        self.tell_overlaps(needs.clone());
+        for (track, begin, end) in needs {
             if !self.holds(begin, end) && !self.problems.contains(&Problem::Outside { track }) {
                 self.problems.push(Problem::Outside { track });
             }
@@ -373,6 +382,27 @@ impl Mp4 {
         // Older data is of no more use where all of it comes in order.
         if self.is_fragmented && self.data.len() > MANY {
             self.data.drain(..self.data.len() - MANY / 2);
+        }
+    }
+
+    /// Data may be there for several samples, but none has a part of another one: that is a wrong place or a wrong size.
+    fn tell_overlaps(&mut self, mut places: Vec<(u32, u64, u64)>) {
+        if !self.looks {
+            return;
+        }
+        places.sort_unstable_by_key(|(_, begin, end)| (*begin, *end));
+        let mut widest = (0, 0);
+        for (track, begin, end) in places {
+            let (first, last) = widest;
+            if first < begin && begin < last && last < end {
+                let problem = Problem::Table { track, what: "has samples that begin inside others" };
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+            if end > last {
+                widest = (begin, end);
+            }
         }
     }
 
@@ -384,6 +414,12 @@ impl Mp4 {
 
     pub(super) fn finish(mut self) -> Vec<Problem> {
         self.settle();
+        let chunks = self
+            .tracks
+            .iter()
+            .flat_map(|track| track.chunks.iter().map(|(begin, end)| (track.id, *begin, *end)));
+        let chunks = chunks.collect();
+        self.tell_overlaps(chunks);
         let mut problems = std::mem::take(&mut self.problems);
         for track in &self.tracks {
             if let Some(content) = &track.content {

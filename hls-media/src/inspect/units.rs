@@ -21,7 +21,7 @@ enum Content {
     /// A sequence parameter set.
     Sequence,
     Other,
-    /// Nothing, or what no specification defines.
+    /// Nothing, or what tells nothing.
     Unknown,
 }
 
@@ -156,20 +156,25 @@ fn hevc(kind: u8) -> Content {
     }
 }
 
-/// The header of an OBU, and its size (AV1, section 5.3). The last one may lack its size.
+/// The header of an OBU, and its size (AV1, section 5.3). The last one may lack its size. Each sample has a frame (AV1 in ISOBMFF,
+/// section 2.4).
 fn obu(head: &[u8], left: u64) -> Header {
     let Some((&first, rest)) = head.split_first() else { return Header::Short };
     if first & 0x81 != 0 {
         return Header::Wrong;
     }
     let Some(size) = rest.get(usize::from(first >> 2 & 1)..) else { return Header::Short };
+    let content = match first >> 3 & 0xf {
+        3 | 6 | 7 => Content::Picture,
+        _ => Content::Unknown,
+    };
     if first & 2 == 0 {
-        return Header::Unit(left, Content::Other);
+        return Header::Unit(left, content);
     }
     let bits =
         size.iter().zip(0_u32..8).fold(0_u64, |sum, (byte, n)| sum | u64::from(byte & 0x7f) << (7 * n));
     match size.last() {
-        Some(last) if last & 0x80 == 0 => Header::Unit(bits, Content::Other),
+        Some(last) if last & 0x80 == 0 => Header::Unit(bits, content),
         _ if size.len() >= 8 => Header::Wrong,
         _ => Header::Short,
     }
@@ -233,10 +238,12 @@ mod tests {
 
     #[test]
     fn other_units() {
-        check(Codec::Av1, &[0x12, 0, 0x0a, 1, 9, 0x32, 2, 8, 9], Some((false, false)));
-        check(Codec::Av1, &[0x36, 8, 2, 8, 9, 0x30, 7, 7, 7], Some((false, false)));
+        check(Codec::Av1, &[0x12, 0, 0x0a, 1, 9, 0x32, 2, 8, 9], Some((true, false)));
+        check(Codec::Av1, &[0x36, 8, 2, 8, 9, 0x30, 7, 7, 7], Some((true, false)));
+        check(Codec::Av1, &[0x12, 0, 0x0a, 1, 9], None);
+        check(Codec::Av1, &[0; 40], None);
         let long = [&[0x32, 0x80, 1][..], &[7; 128]].concat();
-        check(Codec::Av1, &long, Some((false, false)));
+        check(Codec::Av1, &long, Some((true, false)));
         check(Codec::Av1, &long[1..], None);
         check(Codec::Av1, &long[..100], None);
         check(Codec::Av1, &[0x32, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], None);

@@ -45,7 +45,7 @@
 //! but for audio that is within 2 ms of what the count of its samples says. Each timeline of the playlist is put behind
 //! the one before. Holes stay holes, and all that is odd is in the [`Report`].
 
-mod aac;
+pub(crate) mod aac;
 mod admission;
 mod alone;
 mod avc;
