@@ -238,6 +238,7 @@ impl Mp4 {
                 Some(chunks) => {
                     if self.looks && content.is_known() {
                         let from = content.keep(sizes.each_listed());
+                        content.reserve(chunks.len());
                         let mut first = 0;
                         for chunk in &chunks {
                             let (begin, count, entry) = (chunk.begin, chunk.count, chunk.entry);
@@ -313,7 +314,7 @@ impl Mp4 {
                     sizes = RunSizes::From(content.keep(rows.take(usize::try_from(count).unwrap_or(0))));
                 }
                 if let Some(content) = &mut track.content {
-                    content.expect(Run { begin, count: u64::from(count), sizes, entry });
+                    content.expect(Run { begin, count, sizes, entry });
                 }
                 for _ in 0..count {
                     let mut field = next;
@@ -414,17 +415,20 @@ impl Mp4 {
 
     pub(super) fn finish(mut self) -> Vec<Problem> {
         self.settle();
+        // It needs its memory no more.
+        let contents = self.tracks.iter_mut().filter_map(|track| Some((track.id, track.content.take()?)));
+        let samples = contents.flat_map(|(id, content)| content.problems(id).collect::<Vec<_>>());
+        let samples = samples.collect::<Vec<_>>();
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.extend(samples);
         let chunks = self
             .tracks
             .iter()
             .flat_map(|track| track.chunks.iter().map(|(begin, end)| (track.id, *begin, *end)));
         let chunks = chunks.collect();
         self.tell_overlaps(chunks);
-        let mut problems = std::mem::take(&mut self.problems);
+        problems.append(&mut self.problems);
         for track in &self.tracks {
-            if let Some(content) = &track.content {
-                problems.extend(content.problems(track.id));
-            }
             if track.chunks.iter().any(|(begin, end)| !self.holds(*begin, *end)) {
                 problems.push(Problem::Outside { track: track.id });
             }

@@ -78,7 +78,7 @@ pub(super) struct Samples {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) begin: u64,
-    pub(super) count: u64,
+    pub(super) count: u32,
     /// The size of each, or the place of the first one among the sizes.
     pub(super) sizes: Sizes,
     /// The number of the sample entry, from 1 on.
@@ -131,6 +131,11 @@ impl Samples {
         let from = self.sizes.len();
         self.sizes.extend(sizes);
         from
+    }
+
+    /// Makes room for so many runs, and no more: they are what needs most memory of a long film.
+    pub(super) fn reserve(&mut self, runs: usize) {
+        self.runs.reserve_exact(runs);
     }
 
     /// Takes more samples.
@@ -188,9 +193,9 @@ impl Samples {
             }
             let len = match &mut run.sizes {
                 Sizes::Each(len) => {
-                    let passed =
-                        offset.saturating_sub(run.begin).div_ceil(u64::from(*len).max(1)).min(run.count);
-                    run.begin = run.begin.saturating_add(passed.saturating_mul(u64::from(*len)));
+                    let passed = offset.saturating_sub(run.begin).div_ceil(u64::from(*len).max(1));
+                    let passed = u32::try_from(passed).unwrap_or(u32::MAX).min(run.count);
+                    run.begin = run.begin.saturating_add(u64::from(passed) * u64::from(*len));
                     run.count -= passed;
                     u64::from(*len)
                 }

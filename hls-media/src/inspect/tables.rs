@@ -47,7 +47,7 @@ pub(super) struct Chunk {
     pub(super) begin: u64,
     pub(super) end: u64,
     /// How many.
-    pub(super) count: u64,
+    pub(super) count: u32,
     /// The number of their sample entry.
     pub(super) entry: u32,
 }
@@ -70,11 +70,11 @@ pub(super) fn chunks(stbl: &[u8], sizes: &Sizes<'_>) -> Option<Vec<Chunk>> {
     let (mut count, mut entry) = (0, 0);
     for (number, begin) in (1_u32..).zip(offsets) {
         while let Some((_, samples, described)) = rows.next_if(|(first, ..)| *first <= number) {
-            (count, entry) = (u64::from(samples), described);
+            (count, entry) = (samples, described);
         }
-        let end = begin.checked_add(sizes.sum(sample, count)?)?;
+        let end = begin.checked_add(sizes.sum(sample, u64::from(count))?)?;
         chunks.push(Chunk { begin, end, count, entry });
-        sample += count;
+        sample += u64::from(count);
     }
     (sample == sizes.count).then_some(chunks)
 }
