@@ -82,7 +82,7 @@ fn whole_json(name: &str, verified: &Verified) -> String {
 }
 
 fn not_whole_json(name: &str, unverified: &Unverified) -> String {
-    let Unverified { error, first_difference, .. } = unverified;
+    let Unverified { error, first_difference, problems, .. } = unverified;
     // Whether it is whole is not known where it can't be judged.
     let whole = (error.kind() == hls_sched::Kind::Content).then_some(false);
     let difference = first_difference.map(|d| {
@@ -91,7 +91,16 @@ fn not_whole_json(name: &str, unverified: &Unverified) -> String {
             "length": d.length,
         })
     });
-    let mut object = json!({"schema": 1, "file": name, "whole": whole, "first_difference": difference});
+    let problems = problems.iter().map(|wrong| {
+        json!({
+            "problem": wrong.name, "track": wrong.track, "at": wrong.at, "samples": wrong.samples,
+            "message": wrong.message,
+        })
+    });
+    let problems = problems.collect::<Vec<_>>();
+    let mut object = json!({
+        "schema": 1, "file": name, "whole": whole, "first_difference": difference, "problems": problems,
+    });
     extend(
         &mut object,
         json!({

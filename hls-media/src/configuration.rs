@@ -166,6 +166,11 @@ fn sample_entry(handler: [u8; 4], format: [u8; 4], body: &[u8]) -> Result<Sample
 
 /// Returns the object type indication (ISO 14496-1, 7.2.6.6) that the body of a sample entry of sound has; `None`: it can't be read.
 pub(crate) fn object_type(entry: &[u8]) -> Option<u8> {
+    decoder(entry).map(|(object, _)| object)
+}
+
+/// Returns the object type indication and, where there is one, what configures the decoder (ISO 14496-1, 7.2.6.7).
+pub(crate) fn decoder(entry: &[u8]) -> Option<(u8, Option<&[u8]>)> {
     // Children stand behind the fields of version 0, or behind those that QuickTime has more.
     let esds = [28, 44, 64].into_iter().find_map(|fields| {
         let mut boxes = children(entry.get(fields..)?).map_while(Result::ok);
@@ -178,7 +183,9 @@ pub(crate) fn object_type(entry: &[u8]) -> Option<u8> {
             _ => None,
         })
     })?;
-    esds.get(decoder_config(esds)?).copied()
+    let at = decoder_config(esds)?;
+    let specific = descriptor(esds, at + 13, 5).and_then(|body| esds.get(body..));
+    Some((*esds.get(at)?, specific))
 }
 
 /// Blanks the buffer size and the bit rates of an MPEG-4 decoder description (ISO 14496-1, 7.2.6.6).
@@ -193,13 +200,7 @@ fn without_bit_rates(esds: &[u8]) -> Vec<u8> {
 
 /// Finds where the body of the decoder description begins.
 fn decoder_config(esds: &[u8]) -> Option<usize> {
-    let descriptor = |at: usize, tag: u8| -> Option<usize> {
-        (esds.get(at) == Some(&tag)).then_some(())?;
-        // The length takes one to four bytes, all but the last with the high bit.
-        let len = esds.get(at + 1..)?.iter().take(4).position(|byte| byte & 0x80 == 0)?;
-        Some(at + 2 + len)
-    };
-    let body = descriptor(4, 3)?;
+    let body = descriptor(esds, 4, 3)?;
     let flags = *esds.get(body + 2)?;
     let mut at = body + 3;
     if flags & 0x80 != 0 {
@@ -211,7 +212,15 @@ fn decoder_config(esds: &[u8]) -> Option<usize> {
     if flags & 0x20 != 0 {
         at += 2;
     }
-    descriptor(at, 4)
+    descriptor(esds, at, 4)
+}
+
+/// Finds where the body of the descriptor with a tag begins.
+fn descriptor(esds: &[u8], at: usize, tag: u8) -> Option<usize> {
+    (esds.get(at) == Some(&tag)).then_some(())?;
+    // The length takes one to four bytes, all but the last with the high bit.
+    let len = esds.get(at + 1..)?.iter().take(4).position(|byte| byte & 0x80 == 0)?;
+    Some(at + 2 + len)
 }
 
 fn find(body: &[u8], name: [u8; 4]) -> Result<Option<&[u8]>, MediaError> {

@@ -31,7 +31,8 @@
 //! # Limitations
 //!
 //! What is verified is the outer structure: packets, boxes, frames, and how long they last. The encoded pictures and
-//! sounds are not looked at, and WebVTT is checked by its first line, and whether it ends inside the times of a cue.
+//! sounds are not decoded (an `Inspector` tells whether samples of an MP4 have the structure of their codec), and WebVTT is checked
+//! by its first line, and whether it ends inside the times of a cue.
 
 mod audio;
 pub mod captions;
@@ -54,7 +55,7 @@ mod verifier;
 pub use configuration::{Configuration, SampleEntry, Track};
 pub use container::Container;
 pub use error::{Appearance, MediaError};
-pub use inspect::{Inspector, Joint, Problem};
+pub use inspect::{Flaw, Inspector, Joint, Lookahead, Problem};
 pub use oddity::{Odd, Oddity};
 pub use verifier::{Kind, Summary, Verifier};
 

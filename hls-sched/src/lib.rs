@@ -104,7 +104,7 @@ pub use network::{Failure, Health, OriginId};
 pub use planner::{Action, Fetch, Planner, Sample, Verdict};
 pub use select::{Condition, Select};
 pub use size::Size;
-pub use verify::{Difference, Proof, Unverified, Verified, verify};
+pub use verify::{Difference, Proof, Unverified, Verified, Wrong, verify};
 pub use wanted::Wanted;
 
 #[cfg(all(doctest, feature = "client"))]

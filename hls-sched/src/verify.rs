@@ -1,10 +1,10 @@
 //! Whether a file is whole: held to its manifest, or else to its container.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use hls_media::{Container, Inspector, Kind as Holds, MediaError, Problem};
+use hls_media::{Container, Inspector, Kind as Holds, Lookahead, MediaError, Problem};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Kind};
@@ -57,6 +57,35 @@ pub struct Unverified {
     pub error: Error,
     /// The first segment that is not what it has to be, where there is a manifest.
     pub first_difference: Option<Difference>,
+    /// What is wrong with it, as far as its container tells.
+    pub problems: Vec<Wrong>,
+}
+
+/// Something that is wrong with a file by its container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wrong {
+    /// A short name of its kind, for scripts.
+    pub name: &'static str,
+    /// The number of the track.
+    pub track: Option<u32>,
+    /// Where it is seen first, in bytes.
+    pub at: Option<u64>,
+    /// How many samples have it.
+    pub samples: Option<u64>,
+    /// What it is, in words.
+    pub message: String,
+}
+
+impl Wrong {
+    fn of(problem: &Problem) -> Self {
+        let samples = match problem {
+            Problem::Samples { count, .. } => Some(*count),
+            _ => None,
+        };
+        let message = problem.to_string();
+        Self { name: problem.name(), track: problem.track(), at: problem.place(), samples, message }
+    }
 }
 
 /// A segment that is not what it has to be.
@@ -77,7 +106,7 @@ pub struct Difference {
 
 impl From<Error> for Unverified {
     fn from(error: Error) -> Self {
-        Self { error, first_difference: None }
+        Self { error, first_difference: None, problems: Vec::new() }
     }
 }
 
@@ -91,7 +120,7 @@ pub fn verify(path: &Path, manifest: Option<&Path>) -> Result<Verified, Unverifi
     let beside = manifest_path(path);
     match manifest.or_else(|| std::fs::symlink_metadata(&beside).is_ok().then_some(beside.as_path())) {
         Some(manifest) => by_manifest(file, path, manifest),
-        None => Ok(by_container(file, path)?),
+        None => by_container(file, path),
     }
 }
 
@@ -162,11 +191,12 @@ fn differs(path: &Path, entry: &Entry, what: &str) -> Unverified {
     let place = format!("bytes {} to {} of {}", entry.offset, end.saturating_sub(1), shown(path));
     let error = Error::new(Kind::Content, "file.differs", message).at(place).why(what).next(AGAIN);
     let Entry { track, index, sequence, offset, length, .. } = *entry;
-    Unverified { error, first_difference: Some(Difference { track, index, sequence, offset, length }) }
+    let first_difference = Some(Difference { track, index, sequence, offset, length });
+    Unverified { error, first_difference, problems: Vec::new() }
 }
 
-fn by_container(mut file: File, path: &Path) -> Result<Verified, Error> {
-    let mut inspector = Inspector::new();
+fn by_container(mut file: File, path: &Path) -> Result<Verified, Unverified> {
+    let mut inspector = Inspector::with_lookahead(look_ahead(&mut file, path)?);
     let mut buffer = vec![0; PIECE];
     loop {
         let got = read(&mut file, &mut buffer, path)?;
@@ -182,7 +212,7 @@ fn by_container(mut file: File, path: &Path) -> Result<Verified, Error> {
         _ => None,
     };
     if let Some(name) = missing {
-        return Err(damaged(path, &MediaError::MissingBox { name }));
+        return Err(damaged(path, &MediaError::MissingBox { name }).into());
     }
     let gaps = gaps::reported(path);
     // What is known to be missing is no news.
@@ -194,10 +224,26 @@ fn by_container(mut file: File, path: &Path) -> Result<Verified, Error> {
         let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         let message = format!("{} is not {word}", shown(path));
         let why = hls_fetch::escaped(&why, 1000);
-        return Err(Error::new(Kind::Content, code, message).why(why).next(AGAIN));
+        let problems = problems.into_iter().map(Wrong::of).collect();
+        let error = Error::new(Kind::Content, code, message).why(why).next(AGAIN);
+        return Err(Unverified { error, first_difference: None, problems });
     }
     let by = Proof::Container { name: summary.container.to_string(), means: means(summary.container) };
     Ok(Verified { bytes: summary.bytes, by, gaps })
+}
+
+/// Reads the tables that stand behind samples, and goes back to the first byte.
+fn look_ahead(file: &mut File, path: &Path) -> Result<Lookahead, Error> {
+    let failed = |e| unreadable(path, "disk.io", &e);
+    let mut ahead = Lookahead::new(file.metadata().map_err(failed)?.len());
+    while let Some(range) = ahead.wants() {
+        file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+        let mut bytes = Vec::new();
+        file.take(range.end - range.start).read_to_end(&mut bytes).map_err(failed)?;
+        ahead.take(&bytes);
+    }
+    file.rewind().map_err(failed)?;
+    Ok(ahead)
 }
 
 /// What the check of a container proves, and what it can't.
@@ -208,8 +254,9 @@ fn means(container: Container) -> &'static str {
              them can't be told without a manifest"
         }
         Container::Fmp4 => {
-            "every box ends where it says, samples are where the tables say, and their times go on from the first to the last; \
-             what is in them can't be told without a manifest"
+            "every box ends where it says, samples are where the tables say and what their sample entries say, as far as they can be \
+             told without being decoded, and their times go on from the first to the last; whether every byte is right can't be told \
+             without a manifest"
         }
         Container::WebVtt => "it begins as WebVTT has to; the rest can't be told without a manifest",
         _ => {

@@ -218,3 +218,27 @@ fn a_file_with_the_name_of_the_manifest_stays() -> Outcome {
     folder.run(&["get", &stream.url, "-o", "-", "--manifest"])?.fails(2, "usage");
     Ok(())
 }
+
+#[test]
+fn samples_have_to_be_what_their_sample_entry_says() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let stream = Vod::from_media(Media::Ts).publish(&origin);
+    folder.run(&["get", &stream.url, "-o", "out.mp4"])?.ok();
+    folder.run(&["verify", "out.mp4"])?.ok();
+    let mut bytes = folder.read("out.mp4")?;
+    // The tables of the first track say that its samples are a byte further on.
+    let table = bytes.windows(4).position(|name| name == b"stco").ok_or("it has chunks")? + 8;
+    let word = |at: usize| bytes[at..].first_chunk().map_or(0, |four| u32::from_be_bytes(*four));
+    let later = (0..word(table) as usize).flat_map(|n| (word(table + 4 + n * 4) + 1).to_be_bytes());
+    let later = later.collect::<Vec<_>>();
+    bytes[table + 4..table + 4 + later.len()].copy_from_slice(&later);
+    std::fs::write(folder.file("out.mp4"), &bytes)?;
+    let run = folder.run(&["verify", "out.mp4", "--json"])?;
+    run.fails(8, "content.wrong")
+        .has("why", &["track 1 has samples that are not H.264 NAL units", "the first at byte"]);
+    let told: Value = serde_json::from_str(&run.out())?;
+    let problem = &told["problems"][0];
+    assert_eq!((&problem["problem"], &problem["track"]), (&json!("other_than_entry"), &json!(1)), "{told}");
+    assert!(problem["samples"].as_u64() > Some(1) && problem["at"].as_u64().is_some(), "{told}");
+    Ok(())
+}

@@ -1,12 +1,20 @@
 //! Whether a whole file is right, as far as its container can tell: timelines, gaps, tables, encryption.
 
+mod ahead;
+mod codec;
+mod frames;
 mod joint;
 mod mp4;
+mod samples;
+mod tables;
 mod transport;
+mod units;
 
 use std::fmt;
 
+pub use self::ahead::Lookahead;
 pub use self::joint::Joint;
+pub use self::samples::Flaw;
 use self::{mp4::Mp4, transport::Program};
 use crate::{Container, Kind, MediaError, Odd, Summary, Verifier};
 
@@ -74,16 +82,57 @@ pub enum Problem {
         /// What is wrong.
         what: &'static str,
     },
+    /// Samples are not what their sample entry says.
+    Samples {
+        /// The number of the track.
+        track: u32,
+        /// What is wrong with them.
+        flaw: Flaw,
+        /// Where the first of them begins, in bytes.
+        at: u64,
+        /// How many there are.
+        count: u64,
+    },
 }
 
 impl Problem {
     /// Where it is seen, in bytes.
-    fn place(&self) -> Option<u64> {
+    pub fn place(&self) -> Option<u64> {
         match self {
-            Self::Hole { at, .. } | Self::Back { at, .. } | Self::Odd { at } | Self::Padding { at, .. } => {
-                Some(*at)
-            }
+            Self::Hole { at, .. }
+            | Self::Back { at, .. }
+            | Self::Odd { at }
+            | Self::Padding { at, .. }
+            | Self::Samples { at, .. } => Some(*at),
             _ => None,
+        }
+    }
+
+    /// The number of the track that it is in.
+    pub fn track(&self) -> Option<u32> {
+        match self {
+            Self::EmptyTrack { track }
+            | Self::Outside { track }
+            | Self::Table { track, .. }
+            | Self::Samples { track, .. } => Some(*track),
+            _ => None,
+        }
+    }
+
+    /// A short name of its kind, for scripts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hole { .. } => "hole",
+            Self::Back { .. } => "back",
+            Self::Late { .. } => "late",
+            Self::Odd { .. } => "odd",
+            Self::Padding { .. } => "padding",
+            Self::Encrypted { .. } => "encrypted",
+            Self::EmptyTrack { .. } => "empty_track",
+            Self::Nothing => "nothing",
+            Self::Outside { .. } => "outside",
+            Self::Table { .. } => "table",
+            Self::Samples { flaw, .. } => flaw.name(),
         }
     }
 }
@@ -108,6 +157,12 @@ impl fmt::Display for Problem {
             Self::Nothing => f.write_str("it holds neither pictures nor sound"),
             Self::Outside { track } => write!(f, "samples of track {track} are outside the data"),
             Self::Table { track, what } => write!(f, "track {track} {what}"),
+            Self::Samples { track, flaw, at, count: 1 } => {
+                write!(f, "track {track} has {flaw}: one sample, at byte {at}")
+            }
+            Self::Samples { track, flaw, at, count } => {
+                write!(f, "track {track} has {flaw}: {count} samples, the first at byte {at}")
+            }
         }
     }
 }
@@ -120,6 +175,8 @@ pub struct Inspector {
     head: Vec<u8>,
     offset: u64,
     of: Of,
+    /// The tables of an MP4, where they are known before.
+    tables: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +194,20 @@ impl Inspector {
         Self::default()
     }
 
+    /// Begins a file whose first and last bytes were looked at already: samples in front of their tables are judged too.
+    pub fn with_lookahead(ahead: Lookahead) -> Self {
+        Self { tables: ahead.tables(), ..Self::default() }
+    }
+
+    fn begin(&mut self, container: Option<Container>) {
+        let tables = self.tables.take();
+        self.of = match container {
+            Some(Container::MpegTs) => Of::Transport(Box::default()),
+            Some(Container::Fmp4) => Of::Mp4(Box::new(Mp4::looking(tables.as_deref()))),
+            _ => Of::Other,
+        };
+    }
+
     /// Takes more bytes of the file.
     ///
     /// # Errors
@@ -147,11 +218,7 @@ impl Inspector {
             self.head.extend_from_slice(bytes);
             let Some(lead) = self.verifier.lead() else { return Ok(()) };
             let head = std::mem::take(&mut self.head);
-            self.of = match self.verifier.container() {
-                Some(Container::MpegTs) => Of::Transport(Box::default()),
-                Some(Container::Fmp4) => Of::Mp4(Box::default()),
-                _ => Of::Other,
-            };
+            self.begin(self.verifier.container());
             self.offset = lead;
             let behind = usize::try_from(lead).ok().and_then(|lead| head.get(lead..)).unwrap_or(&[]);
             self.pass(behind);
@@ -178,11 +245,7 @@ impl Inspector {
         let summary = self.verifier.finish()?;
         if matches!(self.of, Of::Unknown) {
             let head = std::mem::take(&mut self.head);
-            self.of = match summary.container {
-                Container::MpegTs => Of::Transport(Box::default()),
-                Container::Fmp4 => Of::Mp4(Box::default()),
-                _ => Of::Other,
-            };
+            self.begin(Some(summary.container));
             self.pass(&head);
         }
         let is_out_of_step =

@@ -1,5 +1,7 @@
 //! MP4, flat and fragmented: timelines of fragments, tables, where samples are.
 
+use super::samples::{Run, Samples, Sizes as RunSizes};
+use super::tables::{Sizes, all, chunks, long, runs, word};
 use super::{LEAST, Problem};
 use crate::fmp4::children;
 
@@ -21,6 +23,10 @@ pub(super) struct Mp4 {
     body: Option<Vec<u8>>,
     tracks: Vec<Track>,
     is_fragmented: bool,
+    /// Samples are looked at.
+    looks: bool,
+    /// Its tables were there before it.
+    is_known: bool,
     /// Where data is, in order.
     data: Vec<(u64, u64)>,
     /// What the fragment that is under way needs: a track, and from where to where.
@@ -35,10 +41,12 @@ struct Track {
     timescale: u32,
     default_duration: u32,
     default_size: u32,
+    default_entry: u32,
     samples: u64,
     /// When the last fragment ends.
     end: Option<u64>,
     chunks: Vec<(u64, u64)>,
+    content: Option<Box<Samples>>,
 }
 
 impl Track {
@@ -48,6 +56,15 @@ impl Track {
 }
 
 impl Mp4 {
+    /// Begins a file whose samples are looked at. Its tables may be behind them, and known already.
+    pub(super) fn looking(tables: Option<&[u8]>) -> Self {
+        let mut mp4 = Self { looks: true, is_known: tables.is_some(), ..Self::default() };
+        if let Some(moov) = tables {
+            _ = mp4.moov(moov);
+        }
+        mp4
+    }
+
     pub(super) fn push(&mut self, input: &[u8]) {
         let mut input = input;
         while !input.is_empty() {
@@ -55,8 +72,13 @@ impl Mp4 {
                 let most = if self.to_end { input.len() as u64 } else { self.remaining };
                 let (part, rest) =
                     input.split_at(usize::try_from(most).unwrap_or(usize::MAX).min(input.len()));
-                if let Some(body) = &mut self.body {
-                    body.extend_from_slice(part);
+                match &mut self.body {
+                    Some(body) => body.extend_from_slice(part),
+                    None => {
+                        for content in self.tracks.iter_mut().filter_map(|track| track.content.as_mut()) {
+                            content.push(self.offset, part);
+                        }
+                    }
                 }
                 self.offset += part.len() as u64;
                 self.remaining = self.remaining.saturating_sub(part.len() as u64);
@@ -109,7 +131,8 @@ impl Mp4 {
         (self.name, self.to_end) = (*name, size == 0);
         self.remaining = size.saturating_sub(header);
         self.header.clear();
-        let is_wanted = matches!(&self.name, b"moov" | b"moof") && self.remaining <= LARGEST;
+        let is_tables = &self.name == b"moof" || &self.name == b"moov" && !self.is_known;
+        let is_wanted = is_tables && self.remaining <= LARGEST;
         self.body = is_wanted.then(Vec::new);
         if &self.name == b"mdat" {
             let end = if self.to_end { u64::MAX } else { self.offset.saturating_add(self.remaining) };
@@ -137,14 +160,26 @@ impl Mp4 {
 
     fn moov(&mut self, moov: &[u8]) -> Option<()> {
         for trak in all(moov, *b"trak").take(MANY) {
-            if let Some(track) = self.trak(trak) {
-                self.tracks.push(track);
+            let Some(mut track) = self.trak(trak) else { continue };
+            // A section that comes again goes on with its tracks.
+            let known = self.tracks.iter_mut().find(|known| known.id == track.id);
+            match known.filter(|_| track.samples == 0) {
+                Some(known) => {
+                    track.end = known.end.filter(|_| known.timescale == track.timescale);
+                    (track.samples, track.chunks) = (known.samples, std::mem::take(&mut known.chunks));
+                    if let (Some(content), Some(earlier)) = (&mut track.content, known.content.take()) {
+                        content.follow(*earlier);
+                    }
+                    *known = track;
+                }
+                None => self.tracks.push(track),
             }
         }
         for trex in all(moov, *b"mvex").flat_map(|mvex| all(mvex, *b"trex")) {
             self.is_fragmented = true;
             let id = word(trex, 4);
             if let Some(track) = self.tracks.iter_mut().find(|track| Some(track.id) == id) {
+                track.default_entry = word(trex, 8)?;
                 (track.default_duration, track.default_size) = (word(trex, 12)?, word(trex, 16)?);
             }
         }
@@ -156,18 +191,26 @@ impl Mp4 {
         let one = |body, name: &[u8; 4]| all(body, *name).next();
         let (tkhd, mdia) = (one(trak, b"tkhd")?, one(trak, b"mdia")?);
         let (mdhd, hdlr) = (one(mdia, b"mdhd")?, one(mdia, b"hdlr")?);
-        let stbl = one(one(mdia, b"minf")?, b"stbl")?;
+        let minf = one(mdia, b"minf")?;
+        let stbl = one(minf, b"stbl")?;
         let wide = |body: &[u8]| body.first() == Some(&1);
         let id = word(tkhd, if wide(tkhd) { 20 } else { 12 })?;
         let timescale = word(mdhd, if wide(mdhd) { 20 } else { 12 })?;
         let lasts = if wide(mdhd) { long(mdhd, 24)? } else { u64::from(word(mdhd, 16)?) };
         let handler = *hdlr.get(8..12)?.first_chunk::<4>()?;
         let mut track = Track { id, handler, timescale, ..Track::default() };
-        for (format, _) in children(one(stbl, b"stsd")?.get(8..)?).filter_map(Result::ok) {
+        let stsd = one(stbl, b"stsd")?;
+        let mut content = Samples::of(stsd);
+        for (format, _) in children(stsd.get(8..)?).filter_map(Result::ok) {
             if matches!(&format, b"encv" | b"enca" | b"encs" | b"enct") {
                 self.problems.push(Problem::Encrypted { by: format.escape_ascii().to_string() });
             }
         }
+        // Data in other files can't be looked at (8.7.2).
+        let dref = one(minf, b"dinf").and_then(|dinf| one(dinf, b"dref")).and_then(|dref| dref.get(8..));
+        let mut references = dref.into_iter().flat_map(children).filter_map(Result::ok);
+        let is_elsewhere =
+            references.any(|(_, reference)| reference.get(3).is_some_and(|flags| flags & 1 == 0));
         let sizes = one(stbl, b"stsz").map(Sizes::of).unwrap_or_default();
         track.samples = sizes.count;
         if sizes.count > 0 {
@@ -191,10 +234,29 @@ impl Mp4 {
                 wrong("has other times of presentation than samples");
             }
             match chunks(stbl, &sizes) {
-                Some(chunks) => track.chunks = chunks,
+                Some(_) if is_elsewhere => {}
+                Some(chunks) => {
+                    if self.looks && content.is_known() {
+                        let from = content.keep(sizes.each_listed());
+                        content.reserve(chunks.len());
+                        let mut first = 0;
+                        for chunk in &chunks {
+                            let (begin, count, entry) = (chunk.begin, chunk.count, chunk.entry);
+                            let size = match sizes.each() {
+                                0 => RunSizes::From(from.saturating_add(first)),
+                                each => RunSizes::Each(each),
+                            };
+                            content.expect(Run { begin, count, sizes: size, entry });
+                            first = first.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
+                        }
+                        content.sort();
+                    }
+                    track.chunks = chunks.iter().map(|chunk| (chunk.begin, chunk.end)).collect();
+                }
                 None => wrong("has chunks that do not hold its samples"),
             }
         }
+        track.content = (self.looks && content.is_known()).then(|| Box::new(content));
         Some(track)
     }
 
@@ -213,7 +275,14 @@ impl Mp4 {
                 base = long(tfhd, next)?;
                 next += 8;
             }
-            next += if flags & 2 != 0 { 4 } else { 0 };
+            let mut entry = track.default_entry;
+            if flags & 2 != 0 {
+                entry = word(tfhd, next)?;
+                next += 4;
+            }
+            if let Some(content) = &mut track.content {
+                content.forget();
+            }
             let mut optional = |flag: u32, default: u32| {
                 if flags & flag == 0 {
                     return Some(default);
@@ -236,6 +305,17 @@ impl Mp4 {
                 next += if flags & 4 != 0 { 4 } else { 0 };
                 let fields = (flags >> 8 & 0xf).count_ones() as usize * 4;
                 let begin = at;
+                let content = track.content.as_mut().filter(|_| flags & 0x200 != 0);
+                let mut sizes = RunSizes::Each(size);
+                if let Some(content) = content {
+                    // The size stands behind the duration of each.
+                    let rows = trun.get(next + if flags & 0x100 != 0 { 4 } else { 0 }..).unwrap_or(&[]);
+                    let rows = rows.chunks(fields.max(4)).filter_map(|row| word(row, 0));
+                    sizes = RunSizes::From(content.keep(rows.take(usize::try_from(count).unwrap_or(0))));
+                }
+                if let Some(content) = &mut track.content {
+                    content.expect(Run { begin, count, sizes, entry });
+                }
                 for _ in 0..count {
                     let mut field = next;
                     let mut take = |flag: u32, default: u32| {
@@ -293,7 +373,9 @@ impl Mp4 {
 
     /// Whether what the fragment before needs is there by now.
     fn settle(&mut self) {
-        for (track, begin, end) in std::mem::take(&mut self.needs) {
+        let needs = std::mem::take(&mut self.needs);
+        self.tell_overlaps(needs.clone());
+        for (track, begin, end) in needs {
             if !self.holds(begin, end) && !self.problems.contains(&Problem::Outside { track }) {
                 self.problems.push(Problem::Outside { track });
             }
@@ -301,6 +383,27 @@ impl Mp4 {
         // Older data is of no more use where all of it comes in order.
         if self.is_fragmented && self.data.len() > MANY {
             self.data.drain(..self.data.len() - MANY / 2);
+        }
+    }
+
+    /// Data may be there for several samples, but none has a part of another one: that is a wrong place or a wrong size.
+    fn tell_overlaps(&mut self, mut places: Vec<(u32, u64, u64)>) {
+        if !self.looks {
+            return;
+        }
+        places.sort_unstable_by_key(|(_, begin, end)| (*begin, *end));
+        let mut widest = (0, 0);
+        for (track, begin, end) in places {
+            let (first, last) = widest;
+            if first < begin && begin < last && last < end {
+                let problem = Problem::Table { track, what: "has samples that begin inside others" };
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+            if end > last {
+                widest = (begin, end);
+            }
         }
     }
 
@@ -312,7 +415,19 @@ impl Mp4 {
 
     pub(super) fn finish(mut self) -> Vec<Problem> {
         self.settle();
+        // It needs its memory no more.
+        let contents = self.tracks.iter_mut().filter_map(|track| Some((track.id, track.content.take()?)));
+        let samples = contents.flat_map(|(id, content)| content.problems(id).collect::<Vec<_>>());
+        let samples = samples.collect::<Vec<_>>();
         let mut problems = std::mem::take(&mut self.problems);
+        problems.extend(samples);
+        let chunks = self
+            .tracks
+            .iter()
+            .flat_map(|track| track.chunks.iter().map(|(begin, end)| (track.id, *begin, *end)));
+        let chunks = chunks.collect();
+        self.tell_overlaps(chunks);
+        problems.append(&mut self.problems);
         for track in &self.tracks {
             if track.chunks.iter().any(|(begin, end)| !self.holds(*begin, *end)) {
                 problems.push(Problem::Outside { track: track.id });
@@ -326,75 +441,4 @@ impl Mp4 {
         }
         problems
     }
-}
-
-/// How large samples are.
-#[derive(Debug, Default)]
-struct Sizes<'a> {
-    count: u64,
-    each: u32,
-    table: &'a [u8],
-}
-
-impl<'a> Sizes<'a> {
-    fn of(stsz: &'a [u8]) -> Self {
-        let count = word(stsz, 8).map_or(0, u64::from);
-        Self { count, each: word(stsz, 4).unwrap_or(0), table: stsz.get(12..).unwrap_or(&[]) }
-    }
-
-    /// How many bytes so many samples have from one on.
-    fn sum(&self, first: u64, samples: u64) -> Option<u64> {
-        if self.each > 0 {
-            return samples.checked_mul(u64::from(self.each));
-        }
-        let from = usize::try_from(first.checked_mul(4)?).ok()?;
-        let len = usize::try_from(samples.checked_mul(4)?).ok()?;
-        let table = self.table.get(from..from.checked_add(len)?)?;
-        Some(table.chunks_exact(4).filter_map(|four| word(four, 0)).map(u64::from).sum())
-    }
-}
-
-/// From where to where each chunk is. `None`: the tables do not go together.
-fn chunks(stbl: &[u8], sizes: &Sizes<'_>) -> Option<Vec<(u64, u64)>> {
-    let one = |name: &[u8; 4]| all(stbl, *name).next();
-    let offsets: Vec<u64> = match (one(b"stco"), one(b"co64")) {
-        (Some(stco), _) => {
-            stco.get(8..)?.chunks_exact(4).filter_map(|four| word(four, 0)).map(u64::from).collect()
-        }
-        (_, Some(co64)) => co64.get(8..)?.chunks_exact(8).filter_map(|eight| long(eight, 0)).collect(),
-        _ => return None,
-    };
-    let stsc = one(b"stsc")?.get(8..)?;
-    let rows =
-        stsc.chunks_exact(12).map(|row| Some((word(row, 0)?, word(row, 4)?))).collect::<Option<Vec<_>>>()?;
-    let (mut chunks, mut sample) = (Vec::with_capacity(offsets.len()), 0_u64);
-    let mut rows = rows.into_iter().peekable();
-    let mut per_chunk = 0;
-    for (number, offset) in (1_u32..).zip(offsets) {
-        while let Some((_, samples)) = rows.next_if(|(first, _)| *first <= number) {
-            per_chunk = u64::from(samples);
-        }
-        let len = sizes.sum(sample, per_chunk)?;
-        chunks.push((offset, offset.checked_add(len)?));
-        sample += per_chunk;
-    }
-    (sample == sizes.count).then_some(chunks)
-}
-
-/// Pairs of a count and a value.
-fn runs(table: &[u8]) -> Vec<(u32, u32)> {
-    let rows = table.get(8..).unwrap_or(&[]).chunks_exact(8);
-    rows.filter_map(|row| word(row, 0).zip(word(row, 4))).collect()
-}
-
-fn all(body: &[u8], name: [u8; 4]) -> impl Iterator<Item = &[u8]> {
-    children(body).filter_map(Result::ok).filter(move |(found, _)| *found == name).map(|(_, body)| body)
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four))
-}
-
-fn long(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_be_bytes(*eight))
 }

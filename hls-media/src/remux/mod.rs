@@ -45,16 +45,16 @@
 //! but for audio that is within 2 ms of what the count of its samples says. Each timeline of the playlist is put behind
 //! the one before. Holes stay holes, and all that is odd is in the [`Report`].
 
-mod aac;
+pub(crate) mod aac;
 mod admission;
 mod alone;
 mod avc;
-mod bits;
+pub(crate) mod bits;
 pub(crate) mod boxes;
 pub(crate) mod clock;
 mod clocks;
 mod demuxer;
-mod dts;
+pub(crate) mod dts;
 mod entry;
 mod error;
 mod film;
@@ -67,8 +67,8 @@ pub(crate) mod input;
 mod language;
 mod latm;
 mod moov;
-mod nal;
-mod opus;
+pub(crate) mod nal;
+pub(crate) mod opus;
 mod order;
 mod packed;
 mod pes;

@@ -3,4 +3,5 @@
 mod init;
 mod inspect;
 mod remux;
+mod samples;
 mod units;
