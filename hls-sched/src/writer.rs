@@ -281,12 +281,17 @@ impl Worker {
         if all.len() > 1 && !self.failed {
             let slices: Vec<IoSlice<'_>> = all.iter().filter_map(piece).collect();
             let (output, offset) = (run.output, run.begin);
-            if self.patiently(|this| this.store.write(output, offset, &slices)).is_ok() {
-                all.retain(|message| piece(message).is_none());
-                self.written(run.end - run.begin);
+            match self.patiently(|this| this.store.write(output, offset, &slices)) {
+                Ok(()) => {
+                    all.retain(|message| piece(message).is_none());
+                    self.written(run.end - run.begin);
+                }
+                // Each is tried by itself: on a disk that is full, the units that fit are kept.
+                Err(_) if self.store.takes_unverified() => {}
+                // What went into a pipe can't be written again.
+                Err(error) => self.note(Err(error)),
             }
         }
-        // Where it failed, each is tried by itself: on a disk that is full, the units that fit are kept.
         all.iter().for_each(|message| self.obey(message));
         other
     }
