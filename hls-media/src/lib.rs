@@ -34,6 +34,7 @@
 //! sounds are not looked at, and WebVTT is checked by its first line, and whether it ends inside the times of a cue.
 
 mod audio;
+mod border;
 pub mod captions;
 mod configuration;
 mod container;
@@ -42,6 +43,7 @@ mod error;
 mod fmp4;
 mod fragment;
 mod front;
+mod id3;
 mod inspect;
 mod lines;
 mod oddity;
