@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hls_media::{Configuration, Summary};
 use hls_state::Fingerprint;
 
 use crate::assemble::Place;
+use crate::doubt::Doubt;
+use crate::habits::Habits;
 use crate::plan::{Track, Unit};
 
 /// Segments that are remembered of a track: those behind and in front of what is under way.
@@ -22,6 +24,7 @@ pub(crate) struct Order {
     known: Mutex<BTreeMap<Place, Arc<Came>>>,
     /// How often timestamps do not go on over a discontinuity.
     restarts: AtomicU64,
+    habits: Mutex<Habits>,
 }
 
 /// A segment that has come.
@@ -34,11 +37,11 @@ pub(crate) struct Came {
     lacks: f64,
 }
 
-/// A neighbour that does not fit, and by how many seconds.
+/// A neighbour that does not fit, and how that shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Misfit {
     pub(crate) neighbour: Arc<Came>,
-    pub(crate) seconds: f64,
+    pub(crate) doubt: Doubt,
 }
 
 impl Order {
@@ -64,15 +67,33 @@ impl Order {
             let is_same = timeline(track, &other) == timeline(track, unit);
             self.with(|known| known.get(&place).cloned()).filter(|_| is_same)
         };
+        let doubt = |neighbour: &Came, [before, after]: [&Summary; 2]| match before.jump(after, init) {
+            Some(seconds) => (!is_known(seconds, neighbour)).then_some(Doubt::Apart { seconds }),
+            None => {
+                let is_break = self.habits().is_break(place.track, &before.counters(after));
+                is_break.then_some(Doubt::Counters)
+            }
+        };
         let before = neighbour(place.index.checked_sub(1)).and_then(|neighbour| {
-            let seconds = neighbour.summary.jump(summary, init)?;
-            (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
+            let doubt = doubt(&neighbour, [&neighbour.summary, summary])?;
+            Some(Misfit { neighbour, doubt })
         });
         let after = neighbour(place.index.checked_add(1)).and_then(|neighbour| {
-            let seconds = summary.jump(&neighbour.summary, init)?;
-            (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
+            let doubt = doubt(&neighbour, [summary, &neighbour.summary])?;
+            Some(Misfit { neighbour, doubt })
         });
         before.into_iter().chain(after).collect()
+    }
+
+    fn habits(&self) -> MutexGuard<'_, Habits> {
+        self.habits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Two segments that came before it was known that the one does not go on from the other.
+    pub(crate) fn late(&self, track: u8) -> Option<[Arc<Came>; 2]> {
+        let after = self.habits().late(track)?;
+        let before = Place { index: after.index.checked_sub(1)?, ..after };
+        self.with(|known| Some([known.get(&before).cloned()?, known.get(&after).cloned()?]))
     }
 
     /// How often timestamps do not go on over a discontinuity.
@@ -101,18 +122,41 @@ impl Order {
         of: (&Track, &Unit),
         hash: Fingerprint,
         (summary, lacks): (&Summary, f64),
-    ) {
+    ) -> Arc<Came> {
         self.count_restarts(place, of, summary);
         let came = Arc::new(Came { place, hash, summary: summary.clone(), lacks });
-        self.with(|known| {
-            known.insert(place, came);
+        // Of two that come at once, one sees the other.
+        let [before, after] = self.with(|known| {
+            let beside = [place.index.checked_sub(1), place.index.checked_add(1)]
+                .map(|index| known.get(&Place { index: index?, ..place }).map(Arc::clone));
+            known.insert(place, Arc::clone(&came));
             let of_track = Place { index: 0, ..place }..=Place { index: u64::MAX, ..place };
             if known.range(of_track.clone()).count() > MANY
                 && let Some(first) = known.range(of_track).next().map(|(place, _)| *place)
             {
                 known.remove(&first);
             }
+            beside
         });
+        let (track, unit) = of;
+        let goes_on = |other: &Arc<Came>| {
+            track
+                .unit(other.place.index)
+                .is_some_and(|other| timeline(track, &other) == timeline(track, unit))
+        };
+        if let Some(before) = before.filter(goes_on) {
+            self.habits().learn(place, before.summary.counters(summary));
+        }
+        if let Some(after) = after.filter(goes_on) {
+            self.habits().learn(after.place, summary.counters(&after.summary));
+        }
+        came
+    }
+
+    /// A segment of a track that has come.
+    pub(crate) fn any(&self, track: u8) -> Option<Arc<Came>> {
+        let of_track = Place { track, index: 0 }..=Place { track, index: u64::MAX };
+        self.with(|known| known.range(of_track).next_back().map(|(_, came)| Arc::clone(came)))
     }
 
     /// A segment that came is not what the server has.

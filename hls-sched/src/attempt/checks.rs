@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use hls_media::remux::Admission;
-use hls_media::{Configuration, Container};
+use hls_media::{Configuration, Container, Odd, Summary};
 use tokio::sync::{Notify, OnceCell};
 
+use crate::assemble::Place;
 use crate::error::{Error, Kind};
 use crate::piece::{Agreed, refused};
 use crate::pipeline::Whole;
@@ -22,6 +23,10 @@ pub(crate) struct TrackChecks {
     pub(crate) configuration: OnceLock<Configuration>,
     /// The first initialization section that came.
     section: OnceLock<Vec<u8>>,
+    /// The brand of the first segment that came, and its version.
+    brand: OnceLock<[u8; 8]>,
+    /// Segments have come that are what the name of the output promises.
+    fits: OnceLock<()>,
     /// Told when the configuration is known.
     pub(super) known: Notify,
     /// The configuration that was fetched for a segment that came first, or `None` where it could not be fetched.
@@ -37,6 +42,8 @@ impl TrackChecks {
             is_joined,
             configuration: OnceLock::new(),
             section: OnceLock::new(),
+            brand: OnceLock::new(),
+            fits: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
             pieces: Agreed::default(),
@@ -46,6 +53,47 @@ impl TrackChecks {
     /// Whether several initialization sections have to set up the same.
     pub(super) fn is_one(&self, track: &Track) -> bool {
         self.container.is_some() && self.is_joined && track.has_several_inits()
+    }
+
+    /// Whether a segment is in clear, and can stand where it does.
+    ///
+    /// # Errors
+    /// It was deciphered with another vector than it was enciphered with, is scrambled, or does not end where it ends.
+    pub(super) fn is_legible(
+        &self,
+        (place, track): (Place, &Track),
+        (name, unit): (&str, &Unit),
+        summary: &Summary,
+    ) -> Result<(), Error> {
+        let damaged = |what: &str| Error::content("content.damaged", format!("{name}: {what}"));
+        let has = |wanted| summary.oddities.iter().any(|oddity| oddity.odd == wanted);
+        // One packet may be damaged.
+        if summary.oddities.iter().any(|oddity| oddity.odd == Odd::Scrambled && oddity.count > 1) {
+            return Err(damaged("packets say that they are scrambled"));
+        }
+        let is_last = unit.live.is_none() && place.index.saturating_add(1) >= track.units();
+        if has(Odd::Open) && !is_last {
+            return Err(damaged("a box goes on to the end of the file, whatever comes behind it"));
+        }
+        if unit.cipher.is_none() {
+            return Ok(());
+        }
+        let other_vector =
+            |what: &str| damaged(what).why("most likely the initialization vector is another one");
+        if has(Odd::Table) {
+            return Err(other_vector("a table has a wrong checksum after decryption"));
+        }
+        if has(Odd::Id3) {
+            return Err(other_vector("its ID3 tag does not hold together after decryption"));
+        }
+        let Some(brand) = summary.brand() else { return Ok(()) };
+        let (first, [name @ .., _, _, _, _]) = (self.brand.get_or_init(|| brand), brand);
+        let is_name = name.iter().all(|byte| (b' '..=b'~').contains(byte));
+        // What differs is the brand, or the version of the same brand.
+        match !is_name || first.starts_with(&name) && *first != brand {
+            true => Err(other_vector("its brand is another one than that of the others after decryption")),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn judge(&self, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
@@ -58,11 +106,19 @@ impl TrackChecks {
         if let Some(promised) =
             self.container.filter(|promised| *promised != found && whole.summary.bytes > 0)
         {
+            if self.fits.get().is_some() {
+                let message = format!("{} is {found}, and those before it are {promised}", track.name(unit));
+                return Err(Error::content("content.other", message)
+                    .at(format!("GET {}", hls_fetch::redacted(&unit.url))));
+            }
             let message =
                 format!("{} is {found}, and the name of the output promises {promised}", track.name(unit));
             return Err(Error::new(Kind::Usage, "output.container", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
                 .next(format!("use a name that ends in .{}, or --format join", found.extension())));
+        }
+        if self.container == Some(found) && !unit.is_init {
+            let _ = self.fits.set(());
         }
         if let Some(seen) = whole.seen.as_ref().filter(|_| track.mp4.is_some()) {
             let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));

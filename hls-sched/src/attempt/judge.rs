@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hls_fetch::Class;
-use hls_media::{Configuration, Container, Odd};
+use hls_media::{Configuration, Container};
 
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
@@ -13,6 +13,7 @@ use crate::assemble::Place;
 use crate::doubt::Doubt;
 use crate::error::Error;
 use crate::event::Retry;
+use crate::order::{Came, Misfit};
 use crate::piece::Becomes;
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
@@ -47,9 +48,7 @@ impl Shared {
         }
         let (name, summary) = (track.name(unit), &whole.summary);
         let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
-        if unit.cipher.is_some() && summary.oddities.iter().any(|oddity| oddity.odd == Odd::Table) {
-            return Err(at(wrong_vector(&name)));
-        }
+        checks.is_legible((place, track), (&name, unit), summary).map_err(at)?;
         let init = match summary.container {
             Container::Fmp4 => self.configuration(checks, track).await,
             _ => None,
@@ -57,7 +56,7 @@ impl Shared {
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
         let misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
-        doubts.extend(misfits.iter().map(|misfit| Doubt::Apart { seconds: misfit.seconds }));
+        doubts.extend(misfits.iter().map(|misfit| misfit.doubt));
         let (wrong, other) = (Mutex::new(None), Mutex::new(None));
         let spare = Spare::default();
         let again = async {
@@ -91,7 +90,7 @@ impl Shared {
             return match other.zip(spare.chunks()) {
                 // What came the second time is as it should be.
                 Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
-                    self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0));
+                    let _ = self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0));
                     Ok(Judged { instead: Some((Box::new(came), chunks)), ..Judged::default() })
                 }
                 _ => Err(at(error)),
@@ -108,8 +107,47 @@ impl Shared {
             let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
             taken_back = Some((wrong, bytes.ok_or_else(|| was_another(&name))?));
         }
-        self.order.came(place, (track, unit), whole.hash, (summary, lacks));
+        let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks));
+        // A neighbour may have come while this one was judged.
+        let is_news = |misfit: &&Misfit| misfits.iter().all(|m| m.neighbour.place != misfit.neighbour.place);
+        let now = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        let pairs =
+            now.iter().find(is_news).map(|misfit| ([Arc::clone(&misfit.neighbour), came], misfit.doubt));
+        let pairs = pairs.into_iter().chain(self.order.late(place.track).map(|pair| (pair, Doubt::Counters)));
+        let mut late = None;
+        for pair in pairs {
+            late = late.or(self.late(track, pair, way).await);
+        }
+        if let Some(wrong) = late.filter(can_be) {
+            self.order.forget(wrong);
+            let bytes =
+                self.assemble(|assembler| assembler.take_back(wrong)).filter(|_| taken_back.is_none());
+            let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
+            taken_back = Some((wrong, bytes.ok_or_else(|| was_another(&name))?));
+        }
         Ok(Judged { wrong: taken_back, instead: None, becomes })
+    }
+
+    /// Looks again at two segments that came before it was known that the one does not go on from the other. Returns one that is
+    /// not what the server has.
+    async fn late(&self, track: &Track, (pair, doubt): ([Arc<Came>; 2], Doubt), way: &Way) -> Option<Place> {
+        let doubts = [doubt];
+        if self.doubts.trusts(pair[0].place.track, &doubts) {
+            return None;
+        }
+        for came in &pair {
+            let Some(unit) = track.unit(came.place.index) else { continue };
+            if self.doubts.is_settled(came.place, came.hash) {
+                continue;
+            }
+            match self.again(track, &unit, &doubts, way, &Nowhere).await {
+                Ok(now) if now.hash != came.hash => return Some(came.place),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let name = track.unit(pair[1].place.index).map(|unit| track.name(&unit)).unwrap_or_default();
+        let _ = self.events.send(doubt.warning(&name, false));
+        None
     }
 
     /// Whether there is nothing odd about a unit.
@@ -158,9 +196,4 @@ fn was_another(name: &str) -> Error {
         .why("the server sends other bytes for it now, which go on as its neighbours do")
         .next("--restart discards what is there and starts over")
         .finally()
-}
-
-fn wrong_vector(name: &str) -> Error {
-    Error::content("content.damaged", format!("{name}: a table has a wrong checksum after decryption"))
-        .why("most likely the initialization vector is another one")
 }
