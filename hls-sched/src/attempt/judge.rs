@@ -55,8 +55,12 @@ impl Shared {
         };
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
-        let misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
-        doubts.extend(misfits.iter().map(|misfit| misfit.doubt));
+        let mut misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        misfits.retain(|misfit| misfit.doubt != Doubt::Counters || !self.is_settled(&misfit.neighbour));
+        // Packets that are missing inside it may be those at its ends.
+        let is_broken = doubts.iter().any(|doubt| doubt.code() == Doubt::Counters.code());
+        let fresh = misfits.iter().map(|misfit| misfit.doubt);
+        doubts.extend(fresh.filter(|doubt| !is_broken || doubt.code() != Doubt::Counters.code()));
         let (wrong, other) = (Mutex::new(None), Mutex::new(None));
         let spare = Spare::default();
         let again = async {
@@ -128,11 +132,17 @@ impl Shared {
         Ok(Judged { wrong: taken_back, instead: None, becomes })
     }
 
+    fn is_settled(&self, came: &Came) -> bool {
+        self.doubts.is_settled(came.place, came.hash)
+    }
+
     /// Looks again at two segments that came before it was known that the one does not go on from the other. Returns one that is
     /// not what the server has.
     async fn late(&self, track: &Track, (pair, doubt): ([Arc<Came>; 2], Doubt), way: &Way) -> Option<Place> {
         let doubts = [doubt];
-        if self.doubts.trusts(pair[0].place.track, &doubts) {
+        // What is odd about one that has come twice has been told.
+        let is_told = doubt == Doubt::Counters && pair.iter().any(|came| self.is_settled(came));
+        if is_told || self.doubts.trusts(pair[0].place.track, &doubts) {
             return None;
         }
         for came in &pair {
