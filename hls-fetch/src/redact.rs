@@ -39,16 +39,58 @@ pub fn redacted(url: &Url) -> String {
 /// - `name=value`, of which the name stays, and what is chained by `~` (Akamai: `hdnts=exp=1~hmac=0`);
 /// - three parts of base64 with dots between (JWT);
 /// - 32 and more hexadecimal digits, which servers sign paths with (a UUID is a name, and stays);
+/// - what follows a word for a secret, such as `token:` or `/token/`, and the session of `S(…)`;
 /// - 20 and more letters and digits that change kind more often than words and numbers do.
 ///
 /// Words, numbers, dates, sizes and codecs stay: `seg00001.ts`, `1080p_avc1`, `BigBuckBunny_30fps`. An extension stays too.
 #[must_use]
 pub fn redacted_path(path: &str) -> String {
+    let mut is_announced = false;
     let shown = |part: &str| {
         let plain = percent_encoding::percent_decode_str(part).decode_utf8_lossy();
+        let was_announced = std::mem::replace(&mut is_announced, is_word_for_secret(&plain));
+        if was_announced && is_mixed(&plain) {
+            return "…".to_owned();
+        }
         redacted_part(&plain).unwrap_or_else(|| part.to_owned())
     };
     path.split('/').map(shown).collect::<Vec<_>>().join("/")
+}
+
+/// What secrets are called.
+fn is_word_for_secret(text: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "token",
+        "auth",
+        "jwt",
+        "sig",
+        "sign",
+        "signature",
+        "hmac",
+        "hash",
+        "session",
+        "sid",
+        "secret",
+        "key",
+        "ticket",
+        "credential",
+        "password",
+        "apikey",
+    ];
+    let text = text.to_ascii_lowercase();
+    WORDS
+        .iter()
+        .any(|word| text.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '_'])))
+}
+
+/// Letters and digits together, and more of them than a name of a rendition has.
+fn is_mixed(text: &str) -> bool {
+    let has = |of: fn(&u8) -> bool| text.as_bytes().iter().any(of);
+    text.len() >= 12
+        && !text.contains('.')
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+        && !is_uuid(text)
 }
 
 /// What is shown in place of a part of a path; `None`: there is no secret in it.
@@ -58,6 +100,15 @@ fn redacted_part(part: &str) -> Option<String> {
             (1..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         return (!value.is_empty() || !is_name)
             .then(|| if is_name { format!("{name}=…") } else { "…".to_owned() });
+    }
+    // Servers that do without cookies have their sessions in such.
+    if let Some((_, session)) = part.split_once("S(").filter(|_| part.ends_with(')'))
+        && session.len() > 8
+    {
+        return Some("S(…)".to_owned());
+    }
+    if let Some((name, value)) = part.split_once(':').filter(|(name, _)| is_word_for_secret(name)) {
+        return (!value.is_empty()).then(|| format!("{name}:…"));
     }
     // A home folder begins with one, and the short name of a file on DOS has one near its end.
     if part.strip_prefix('~').unwrap_or(part).matches('~').count() > 1 {
@@ -76,7 +127,7 @@ fn redacted_part(part: &str) -> Option<String> {
         Some((stem, extension)) if is_extension(extension) => (stem, Some(extension)),
         _ => (part, None),
     };
-    let is_secret = stem.split('.').any(looks_random);
+    let is_secret = stem.split(['.', '~', ',', ':', ';', '!', '*', '&', '(', ')']).any(looks_random);
     is_secret.then(|| extension.map_or("…".to_owned(), |extension| format!("….{extension}")))
 }
 
@@ -193,6 +244,15 @@ mod tests {
             ("/dGhpcy1pcy1h_3Rva2Vu-Zm9yIHlvdQ/x.ts", "/…/x.ts"),
             ("/AKIAIOSFODNN7EXAMPLE7wJalrXUtnFEMI/x.ts", "/…/x.ts"),
             ("/k3x9m2q8v7b4n1c6z5j0/x.ts", "/…/x.ts"),
+            ("/token/hunter2Zq9Xw7/x.ts", "/token/…/x.ts"),
+            ("/access-token/hunter2Zq9Xw7/x.ts", "/access-token/…/x.ts"),
+            ("/token:hunter2/x.ts", "/token:…/x.ts"),
+            ("/app/(S(lit3py55t21z5v55vlm25s55))/x.ts", "/app/S(…)/x.ts"),
+            ("/v1~q6hk2HHnRPWbaMSCbDLaGg/x.ts", "/…/x.ts"),
+            ("/session/720p/index.m3u8", "/session/720p/index.m3u8"),
+            ("/monkey/season01/x.ts", "/monkey/season01/x.ts"),
+            ("/key/video_1080p_5000k.m3u8", "/key/video_1080p_5000k.m3u8"),
+            ("/time:1700000000/x.ts", "/time:1700000000/x.ts"),
             // Ordinary names.
             ("/", "/"),
             ("/vod/seg00001.ts", "/vod/seg00001.ts"),

@@ -3,10 +3,15 @@
 
 use std::time::Duration;
 
-use crate::{Container, MediaError};
+use crate::{
+    Container, MediaError, id3,
+    oddity::{Found, Odd},
+};
 
 /// The longest header that has to be seen to know where a frame or a tag ends.
 const HEADER: usize = 10;
+/// A tag that is larger holds pictures, and is passed.
+const LARGEST_TAG: u64 = 4 << 10;
 /// As many frames in a row are no accident.
 const IN_A_ROW: usize = 3;
 
@@ -173,6 +178,12 @@ pub(crate) struct Frames {
     /// In free format no header tells where the next one is.
     unchecked: bool,
     nanos: u64,
+    /// The tag that the unit begins with.
+    tag: Option<Vec<u8>>,
+    is_in_tag: bool,
+    /// What all frames of a stream say (ISO/IEC 13818-7, section 6.2.1).
+    fixed: Option<[u8; 3]>,
+    found: Found,
 }
 
 impl Frames {
@@ -185,6 +196,16 @@ impl Frames {
         Self { remaining: rest, ..Self::default() }
     }
 
+    /// The timestamp of the first sample, in ticks of 90 kHz, where the tag in front has one.
+    pub(crate) fn start(&self) -> Option<i64> {
+        id3::read(self.tag.as_ref()?)?.time
+    }
+
+    /// What is odd about the frames.
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
+    }
+
     /// How long the frames are together. `None`: it can't be told.
     pub(crate) fn duration(&self) -> Option<Duration> {
         (self.nanos > 0 && !self.unchecked).then(|| Duration::from_nanos(self.nanos))
@@ -195,7 +216,11 @@ impl Frames {
         while !input.is_empty() && !self.unchecked {
             if self.remaining > 0 {
                 let skip = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
-                input = input.get(skip..).unwrap_or(&[]);
+                let (part, rest) = input.split_at(skip);
+                if let Some(tag) = self.tag.as_mut().filter(|_| self.is_in_tag) {
+                    tag.extend_from_slice(part);
+                }
+                input = rest;
                 self.remaining -= skip as u64;
                 self.offset = self.offset.saturating_add(skip as u64);
                 continue;
@@ -253,10 +278,26 @@ impl Frames {
         Ok(())
     }
 
+    /// All frames of ADTS say the same of what they are.
+    fn agrees(&mut self, container: Container, head: &[u8]) {
+        let (Container::Adts, [_, b, c, d, ..]) = (container, head) else { return };
+        // The private bit may mean anything.
+        let says = [*b, c & 0xfd, d & 0xc0];
+        if *self.fixed.get_or_insert(says) != says {
+            self.found.add(Odd::Header, self.begin);
+            self.fixed = Some(says);
+        }
+    }
+
     /// Reads a header of which `passed` bytes are already counted.
     fn begin_frame(&mut self, head: &[u8], passed: u64) -> Result<(), MediaError> {
         self.begin = self.offset.saturating_sub(passed);
         let found = frame(head);
+        if std::mem::take(&mut self.is_in_tag)
+            && self.tag.as_deref().and_then(id3::read).is_some_and(|told| !told.holds_together)
+        {
+            self.found.add(Odd::Id3, 0);
+        }
         self.in_frame = matches!(found, Frame::Header { .. });
         self.frames = self.frames.saturating_add(u64::from(self.in_frame));
         match found {
@@ -265,6 +306,7 @@ impl Frames {
                     return Err(MediaError::FrameLost { offset: self.begin });
                 }
                 self.nanos = self.nanos.saturating_add(nanos);
+                self.agrees(container, head);
                 match len {
                     Some(len) => self.remaining = len,
                     None => self.unchecked = true,
@@ -273,6 +315,11 @@ impl Frames {
             }
             Frame::Tag { len } => {
                 self.remaining = len;
+                self.is_in_tag = self.begin == 0 && len <= LARGEST_TAG;
+                if self.is_in_tag {
+                    let passed = usize::try_from(passed).unwrap_or_default();
+                    self.tag = Some(head.get(..passed).unwrap_or_default().to_vec());
+                }
                 Ok(())
             }
             Frame::Short => {

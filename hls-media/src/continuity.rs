@@ -1,6 +1,7 @@
 //! Continuity counters of MPEG transport streams (ISO/IEC 13818-1, section 2.4.3), and what else their packets tell.
 
-use crate::oddity::{Found, Odd};
+use crate::border::Border;
+use crate::oddity::{Found, Odd, is_blank};
 use crate::tables::{Tables, Told};
 use crate::timestamps::{Timestamps, is_pes};
 
@@ -28,6 +29,7 @@ pub(crate) struct Continuity {
     tables: Tables,
     timestamps: Timestamps,
     found: Found,
+    border: Border,
     scrambled_at: Option<u64>,
 }
 
@@ -50,8 +52,12 @@ impl Continuity {
         let next = (*state & 0x0f).wrapping_add(1) & 0x0f;
         let is_table = *state & TABLE != 0;
         if !is_damaged && !begins && d & 0xf0 == 0x10 && (!known || counter == next) && !is_table {
-            if known {
-                *state = KNOWN | *state & STREAM | next;
+            match known {
+                true => *state = KNOWN | *state & STREAM | next,
+                false => self.border.take(pid, counter, false),
+            }
+            if *state & STREAM != 0 && is_blank(body) {
+                self.found.add(Odd::Blank, offset);
             }
             return;
         }
@@ -70,6 +76,14 @@ impl Continuity {
         let is_scrambled = d & 0xc0 != 0;
         if is_scrambled {
             self.scrambled_at.get_or_insert(offset);
+            // Noise has other streams and counters.
+            if *state & STREAM != 0 && (!known || counter == next) {
+                self.found.add(Odd::Scrambled, offset);
+            }
+        }
+        let announced = adaptation > 1 && body.get(1).is_some_and(|flags| flags & 0x80 != 0);
+        if !known {
+            self.border.take(pid, counter, announced);
         }
         if is_table {
             if !is_scrambled {
@@ -77,7 +91,6 @@ impl Continuity {
             }
             return;
         }
-        let announced = adaptation > 1 && body.get(1).is_some_and(|flags| flags & 0x80 != 0);
         let is_duplicate = known && counter == *state & 0x0f && *state & TWICE == 0;
         if known && !announced && counter != next && !is_duplicate {
             self.found.add(Odd::Continuity, offset);
@@ -118,6 +131,15 @@ impl Continuity {
     /// What is odd about the packets.
     pub(crate) fn found(&self) -> &Found {
         &self.found
+    }
+
+    /// How the unit begins and ends, by its counters.
+    pub(crate) fn border(&self) -> Border {
+        let last = |pid: u16| {
+            let state = self.counters.get(usize::from(pid)).filter(|state| **state & KNOWN != 0);
+            state.map(|state| state & 0x0f)
+        };
+        self.border.clone().ending(last)
     }
 
     /// Where the first packet is whose payload says that it is scrambled.
@@ -178,6 +200,20 @@ mod tests {
         check("padding", &[null.clone(), null, plain(0)], None);
         let table = vec![0x40, 0, 0x10, 0, 0, 0xb0];
         check("a table, again and again", &[table.clone(), table.clone(), table], None);
+    }
+
+    #[test]
+    fn scrambled_packets_of_a_stream_are_odd() {
+        let check = |what: &str, packets: &[Vec<u8>], expect: u64| {
+            let mut continuity = Continuity::default();
+            continuity.packet(0, &packet(0x40, 0x10, 15, &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]));
+            packets.iter().for_each(|packet| continuity.packet(188, packet));
+            let found = continuity.found().list().iter().find(|oddity| oddity.odd == Odd::Scrambled);
+            assert_eq!(found.map_or(0, |oddity| oddity.count), expect, "{what}");
+        };
+        check("none", &[packet(0, 0x10, 0, &[7])], 0);
+        check("two", &[packet(0, 0x90, 0, &[7]), packet(0, 0xd0, 1, &[7])], 2);
+        check("noise", &[packet(0, 0x90, 9, &[7])], 0);
     }
 
     #[test]

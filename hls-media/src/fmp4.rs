@@ -1,9 +1,16 @@
 //! Boxes of fragmented MP4.
 
-use crate::{Kind, MediaError, fragment::Fragments};
+use crate::{
+    Kind, MediaError,
+    fragment::Fragments,
+    oddity::{Blank, Found, Odd},
+};
 
 /// A `moof` box that is larger is passed without a look; real ones have some kilobytes.
 const LARGEST_MOOF: u64 = 1 << 20;
+
+/// The bytes of a brand and its version.
+const BRAND: usize = 8;
 
 /// Walks the boxes of one unit at the outermost level, whatever the chunking.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +35,10 @@ pub(crate) struct Boxes {
     /// What came of the `moof` box that is being passed; `None` in any other.
     fragment: Option<Vec<u8>>,
     fragments: Fragments,
+    blank: Blank,
+    found: Found,
+    /// The brand of a segment and its version, where it begins with them.
+    brand: Vec<u8>,
 }
 
 impl Boxes {
@@ -35,6 +46,10 @@ impl Boxes {
         let mut input = input;
         while !input.is_empty() {
             if self.to_end {
+                if &self.name == b"mdat" {
+                    self.given = self.given.saturating_add(input.len() as u64);
+                    self.look_for_zeros(input);
+                }
                 self.offset = self.offset.saturating_add(input.len() as u64);
                 break;
             }
@@ -44,11 +59,20 @@ impl Boxes {
                 if let Some(fragment) = &mut self.fragment {
                     fragment.extend_from_slice(part);
                 }
+                match &self.name {
+                    b"mdat" => self.look_for_zeros(part),
+                    b"styp" if self.begin == 0 => {
+                        let missing = BRAND.saturating_sub(self.brand.len()).min(part.len());
+                        self.brand.extend_from_slice(part.get(..missing).unwrap_or_default());
+                    }
+                    _ => {}
+                }
                 input = rest;
                 self.remaining -= skip as u64;
                 self.offset = self.offset.saturating_add(skip as u64);
                 if let Some(fragment) = self.fragment.take_if(|_| self.remaining == 0) {
-                    self.needed = self.fragments.take(Some(&fragment));
+                    let bad = |why| MediaError::BadBox { offset: self.begin, why };
+                    self.needed = self.fragments.take(Some(&fragment)).map_err(bad)?;
                 }
                 continue;
             }
@@ -71,7 +95,7 @@ impl Boxes {
         Ok(())
     }
 
-    pub(crate) fn finish(&self) -> Result<Kind, MediaError> {
+    pub(crate) fn finish(&mut self) -> Result<Kind, MediaError> {
         if self.remaining > 0 || self.header_len > 0 {
             let (missing, name) = match self.header_len {
                 0 => (self.remaining, self.name.escape_ascii().to_string()),
@@ -80,6 +104,9 @@ impl Boxes {
             return Err(MediaError::BoxTruncated { offset: self.begin, name, missing });
         }
         self.has_its_samples()?;
+        if self.to_end {
+            self.found.add(Odd::Open, self.begin);
+        }
         if self.moof && self.needed == Some(0) {
             return Ok(if self.moov { Kind::Both } else { Kind::Media });
         }
@@ -102,8 +129,24 @@ impl Boxes {
         self.remaining == 0 && self.header_len == 0 && !self.moov && !self.moof && !self.mdat
     }
 
+    /// The brand and version that it begins with (ISO/IEC 14496-12, section 8.16.2).
+    pub(crate) fn brand(&self) -> Option<[u8; BRAND]> {
+        self.brand.first_chunk().copied()
+    }
+
+    /// What is odd about the boxes.
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    fn look_for_zeros(&mut self, part: &[u8]) {
+        if self.blank.begins_in(part) {
+            self.found.add(Odd::Blank, self.offset);
+        }
+    }
+
     /// Each fragment has the bytes of its samples (ISO/IEC 14496-12, section 8.8.4).
-    fn has_its_samples(&self) -> Result<(), MediaError> {
+    fn has_its_samples(&mut self) -> Result<(), MediaError> {
         let (begin, has_mdat) = self.last_moof;
         match self.needed {
             Some(needed) if needed > self.given && has_mdat => Err(MediaError::BoxTruncated {
@@ -111,6 +154,10 @@ impl Boxes {
                 name: "mdat".to_owned(),
                 missing: needed - self.given,
             }),
+            Some(needed) if needed < self.given => {
+                self.found.add(Odd::Unused, begin);
+                Ok(())
+            }
             Some(0) => Ok(()),
             _ if self.moof && !has_mdat => Err(MediaError::MissingBox { name: "mdat" }),
             _ => Ok(()),
@@ -143,14 +190,15 @@ impl Boxes {
                 match self.remaining {
                     1..=LARGEST_MOOF => self.fragment = Some(Vec::new()),
                     0 => {}
-                    _ => drop(self.fragments.take(None)),
+                    _ => self.needed = self.fragments.take(None).unwrap_or_default(),
                 }
             }
             b"mdat" => {
                 self.mdat = true;
                 self.last_moof.1 = true;
-                // One without an end has all that is left.
-                self.given = if self.to_end { u64::MAX } else { self.given.saturating_add(self.remaining) };
+                // One without an end has all that is left, which is counted as it comes.
+                self.given = self.given.saturating_add(self.remaining);
+                self.blank = Blank::default();
             }
             _ => {}
         }
@@ -225,6 +273,14 @@ mod tests {
         check(&boxed(b"mdat", b"x"), Err("box moof is missing"));
     }
 
+    /// A fragment that claims a sample more than its run has.
+    fn open_short(moof: &[u8]) -> Vec<u8> {
+        let at = moof.windows(4).position(|name| name == b"trun").map_or(0, |at| at + 11);
+        let mut moof = moof.to_vec();
+        moof[at] += 1;
+        moof
+    }
+
     #[test]
     fn each_fragment_has_its_samples() {
         let numbers = |all: &[u32]| all.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
@@ -242,6 +298,25 @@ mod tests {
         check(&[moof(&[3, 4]), moof(&[9]), mdat(16)].concat(), Err("box mdat is missing"));
         check(&moof(&[]), Ok(Kind::Media));
         check(&[moof(&[]), moof(&[5]), mdat(5)].concat(), Ok(Kind::Media));
+        let odd = |bytes: &[u8]| {
+            let mut boxes = Boxes::default();
+            let got = boxes.push(bytes).and_then(|()| boxes.finish());
+            got.map(|_| boxes.found().list().iter().map(|found| (found.odd, found.at)).collect::<Vec<_>>())
+        };
+        assert_eq!(odd(&[moof(&[3, 4]), mdat(7)].concat()), Ok(vec![]));
+        assert_eq!(odd(&[moof(&[3, 4]), mdat(8)].concat()), Ok(vec![(Odd::Unused, 0)]));
+        assert_eq!(odd(&[moof(&[]), mdat(3)].concat()), Ok(vec![(Odd::Unused, 0)]));
+        let open = [moof(&[3, 4]), b"\0\0\0\0mdat1234567".to_vec()].concat();
+        assert_eq!(odd(&open), Ok(vec![(Odd::Open, len as u64)]));
+        assert_eq!(odd(&[open, vec![1]].concat()), Ok(vec![(Odd::Unused, 0), (Odd::Open, len as u64)]));
+        let blank = [moof(&[5000]), boxed(b"mdat", &[vec![1; 500], vec![0; 4000], vec![1; 500]].concat())];
+        assert!(matches!(odd(&blank.concat()), Ok(found) if matches!(found[..], [(Odd::Blank, _)])));
+        check(
+            &[&open_short(&moof(&[3, 4]))[..], &mdat(7)].concat(),
+            Err("box at byte 0 has more samples than its run tells of"),
+        );
+        let nobody = boxed(b"moof", &boxed(b"traf", &boxed(b"trun", &numbers(&[0, 0]))));
+        check(&[nobody, mdat(7)].concat(), Err("box at byte 0 has samples that belong to no track"));
         let short = [moof(&[3, 4]), mdat(7), moof(&[9, 9]), mdat(5)].concat();
         let at = len + 15;
         check(&short, Err(&format!("box mdat at byte {at} ends 13 bytes too early")));

@@ -24,10 +24,13 @@ pub(crate) struct Ticks {
     last: Option<u64>,
     told_last: u64,
     defaulted_last: u64,
+    /// How much later than the one before ends a fragment begins that does not go on from it, where that is most.
+    astray: i64,
 }
 
-/// How many bytes the samples of one fragment have. `None`: that can't be told without its initialisation section.
-pub(crate) type Needs = Option<u64>;
+/// How many bytes the samples of one fragment have. `None`: that can't be told without its initialisation section. What is
+/// wrong with it, where its boxes contradict each other.
+pub(crate) type Needs = Result<Option<u64>, &'static str>;
 
 /// Where one unit ends and the next one begins are as near where the one goes on from the other.
 const NEAR: f64 = 0.25;
@@ -45,7 +48,7 @@ impl Default for Fragments {
 impl Fragments {
     /// Takes the body of a `moof` box; `None` where it is too large to be looked at. Returns what its samples need.
     pub(crate) fn take(&mut self, moof: Option<&[u8]>) -> Needs {
-        let needs = moof.and_then(needs);
+        let needs = moof.map_or(Ok(None), needs);
         let Some(tracks) = &mut self.0 else { return needs };
         if moof.and_then(|moof| read(tracks, moof)).is_none() {
             self.0 = None;
@@ -64,6 +67,23 @@ impl Fragments {
             (ahead.abs() > NEAR).then_some(ahead)
         });
         jumps.max_by(|a, b| a.abs().total_cmp(&b.abs()))
+    }
+
+    /// How much later than the one before ends a fragment begins inside the unit, in seconds, where that is most and more than
+    /// it should be.
+    pub(crate) fn jump_inside(&self, init: &Configuration) -> Option<f64> {
+        let jumps = self.0.as_ref()?.iter().filter(|ticks| !ticks.is_sparse(init)).filter_map(|ticks| {
+            let timescale = init.tracks.iter().find(|track| track.id == ticks.track)?.timescale;
+            let ahead = ticks.astray as f64 / f64::from(timescale.max(1));
+            (ahead.abs() > NEAR).then_some(ahead)
+        });
+        jumps.max_by(|a, b| a.abs().total_cmp(&b.abs()))
+    }
+
+    /// Whether samples are of a track that the initialisation section does not have.
+    pub(crate) fn has_strangers(&self, init: &Configuration) -> bool {
+        let is_known = |ticks: &Ticks| init.tracks.iter().any(|track| track.id == ticks.track);
+        self.0.as_ref().is_some_and(|tracks| !tracks.iter().all(is_known))
     }
 
     /// How long the longest track of pictures or sound is. `None`: that can't be told.
@@ -89,6 +109,17 @@ fn length(track: &Track, told: u64, defaulted: u64) -> Option<u64> {
 }
 
 impl Ticks {
+    /// How much later than the last fragment ends the next one begins; 0 where that can't be told.
+    fn ahead(&self, next: Option<u64>) -> i64 {
+        let (Some(last), Some(next)) = (self.last, next) else { return 0 };
+        let end = last.saturating_add(self.told_last);
+        match (self.defaulted_last, next.checked_sub(end)) {
+            (0, Some(later)) => i64::try_from(later).unwrap_or(i64::MAX),
+            (_, None) => i64::try_from(end - next).map_or(i64::MIN, |earlier| -earlier),
+            (_, Some(_)) => 0,
+        }
+    }
+
     /// Whether it says something now and then only, as subtitles do.
     fn is_sparse(&self, init: &Configuration) -> bool {
         let handler = init.tracks.iter().find(|track| track.id == self.track).map(|track| track.handler);
@@ -121,42 +152,59 @@ impl Ticks {
 
 /// How many bytes the samples of all tracks have, by their runs (ISO/IEC 14496-12, section 8.8.8).
 fn needs(moof: &[u8]) -> Needs {
-    let mut sum = 0_u64;
-    children(moof).try_for_each(|child| child.map(drop)).ok()?;
+    const FEW: &str = "has more samples than its run tells of";
+    let (mut sum, mut is_known) = (0_u64, true);
+    if children(moof).any(|child| child.is_err()) {
+        return Ok(None);
+    }
     for traf in boxes(moof, *b"traf") {
-        children(traf).try_for_each(|child| child.map(drop)).ok()?;
+        if children(traf).any(|child| child.is_err()) {
+            return Ok(None);
+        }
+        if boxes(traf, *b"tfhd").next().is_none() {
+            return Err("has samples that belong to no track");
+        }
         let mut default = None;
         for tfhd in boxes(traf, *b"tfhd") {
-            let (flags, rest) = tfhd.split_first_chunk::<4>()?;
+            let (flags, rest) = tfhd.split_first_chunk::<4>().ok_or(FEW)?;
             let flags = u32::from_be_bytes(*flags);
             let before = [(1, 8), (2, 4), (8, 4)].into_iter().filter(|(flag, _)| flags & flag != 0);
             let before = 4 + before.map(|(_, len)| len).sum::<usize>();
-            let size = rest.get(before..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four));
+            let size = rest.get(before..).and_then(<[u8]>::first_chunk).map(|four| u32::from_be_bytes(*four));
             default = size.filter(|_| flags & 0x10 != 0);
         }
         for trun in boxes(traf, *b"trun") {
-            let (flags, rest) = trun.split_first_chunk::<4>()?;
+            let (flags, rest) = trun.split_first_chunk::<4>().ok_or(FEW)?;
             let flags = u32::from_be_bytes(*flags);
             let mut fields = Fields(rest);
-            let samples = fields.next()?;
+            let samples = fields.next().ok_or(FEW)?;
+            let of_each = (flags & 0xf00).count_ones() as usize * 4;
+            let in_front = 4 + (flags & 5).count_ones() as usize * 4;
+            let told = usize::try_from(samples).ok().and_then(|samples| samples.checked_mul(of_each));
+            if told.and_then(|told| told.checked_add(in_front)).is_none_or(|needed| needed > rest.len()) {
+                return Err(FEW);
+            }
             if samples == 0 {
                 continue;
             }
             if flags & 0x200 == 0 {
-                sum = sum.checked_add(u64::from(samples) * u64::from(default?))?;
+                match default {
+                    Some(each) => sum = sum.saturating_add(u64::from(samples) * u64::from(each)),
+                    None => is_known = false,
+                }
                 continue;
             }
-            fields.skip((flags & 5).count_ones() as usize * 4)?;
+            fields.skip(in_front - 4).ok_or(FEW)?;
             let before = (flags & 0x100).count_ones() as usize * 4;
             let after = (flags & 0xc00).count_ones() as usize * 4;
             for _ in 0..samples {
-                fields.skip(before)?;
-                sum = sum.checked_add(u64::from(fields.next()?))?;
-                fields.skip(after)?;
+                fields.skip(before).ok_or(FEW)?;
+                sum = sum.saturating_add(u64::from(fields.next().ok_or(FEW)?));
+                fields.skip(after).ok_or(FEW)?;
             }
         }
     }
-    Some(sum)
+    Ok(is_known.then_some(sum))
 }
 
 fn boxes(body: &[u8], name: [u8; 4]) -> impl Iterator<Item = &[u8]> {
@@ -214,9 +262,19 @@ fn fragment(tracks: &mut Vec<Ticks>, traf: &[u8]) -> Option<()> {
         }
     }
     let track = track?;
-    let fresh =
-        Ticks { track, start, told, defaulted, last: start, told_last: told, defaulted_last: defaulted };
+    let fresh = Ticks {
+        track,
+        start,
+        told,
+        defaulted,
+        last: start,
+        told_last: told,
+        defaulted_last: defaulted,
+        astray: 0,
+    };
     if let Some(known) = tracks.iter_mut().find(|known| known.track == track) {
+        let ahead = known.ahead(start);
+        known.astray = if ahead.unsigned_abs() > known.astray.unsigned_abs() { ahead } else { known.astray };
         known.told = known.told.checked_add(told)?;
         known.defaulted = known.defaulted.checked_add(defaulted).filter(|samples| *samples < MOST_SAMPLES)?;
         (known.last, known.told_last, known.defaulted_last) = (start, told, defaulted);
@@ -277,9 +335,31 @@ mod tests {
     fn check(what: &str, moofs: &[Vec<u8>], millis: Option<u64>) {
         let mut fragments = Fragments::default();
         for moof in moofs {
-            fragments.take(Some(moof));
+            let _ = fragments.take(Some(moof));
         }
         assert_eq!(fragments.duration(&init()), millis.map(Duration::from_millis), "{what}");
+    }
+
+    #[test]
+    fn times_inside_a_unit_go_on() {
+        let check = |what: &str, moofs: &[Vec<u8>], expect: Option<f64>| {
+            let mut fragments = Fragments::default();
+            for moof in moofs {
+                let _ = fragments.take(Some(moof));
+            }
+            assert_eq!(fragments.jump_inside(&init()), expect, "{what}");
+            assert!(!fragments.has_strangers(&init()), "{what}");
+        };
+        let at = |start: u32| traf(&[8, 1, 40], &[0, start], &[0, 50]);
+        check("one", &[at(9000)], None);
+        check("one after the other", &[at(0), at(2000), at(4100)], None);
+        check("the same again", &[at(0), at(2000), at(2000)], Some(-2.0));
+        check("a hole", &[at(0), at(2000), at(5000), at(7000)], Some(1.0));
+        check("as long as its section says", &[traf(&[0, 1], &[0, 0], &[0, 20]), at(0)], None);
+        check("subtitles", &[traf(&[8, 3, 1], &[0, 0], &[0, 1]), traf(&[8, 3, 1], &[0, 900], &[0, 1])], None);
+        let mut strange = Fragments::default();
+        assert_eq!(strange.take(Some(&traf(&[8, 9, 40], &[0, 0], &[0, 50]))), Ok(None));
+        assert!(strange.has_strangers(&init()), "track 9");
     }
 
     #[test]
@@ -312,22 +392,22 @@ mod tests {
         let check = |tfhd: &[u32], trun: &[u32], expect| {
             assert_eq!(needs(&traf(tfhd, &[], trun)), expect, "{tfhd:?} {trun:?}");
         };
-        check(&[0, 1], &[0x200, 3, 10, 20, 30], Some(60));
-        check(&[0, 1], &[0xf05, 2, 7, 7, 1, 10, 3, 4, 1, 20, 3, 4], Some(30));
-        check(&[0x10, 1, 50], &[0, 4], Some(200));
-        check(&[0x1b, 1, 0, 0, 2, 3, 50], &[1, 4, 9], Some(200));
-        check(&[0, 1], &[0, 0], Some(0));
-        check(&[0, 1], &[0, 4], None);
-        check(&[0, 1], &[0x200, 3, 10], None);
-        check(&[0, 1], &[], Some(0));
+        check(&[0, 1], &[0x200, 3, 10, 20, 30], Ok(Some(60)));
+        check(&[0, 1], &[0xf05, 2, 7, 7, 1, 10, 3, 4, 1, 20, 3, 4], Ok(Some(30)));
+        check(&[0x10, 1, 50], &[0, 4], Ok(Some(200)));
+        check(&[0x1b, 1, 0, 0, 2, 3, 50], &[1, 4, 9], Ok(Some(200)));
+        check(&[0, 1], &[0, 0], Ok(Some(0)));
+        check(&[0, 1], &[0, 4], Ok(None));
+        check(&[0, 1], &[0x200, 3, 10], Err("has more samples than its run tells of"));
+        check(&[0, 1], &[], Ok(Some(0)));
     }
 
     #[test]
     fn what_goes_on_and_what_does_not() {
         let check = |first: u32, next: u32, expect: Option<f64>| {
             let [mut before, mut after] = [Fragments::default(), Fragments::default()];
-            before.take(Some(&traf(&[8, 1, 10], &[1 << 24, 0, first], &[0, 200])));
-            after.take(Some(&traf(&[8, 1, 10], &[1 << 24, 0, next], &[0, 200])));
+            let _ = before.take(Some(&traf(&[8, 1, 10], &[1 << 24, 0, first], &[0, 200])));
+            let _ = after.take(Some(&traf(&[8, 1, 10], &[1 << 24, 0, next], &[0, 200])));
             assert_eq!(before.jump(&after, &init()), expect, "{first} then {next}");
         };
         check(0, 2000, None);
@@ -344,8 +424,8 @@ mod tests {
         check("a track that is not known", &[traf(&[0, 7], &[], &[0, 20])], None);
         check("one that is too large", &[traf(&[8, 1, 40], &[], &[0, 50]), vec![1; 90]], None);
         let mut fragments = Fragments::default();
-        fragments.take(None);
-        fragments.take(Some(&traf(&[8, 1, 40], &[], &[0, 50])));
+        let _ = fragments.take(None);
+        let _ = fragments.take(Some(&traf(&[8, 1, 40], &[], &[0, 50])));
         assert_eq!(fragments.duration(&init()), None);
     }
 }

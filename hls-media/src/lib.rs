@@ -35,6 +35,7 @@
 //! by its first line, and whether it ends inside the times of a cue.
 
 mod audio;
+mod border;
 pub mod captions;
 mod configuration;
 mod container;
@@ -43,6 +44,7 @@ mod error;
 mod fmp4;
 mod fragment;
 mod front;
+mod id3;
 mod inspect;
 mod lines;
 mod oddity;

@@ -74,6 +74,22 @@ impl Timestamps {
     }
 }
 
+/// When packed sound begins, in ticks, and how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sounds {
+    pub(crate) start: i64,
+    pub(crate) lasts: Duration,
+}
+
+impl Sounds {
+    /// How much later `next` begins than this ends, in seconds; `None`: it goes on as it should.
+    pub(crate) fn jump(self, next: Self) -> Option<f64> {
+        let lasts = i64::try_from(self.lasts.as_nanos() * u128::from(CLOCK) / 1_000_000_000).ok()?;
+        let ahead = nearest(next.start.saturating_sub(self.start.saturating_add(lasts)));
+        (ahead.abs() > NEAR).then_some(ahead as f64 / CLOCK as f64)
+    }
+}
+
 impl Stream {
     fn take(&mut self, time: i64) {
         let ahead = nearest(time - self.last);

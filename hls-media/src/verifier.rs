@@ -5,12 +5,13 @@ use std::time::Duration;
 use crate::{
     Configuration, Container, MediaError,
     audio::Frames,
+    border::Border,
     fmp4::Boxes,
     fragment::Fragments,
     front::{self, Front, Look},
     lines::Lines,
     oddity::{Odd, Oddity},
-    timestamps::Timestamps,
+    timestamps::{Sounds, Timestamps},
     ts::Packets,
 };
 
@@ -105,15 +106,26 @@ impl Verifier {
             State::Head(_) => Err(MediaError::Unrecognised { first: String::new() }),
         };
         let (container, kind) = self.keep(result)?;
-        let mut is_scrambled = false;
+        let (mut is_scrambled, mut border, mut brand) = (false, Border::default(), None);
         let time = match &self.state {
             State::MpegTs(packets) => {
                 oddities.extend(packets.oddities());
                 is_scrambled = packets.continuity().scrambled_at().is_some();
+                border = packets.continuity().border();
                 Time::Stamps(packets.continuity().timestamps().clone())
             }
-            State::Fmp4(boxes) => Time::Ticks(boxes.fragments().clone()),
-            State::PackedAudio(frames) => Time::Told(frames.duration()),
+            State::Fmp4(boxes) => {
+                oddities.extend(boxes.found().list());
+                brand = boxes.brand();
+                Time::Ticks(boxes.fragments().clone())
+            }
+            State::PackedAudio(frames) => {
+                oddities.extend(frames.found().list());
+                match frames.start().zip(frames.duration()) {
+                    Some((start, lasts)) => Time::Packed(Sounds { start, lasts }),
+                    None => Time::Told(frames.duration()),
+                }
+            }
             State::WebVtt(_) | State::Head(_) | State::Failed(_) => Time::Told(None),
         };
         for oddity in &mut oddities {
@@ -123,7 +135,17 @@ impl Verifier {
                 self.skipped
             });
         }
-        Ok(Summary { container, kind, bytes: self.bytes, lead: self.lead, oddities, is_scrambled, time })
+        Ok(Summary {
+            container,
+            kind,
+            bytes: self.bytes,
+            lead: self.lead,
+            oddities,
+            is_scrambled,
+            time,
+            border,
+            brand,
+        })
     }
 
     /// Returns the container once it is known: after a few hundred bytes, or behind the tags of packed audio.
@@ -202,12 +224,16 @@ pub struct Summary {
     /// MPEG-TS: packets say that they are scrambled.
     pub is_scrambled: bool,
     time: Time,
+    border: Border,
+    brand: Option<[u8; 8]>,
 }
 
 /// What is known of the time that a unit lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Time {
     Told(Option<Duration>),
+    /// Packed sound with the timestamp that is in its tag.
+    Packed(Sounds),
     Stamps(Timestamps),
     Ticks(Fragments),
 }
@@ -217,8 +243,8 @@ impl Summary {
     #[must_use]
     pub fn empty(container: Container) -> Self {
         let oddities = vec![Oddity::new(Odd::Empty, 0)];
-        let (kind, time) = (Kind::Media, Time::Told(None));
-        Self { container, kind, bytes: 0, lead: 0, oddities, is_scrambled: false, time }
+        let (kind, time, border) = (Kind::Media, Time::Told(None), Border::default());
+        Self { container, kind, bytes: 0, lead: 0, oddities, is_scrambled: false, time, border, brand: None }
     }
 
     /// Tells whether it holds no media.
@@ -227,12 +253,37 @@ impl Summary {
         self.oddities.iter().any(|oddity| oddity.odd == Odd::Empty)
     }
 
+    /// Returns how much later than the one before ends a part of it begins, in seconds, where that is most. `None`: its times go
+    /// on as they should, or that can't be told. Of fMP4 alone, which needs its initialisation section for that.
+    pub fn jump_inside(&self, init: Option<&Configuration>) -> Option<f64> {
+        let Time::Ticks(fragments) = &self.time else { return None };
+        fragments.jump_inside(init?)
+    }
+
+    /// Tells whether samples are of a track that its initialisation section does not have.
+    pub fn has_strangers(&self, init: Option<&Configuration>) -> bool {
+        matches!((&self.time, init), (Time::Ticks(fragments), Some(init)) if fragments.has_strangers(init))
+    }
+
+    /// Returns the brand that a segment of fragmented MP4 begins with, and its version.
+    #[must_use]
+    pub fn brand(&self) -> Option<[u8; 8]> {
+        self.brand
+    }
+
+    /// Tells of each stream of a transport stream that is in both units whether its continuity counters go on from this unit to
+    /// the next one. Many multiplexers begin anew with each segment, so a single one that does not go on tells little.
+    pub fn counters(&self, next: &Self) -> Vec<(u16, bool)> {
+        self.border.with(&next.border)
+    }
+
     /// Returns how much later than this unit ends the next one begins, in seconds, in the track where that is most. `None`: the
     /// one goes on from the other, or that can't be told. fMP4 needs its initialisation section for that.
     pub fn jump(&self, next: &Self, init: Option<&Configuration>) -> Option<f64> {
         match (&self.time, &next.time) {
             (Time::Stamps(before), Time::Stamps(after)) => before.jump(after),
             (Time::Ticks(before), Time::Ticks(after)) => before.jump(after, init?),
+            (Time::Packed(before), Time::Packed(after)) => before.jump(*after),
             _ => None,
         }
     }
@@ -243,6 +294,7 @@ impl Summary {
     pub fn duration(&self, init: Option<&Configuration>) -> Option<Duration> {
         match &self.time {
             Time::Told(duration) => *duration,
+            Time::Packed(sounds) => Some(sounds.lasts),
             Time::Stamps(stamps) => stamps.duration(),
             Time::Ticks(fragments) => fragments.duration(init?),
         }

@@ -415,7 +415,13 @@ impl Transport {
                     asked = at;
                     Some(answer)
                 }
-                Err(error) if error.class() == Class::Range || error.status() == Some(416) => None,
+                // It has nothing to go on with on these terms, and may well have all of it.
+                Err(error)
+                    if error.class() == Class::Range
+                        || matches!(error.status(), Some(304 | 400 | 412 | 416 | 501)) =>
+                {
+                    None
+                }
                 Err(error) => return Err(failed(error)),
             };
         }

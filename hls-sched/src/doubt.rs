@@ -33,6 +33,12 @@ pub(crate) enum Doubt {
     Unbounded { missing: f64 },
     /// It begins so many seconds later than the one before ends, or the next one does that with it.
     Apart { seconds: f64 },
+    /// A part of it begins so many seconds later than the one before ends.
+    Within { seconds: f64 },
+    /// Packets are missing where it begins or ends, by its continuity counters and those of its neighbour.
+    Counters,
+    /// It has samples of a track that its initialization section does not have.
+    Stranger,
     /// Its container shows it.
     Media(Oddity),
 }
@@ -44,6 +50,9 @@ enum Way {
     Unbounded,
     Hole,
     Back,
+    Within,
+    Counters,
+    Stranger,
     Media(Odd),
 }
 
@@ -58,6 +67,8 @@ impl Doubt {
         let lasts = summary.duration(init);
         let mut doubts = Vec::new();
         doubts.extend(lasts.filter(|lasts| is_short(*lasts, said)).map(|lasts| Self::Short { lasts, said }));
+        doubts.extend(summary.jump_inside(init).map(|seconds| Self::Within { seconds }));
+        doubts.extend(summary.has_strangers(init).then_some(Self::Stranger));
         doubts.extend(summary.oddities.iter().copied().map(Self::Media));
         if !is_bounded {
             let share = |lasts: Duration| 1.0 - lasts.as_secs_f64() / said.as_secs_f64().max(0.001);
@@ -80,6 +91,9 @@ impl Doubt {
             Self::Unbounded { .. } => Way::Unbounded,
             Self::Apart { seconds } if seconds < 0.0 => Way::Back,
             Self::Apart { .. } => Way::Hole,
+            Self::Within { .. } => Way::Within,
+            Self::Counters => Way::Counters,
+            Self::Stranger => Way::Stranger,
             Self::Media(oddity) => Way::Media(oddity.odd),
         }
     }
@@ -89,7 +103,8 @@ impl Doubt {
         match self {
             Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64() / said.as_secs_f64(),
             Self::Unbounded { missing } => missing,
-            Self::Apart { seconds } => seconds.abs(),
+            Self::Apart { seconds } | Self::Within { seconds } => seconds.abs(),
+            Self::Counters | Self::Stranger => 1.0,
             Self::Media(oddity) => oddity.count as f64,
         }
     }
@@ -99,7 +114,8 @@ impl Doubt {
         match self {
             Self::Short { .. } => known + 0.1,
             Self::Unbounded { .. } => known.max(0.0) + 0.03,
-            Self::Apart { .. } => known * 1.1 + 0.1,
+            Self::Apart { .. } | Self::Within { .. } => known * 1.1 + 0.1,
+            Self::Counters | Self::Stranger => known,
             Self::Media(_) => known * 2.0,
         }
     }
@@ -109,6 +125,8 @@ impl Doubt {
             return match self {
                 Self::Short { .. } => "segment.short",
                 Self::Unbounded { .. } => "segment.unbounded",
+                Self::Counters => "segment.discontinuous",
+                Self::Stranger => "segment.stranger",
                 _ => "segment.apart",
             };
         };
@@ -116,9 +134,14 @@ impl Doubt {
             Odd::Continuity => "segment.discontinuous",
             Odd::Sync => "segment.unsynced",
             Odd::CutHead | Odd::CutTail | Odd::Frame | Odd::Cue => "segment.cut",
+            Odd::Header | Odd::Id3 => "segment.header",
+            Odd::Unused => "segment.unused",
+            Odd::Open => "segment.open",
+            Odd::Blank => "segment.blank",
             Odd::Zeros => "segment.padded",
             Odd::Table => "segment.table",
             Odd::Start => "segment.start",
+            Odd::Scrambled => "segment.scrambled",
             Odd::Tag | Odd::Picture => "segment.front",
             Odd::Empty => "segment.empty",
             _ => "segment.odd",
@@ -141,6 +164,20 @@ impl Doubt {
             Self::Apart { seconds } => {
                 return format!("timestamps leave out {seconds:.2} s where {name} begins or ends");
             }
+            Self::Within { seconds } => {
+                let way = if seconds < 0.0 { "go back by" } else { "leave out" };
+                return format!("timestamps {way} {:.2} s inside {name}", seconds.abs());
+            }
+            Self::Counters => {
+                return format!(
+                    "packets are missing where {name} begins or ends, by their continuity counters"
+                );
+            }
+            Self::Stranger => {
+                return format!(
+                    "{name} has samples of a track that its initialization section does not have"
+                );
+            }
             Self::Media(oddity) => oddity,
         };
         let at = oddity.at;
@@ -156,10 +193,18 @@ impl Doubt {
             Odd::Start => {
                 format!("a packet of {name} at byte {at} does not begin as one of pictures or sound")
             }
+            Odd::Scrambled => format!("a packet of {name} at byte {at} says that it is scrambled"),
             Odd::Tag => format!("{name} has an ID3 tag in front of its container"),
             Odd::Picture => format!("{name} has a picture in front of its packets"),
             Odd::Frame => format!("{name} begins or ends inside a frame of sound, at byte {at}"),
             Odd::Cue => format!("{name} ends inside the times of a cue, at byte {at}"),
+            Odd::Header => {
+                format!("a frame of {name} at byte {at} says that it is of another kind than those before it")
+            }
+            Odd::Id3 => format!("the ID3 tag of {name} does not hold together"),
+            Odd::Unused => format!("{name} has bytes that belong to none of its samples, behind byte {at}"),
+            Odd::Open => format!("a box of {name} at byte {at} goes on to the end of the file"),
+            Odd::Blank => format!("{name} has zeros in the place of media at byte {at}"),
             Odd::Empty => format!("{name} holds no media"),
             _ => format!("{name} is odd at byte {at}"),
         }

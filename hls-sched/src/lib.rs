@@ -50,6 +50,7 @@ mod event;
 mod gains;
 mod gaps;
 mod gauge;
+mod habits;
 mod hosts;
 mod job;
 mod joined;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hls_media::{Configuration, Summary};
 use hls_state::Fingerprint;
 
 use crate::assemble::Place;
+use crate::doubt::Doubt;
+use crate::habits::Habits;
 use crate::plan::{Track, Unit};
 
 /// Segments that are remembered of a track: those behind and in front of what is under way.
@@ -23,6 +25,7 @@ pub(crate) struct Order {
     known: Mutex<BTreeMap<u8, BTreeMap<u64, Arc<Came>>>>,
     /// How often timestamps do not go on over a discontinuity.
     restarts: AtomicU64,
+    habits: Mutex<Habits>,
 }
 
 /// A segment that has come.
@@ -36,11 +39,11 @@ pub(crate) struct Came {
     lacks: f64,
 }
 
-/// A neighbour that does not fit, and by how many seconds.
+/// A neighbour that does not fit, and how that shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Misfit {
     pub(crate) neighbour: Arc<Came>,
-    pub(crate) seconds: f64,
+    pub(crate) doubt: Doubt,
 }
 
 impl Order {
@@ -68,16 +71,34 @@ impl Order {
             seconds > 0.0 && seconds <= lacks + of.lacks + KNOWN && lacks + of.lacks > 0.0
         };
         let own = timeline(track, unit);
+        let doubt = |neighbour: &Came, [before, after]: [&Summary; 2]| match before.jump(after, init) {
+            Some(seconds) => (!is_known(seconds, neighbour)).then_some(Doubt::Apart { seconds }),
+            None => {
+                let is_break = self.habits().is_break(place.track, &before.counters(after));
+                is_break.then_some(Doubt::Counters)
+            }
+        };
         let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
         let before = before.and_then(|neighbour| {
-            let seconds = neighbour.summary.jump(summary, init)?;
-            (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
+            let doubt = doubt(&neighbour, [&neighbour.summary, summary])?;
+            Some(Misfit { neighbour, doubt })
         });
         let after = after.and_then(|neighbour| {
-            let seconds = summary.jump(&neighbour.summary, init)?;
-            (!is_known(seconds, &neighbour)).then_some(Misfit { neighbour, seconds })
+            let doubt = doubt(&neighbour, [summary, &neighbour.summary])?;
+            Some(Misfit { neighbour, doubt })
         });
         before.into_iter().chain(after).collect()
+    }
+
+    fn habits(&self) -> MutexGuard<'_, Habits> {
+        self.habits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Two segments that came before it was known that the one does not go on from the other.
+    pub(crate) fn late(&self, track: u8) -> Option<[Arc<Came>; 2]> {
+        let after = self.habits().late(track)?;
+        let before = after.index.checked_sub(1)?;
+        self.of_track(track, |known| Some([known.get(&before)?.clone(), known.get(&after.index)?.clone()]))
     }
 
     /// How often timestamps do not go on over a discontinuity.
@@ -101,16 +122,30 @@ impl Order {
         of: (&Track, &Unit),
         hash: Fingerprint,
         (summary, lacks): (&Summary, f64),
-    ) {
-        let timeline = timeline(of.0, of.1);
-        self.count_restarts(place, timeline, summary);
-        let came = Arc::new(Came { place, hash, timeline, summary: summary.clone(), lacks });
+    ) -> Arc<Came> {
+        let own = timeline(of.0, of.1);
+        self.count_restarts(place, own, summary);
+        let came = Arc::new(Came { place, hash, timeline: own, summary: summary.clone(), lacks });
+        // Of two that come at once, one sees the other.
         self.of_track(place.track, |known| {
-            known.insert(place.index, came);
+            known.insert(place.index, Arc::clone(&came));
             if known.len() > MANY {
                 known.pop_first();
             }
         });
+        let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
+        if let Some(before) = before {
+            self.habits().learn(place, before.summary.counters(summary));
+        }
+        if let Some(after) = after {
+            self.habits().learn(after.place, summary.counters(&after.summary));
+        }
+        came
+    }
+
+    /// A segment of a track that has come.
+    pub(crate) fn any(&self, track: u8) -> Option<Arc<Came>> {
+        self.of_track(track, |known| known.last_key_value().map(|(_, came)| Arc::clone(came)))
     }
 
     /// A segment that came is not what the server has.

@@ -7,7 +7,7 @@
 //! - Another length is another resource, whatever else is said.
 //! - The same strong tag is the same resource (RFC 9110 section 8.8.1), whatever its time: copies of it have times of their own.
 //! - Without two strong tags, the same time is the same resource: weak tags differ between servers that compress or not.
-//! - Another strong tag, or without such another time, is a doubt: a resource that was replaced looks like that, and so do
+//! - Another strong tag, or without such another time, or the one where the other was, is a doubt: a resource that was replaced looks like that, and so do
 //!   several servers under one name that make tags of what only they know. So the same part is asked for again, over other
 //!   connections. Where an answer comes with yet other words and the same bytes, both are being served at this time, and
 //!   those words tell nothing. Where all answers have the new words, the resource was replaced.
@@ -85,8 +85,14 @@ impl Validators {
             (Some(false), _) if self.is_strong && other.is_strong => false,
             (_, Some(is_same)) => is_same,
             (Some(false), None) => false,
-            (None, None) => true,
+            // Where the one has only a tag and the other only a time, somebody else speaks.
+            (None, None) => !(self.is_worded() && other.is_worded()),
         }
+    }
+
+    /// Whether more is said than a length.
+    fn is_worded(&self) -> bool {
+        self.etag.is_some() || self.modified.is_some()
     }
 
     /// Whether nothing that both say is different: tags aside, which are compared as they are.
@@ -330,7 +336,9 @@ mod tests {
             ("W/a - 10", "W/b - 10", Doubtful),
             ("a t1 10", "- t2 10", Doubtful),
             // Nothing to compare.
-            ("a - 10", "- t1 10", Same),
+            ("a - 10", "- t1 10", Doubtful),
+            ("a - 10", "- - 10", Same),
+            ("- t1 10", "a t1 10", Same),
             ("- - -", "a t1 10", Same),
         ] {
             let (resources, url) = (Resources::default(), "http://h/all.ts?k=1".parse().unwrap());

@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use hls_media::remux::Admission;
-use hls_media::{Configuration, Container};
+use hls_media::{Configuration, Container, Odd, Summary};
 use tokio::sync::{Notify, OnceCell};
 
+use crate::assemble::Place;
 use crate::error::{Error, Kind};
 use crate::piece::{Agreed, refused};
 use crate::pipeline::Whole;
@@ -16,14 +17,16 @@ use crate::plan::{Track, Unit};
 pub(crate) struct TrackChecks {
     /// The container that the name of the output promises; `None`: the bytes as they come.
     pub(crate) container: Option<Container>,
-    /// Set once a unit of that container has come.
-    is_as_promised: OnceLock<()>,
     /// The output is the bytes of the track, one behind the other.
     pub(super) is_joined: bool,
     /// That of its first initialisation section.
     pub(crate) configuration: OnceLock<Configuration>,
     /// The first initialization section that came.
     section: OnceLock<Vec<u8>>,
+    /// The brand of the first segment that came, and its version.
+    brand: OnceLock<[u8; 8]>,
+    /// Segments have come that are what the name of the output promises.
+    fits: OnceLock<()>,
     /// Told when the configuration is known.
     pub(super) known: Notify,
     /// The configuration that was fetched for a segment that came first, or `None` where it could not be fetched.
@@ -36,10 +39,11 @@ impl TrackChecks {
     pub(crate) fn new(container: Option<Container>, is_joined: bool) -> Self {
         Self {
             container,
-            is_as_promised: OnceLock::new(),
             is_joined,
             configuration: OnceLock::new(),
             section: OnceLock::new(),
+            brand: OnceLock::new(),
+            fits: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
             pieces: Agreed::default(),
@@ -49,6 +53,47 @@ impl TrackChecks {
     /// Whether several initialization sections have to set up the same.
     pub(super) fn is_one(&self, track: &Track) -> bool {
         self.container.is_some() && self.is_joined && track.has_several_inits()
+    }
+
+    /// Whether a segment is in clear, and can stand where it does.
+    ///
+    /// # Errors
+    /// It was deciphered with another vector than it was enciphered with, is scrambled, or does not end where it ends.
+    pub(super) fn is_legible(
+        &self,
+        (place, track): (Place, &Track),
+        (name, unit): (&str, &Unit),
+        summary: &Summary,
+    ) -> Result<(), Error> {
+        let damaged = |what: &str| Error::content("content.damaged", format!("{name}: {what}"));
+        let has = |wanted| summary.oddities.iter().any(|oddity| oddity.odd == wanted);
+        // One packet may be damaged.
+        if summary.oddities.iter().any(|oddity| oddity.odd == Odd::Scrambled && oddity.count > 1) {
+            return Err(damaged("packets say that they are scrambled"));
+        }
+        let is_last = unit.live.is_none() && place.index.saturating_add(1) >= track.units();
+        if has(Odd::Open) && !is_last {
+            return Err(damaged("a box goes on to the end of the file, whatever comes behind it"));
+        }
+        if unit.cipher.is_none() {
+            return Ok(());
+        }
+        let other_vector =
+            |what: &str| damaged(what).why("most likely the initialization vector is another one");
+        if has(Odd::Table) {
+            return Err(other_vector("a table has a wrong checksum after decryption"));
+        }
+        if has(Odd::Id3) {
+            return Err(other_vector("its ID3 tag does not hold together after decryption"));
+        }
+        let Some(brand) = summary.brand() else { return Ok(()) };
+        let (first, [name @ .., _, _, _, _]) = (self.brand.get_or_init(|| brand), brand);
+        let is_name = name.iter().all(|byte| (b' '..=b'~').contains(byte));
+        // What differs is the brand, or the version of the same brand.
+        match !is_name || first.starts_with(&name) && *first != brand {
+            true => Err(other_vector("its brand is another one than that of the others after decryption")),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn judge(&self, track: &Track, unit: &Unit, whole: &Whole) -> Result<(), Error> {
@@ -61,14 +106,14 @@ impl TrackChecks {
         if let Some(promised) =
             self.container.filter(|promised| *promised != found && whole.summary.bytes > 0)
         {
-            let error = match self.is_as_promised.get() {
+            let error = match self.fits.get() {
                 Some(()) => container_changes(&track.name(unit), promised, found),
                 None => other_container(&track.name(unit), promised, found),
             };
             return Err(error.at(format!("GET {}", hls_fetch::redacted(&unit.url))));
         }
-        if whole.summary.bytes > 0 {
-            self.is_as_promised.get_or_init(|| ());
+        if self.container == Some(found) && !unit.is_init {
+            let _ = self.fits.set(());
         }
         if let Some(seen) = whole.seen.as_ref().filter(|_| track.mp4.is_some()) {
             let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
@@ -117,11 +162,7 @@ fn other_container(name: &str, promised: Container, found: Container) -> Error {
 
 /// A unit is in another container than those that came before it.
 fn container_changes(name: &str, before: Container, found: Container) -> Error {
-    Error::new(
-        Kind::Playlist,
-        "output.changes",
-        format!("{name} is {found}, and the stream began as {before}"),
-    )
-    .why("no player reads a file that changes its container in the middle")
-    .next("--format join keeps the bytes as they come")
+    Error::content("content.other", format!("{name} is {found}, and those before it are {before}"))
+        .why("no player reads a file that changes its container in the middle")
+        .next("--format join keeps the bytes as they come")
 }

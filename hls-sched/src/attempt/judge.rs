@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hls_fetch::Class;
-use hls_media::{Configuration, Container, Odd};
+use hls_media::{Configuration, Container};
 
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
@@ -13,7 +13,7 @@ use crate::assemble::Place;
 use crate::doubt::Doubt;
 use crate::error::Error;
 use crate::event::Retry;
-use crate::order::Misfit;
+use crate::order::{Came, Misfit};
 use crate::piece::Becomes;
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
@@ -33,8 +33,6 @@ pub(super) struct Judged {
 struct Found<'a> {
     doubts: Vec<Doubt>,
     misfits: Vec<Misfit>,
-    /// Seconds that it lacks.
-    lacks: f64,
     init: Option<&'a Configuration>,
     becomes: Becomes,
 }
@@ -58,24 +56,42 @@ impl Shared {
         }
         let (name, summary) = (track.name(unit), &whole.summary);
         let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
-        if unit.cipher.is_some() && summary.oddities.iter().any(|oddity| oddity.odd == Odd::Table) {
-            return Err(at(wrong_vector(&name)));
-        }
+        checks.is_legible((place, track), (&name, unit), summary).map_err(at)?;
         let init = match summary.container {
             Container::Fmp4 => self.configuration(checks, track).await,
             _ => None,
         };
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
-        let misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
-        doubts.extend(misfits.iter().map(|misfit| Doubt::Apart { seconds: misfit.seconds }));
-        if doubts.is_empty() {
-            self.order.came(place, (track, unit), whole.hash, (summary, lacks));
-            return Ok(Judged { becomes, ..Judged::default() });
-        }
+        let mut misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        misfits.retain(|misfit| misfit.doubt != Doubt::Counters || !self.is_settled(&misfit.neighbour));
+        // Packets that are missing inside it may be those at its ends.
+        let is_broken = doubts.iter().any(|doubt| doubt.code() == Doubt::Counters.code());
+        let fresh = misfits.iter().map(|misfit| misfit.doubt);
+        doubts.extend(fresh.filter(|doubt| !is_broken || doubt.code() != Doubt::Counters.code()));
+        let known: Vec<Place> = misfits.iter().map(|misfit| misfit.neighbour.place).collect();
         // On the heap: all that asking again takes would lie in each attempt, 100 KiB of it.
-        let found = Found { doubts, misfits, lacks, init, becomes };
-        Box::pin(self.doubted(place, (track, unit), whole, (way, checks), found)).await
+        let judged = match doubts.is_empty() {
+            true => Judged { becomes, ..Judged::default() },
+            false => {
+                let found = Found { doubts, misfits, init, becomes };
+                Box::pin(self.doubted(place, (track, unit), whole, (way, checks), found)).await?
+            }
+        };
+        if judged.instead.is_some() {
+            return Ok(judged);
+        }
+        let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks));
+        // A neighbour may have come while this one was judged.
+        let now = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        let news = now.iter().find(|misfit| !known.contains(&misfit.neighbour.place));
+        let news = news.map(|misfit| ([Arc::clone(&misfit.neighbour), came], misfit.doubt));
+        let late = self.order.late(place.track).map(|pair| (pair, Doubt::Counters));
+        let pairs: Vec<_> = news.into_iter().chain(late).collect();
+        if pairs.is_empty() {
+            return Ok(judged);
+        }
+        Box::pin(self.look_again((track, unit), pairs, judged, way)).await
     }
 
     /// Judges a unit that came whole and is odd.
@@ -87,8 +103,8 @@ impl Shared {
         (way, checks): (&Way, &TrackChecks),
         found: Found<'_>,
     ) -> Result<Judged, Error> {
-        let Found { doubts, misfits, lacks, init, becomes } = found;
-        let (name, summary) = (track.name(unit), &whole.summary);
+        let Found { doubts, misfits, init, becomes } = found;
+        let name = track.name(unit);
         let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
         let (wrong, other) = (Mutex::new(None), Mutex::new(None));
         let spare = Spare::default();
@@ -123,25 +139,81 @@ impl Shared {
             return match other.zip(spare.chunks()) {
                 // What came the second time is as it should be.
                 Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
-                    self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0));
+                    let _ = self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0));
                     Ok(Judged { instead: Some((Box::new(came), chunks)), ..Judged::default() })
                 }
                 _ => Err(at(error)),
             };
         }
-        let mut taken_back = None;
+        let wrong = wrong.map(|wrong| self.take_back((track, unit), wrong)).transpose()?.flatten();
+        Ok(Judged { wrong, instead: None, becomes })
+    }
+
+    /// Takes back a unit that is not what the server has, before the one behind it takes its place. Returns how many bytes it
+    /// had.
+    ///
+    /// # Errors
+    /// It is in its output already.
+    fn take_back(&self, (track, unit): (&Track, &Unit), wrong: Place) -> Result<Option<(Place, u64)>, Error> {
         // A recording is not ended by it: what is written stays.
-        let can_be =
-            |wrong: &Place| unit.live.is_none() || self.assemble(|assembler| assembler.is_waiting(*wrong));
-        if let Some(wrong) = wrong.filter(can_be) {
-            self.order.forget(wrong);
-            // Before this unit takes its place behind it.
-            let bytes = self.assemble(|assembler| assembler.take_back(wrong));
-            let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
-            taken_back = Some((wrong, bytes.ok_or_else(|| was_another(&name))?));
+        if unit.live.is_some() && !self.assemble(|assembler| assembler.is_waiting(wrong)) {
+            return Ok(None);
         }
-        self.order.came(place, (track, unit), whole.hash, (summary, lacks));
-        Ok(Judged { wrong: taken_back, instead: None, becomes })
+        self.order.forget(wrong);
+        let bytes = self.assemble(|assembler| assembler.take_back(wrong));
+        let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
+        Ok(Some((wrong, bytes.ok_or_else(|| was_another(&name))?)))
+    }
+
+    /// Looks again at pairs of segments of which it is known only now that the one does not go on from the other.
+    async fn look_again(
+        &self,
+        (track, unit): (&Track, &Unit),
+        pairs: Vec<([Arc<Came>; 2], Doubt)>,
+        judged: Judged,
+        way: &Way,
+    ) -> Result<Judged, Error> {
+        let mut late = None;
+        for pair in pairs {
+            late = late.or(self.late(track, pair, way).await);
+        }
+        let taken = late.map(|wrong| self.take_back((track, unit), wrong)).transpose()?.flatten();
+        match (taken, judged.wrong) {
+            // Only one can be taken back at once.
+            (Some((wrong, _)), Some(_)) => {
+                let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
+                Err(was_another(&name))
+            }
+            (taken, wrong) => Ok(Judged { wrong: taken.or(wrong), ..judged }),
+        }
+    }
+
+    fn is_settled(&self, came: &Came) -> bool {
+        self.doubts.is_settled(came.place, came.hash)
+    }
+
+    /// Looks again at two segments that came before it was known that the one does not go on from the other. Returns one that is
+    /// not what the server has.
+    async fn late(&self, track: &Track, (pair, doubt): ([Arc<Came>; 2], Doubt), way: &Way) -> Option<Place> {
+        let doubts = [doubt];
+        // What is odd about one that has come twice has been told.
+        let is_told = doubt == Doubt::Counters && pair.iter().any(|came| self.is_settled(came));
+        if is_told || self.doubts.trusts(pair[0].place.track, &doubts) {
+            return None;
+        }
+        for came in &pair {
+            let Some(unit) = track.unit(came.place.index) else { continue };
+            if self.doubts.is_settled(came.place, came.hash) {
+                continue;
+            }
+            match self.again(track, &unit, &doubts, way, &Nowhere).await {
+                Ok(now) if now.hash != came.hash => return Some(came.place),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let name = track.unit(pair[1].place.index).map(|unit| track.name(&unit)).unwrap_or_default();
+        let _ = self.events.send(doubt.warning(&name, false));
+        None
     }
 
     /// Whether there is nothing odd about a unit.
@@ -190,9 +262,4 @@ fn was_another(name: &str) -> Error {
         .why("the server sends other bytes for it now, which go on as its neighbours do")
         .next("--restart discards what is there and starts over")
         .finally()
-}
-
-fn wrong_vector(name: &str) -> Error {
-    Error::content("content.damaged", format!("{name}: a table has a wrong checksum after decryption"))
-        .why("most likely the initialization vector is another one")
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
+use url::Url;
 
 use super::{Ended, Engine};
 use crate::assemble::Place;
+use crate::attempt::Shared;
 use crate::choice::Choice;
 use crate::config::{Config, Input};
 use crate::earlier::changed;
@@ -62,6 +64,31 @@ impl Link {
     }
 }
 
+impl Shared {
+    /// Compares what has come with what a fresh link leads to, where that has other names than before: tokens change names of
+    /// folders and queries, and a file that is called otherwise may be another one.
+    async fn is_the_same(&self, fresh: &[Chosen]) -> Result<(), Error> {
+        for ((number, track), fresh) in (0..).zip(&self.tracks.0).zip(fresh) {
+            let Some(came) = self.order.any(number) else { continue };
+            let [old, new] = [track, &fresh.track].map(|track| track.unit(came.place.index));
+            let (Some(old), Some(new)) = (old, new) else { continue };
+            if file_name(&old.url) == file_name(&new.url) {
+                continue;
+            }
+            let (hash, _) = self.transport.probe(&fresh.track, &new, |retry| self.report(retry)).await?;
+            if hash != came.hash {
+                return Err(changed(new.number, "the link expired, and the playlist is another one now"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a file is called, wherever it lies.
+fn file_name(url: &Url) -> Option<&str> {
+    url.path_segments()?.next_back()
+}
+
 impl Engine {
     /// A unit was refused (401, 403): the playlist may have a fresh link. One that brought nothing is not renewed again.
     pub(super) fn refused(&mut self, attempt: u64, place: Place, error: Error) -> Result<(), Error> {
@@ -89,10 +116,13 @@ impl Engine {
             None => self.link.choices.clone(),
         };
         let config = Arc::clone(&self.link.config);
-        let (transport, events) = (Arc::clone(&self.shared.transport), self.shared.events.clone());
+        let (shared, events) = (Arc::clone(&self.shared), self.shared.events.clone());
         self.running.spawn(async move {
-            let selection = prepare::choose(&config, (&choices, false), &transport, &events).await;
-            Ended::Renewed(selection.map(|selection| selection.chosen))
+            let selection = prepare::choose(&config, (&choices, false), &shared.transport, &events).await;
+            Ended::Renewed(match selection {
+                Ok(selection) => shared.is_the_same(&selection.chosen).await.map(|()| selection.chosen),
+                Err(error) => Err(error),
+            })
         });
         Ok(())
     }

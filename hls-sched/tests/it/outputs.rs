@@ -173,8 +173,8 @@ async fn a_container_that_changes_in_the_middle_is_refused_as_one() -> Outcome {
         let published = vod.publish(&origin);
         let of_it = job(&published.url).concurrency(1).output(folder.file(output)).start().finish().await;
         let error = of_it.err().ok_or("it came to an end")?;
-        assert_eq!((error.kind(), error.code()), (Kind::Playlist, "output.changes"), "{output}: {error}");
-        assert!(error.to_string().contains("the stream began as MPEG-TS"), "{error}");
+        assert_eq!((error.kind(), error.code()), (Kind::Content, "content.other"), "{output}: {error}");
+        assert!(error.to_string().contains("those before it are MPEG-TS"), "{error}");
         assert!(!folder.file(output).exists(), "{output}");
     }
     Ok(())
