@@ -331,6 +331,14 @@ impl Doubts {
         })
     }
 
+    /// What is odd about a segment came again as it was. Returns whether that is news, and then whether others of its kind are
+    /// trusted from here on.
+    pub(crate) fn confirmed(&self, track: u8, doubt: Doubt) -> Option<bool> {
+        let news = self.seen(|seen| seen.came_again(track, doubt));
+        self.changed.notify_waiters();
+        news
+    }
+
     /// Judges a segment by what is odd about it; `again` asks for its hash once more. `Ok`: it is kept, and whoever listens has
     /// been told.
     ///

@@ -12,8 +12,8 @@ use crate::assemble::Place;
 const LEAST: u32 = 3;
 /// Of so many borders one may be another.
 const FEW: u32 = 3;
-/// Borders that came before the habit was known are looked at again so often in a track.
-const MOST_LATE: u32 = 3;
+/// Borders that came before the habit was known are looked at again so often in a track: it costs two segments each time.
+const MOST_LATE: u32 = 1;
 /// So many of them are remembered.
 const MANY: usize = 16;
 

@@ -14,8 +14,9 @@ use crate::assemble::{Command, Place};
 
 /// Attempts wait while more than this has been handed over and not written.
 const MOST_IN_FLIGHT: u64 = 4 << 20;
-/// Pieces written in one call.
+/// Pieces written in one call, and bytes: more of them would wait for each other in memory.
 const MOST_PIECES: usize = 64;
+const MOST_AT_ONCE: u64 = 1 << 20;
 /// Records and syncs are seen to this soon after something was written, and this often while nothing is.
 const MAINTAIN_SOON: Duration = Duration::from_millis(10);
 const MAINTAIN_IDLE: Duration = Duration::from_millis(250);
@@ -268,7 +269,7 @@ impl Worker {
         run.takes(&first);
         let mut all = vec![first];
         let mut other = None;
-        while all.len() < MOST_PIECES && run.end - run.begin < MOST_IN_FLIGHT {
+        while all.len() < MOST_PIECES && run.end - run.begin < MOST_AT_ONCE {
             match inbox.try_recv() {
                 Ok(message) if run.takes(&message) => all.push(message),
                 Ok(message) => {

@@ -211,8 +211,10 @@ impl Shared {
                 Ok(_) | Err(_) => {}
             }
         }
-        let name = track.unit(pair[1].place.index).map(|unit| track.name(&unit)).unwrap_or_default();
-        let _ = self.events.send(doubt.warning(&name, false));
+        if let Some(is_trusted) = self.doubts.confirmed(pair[1].place.track, doubt) {
+            let name = track.unit(pair[1].place.index).map(|unit| track.name(&unit)).unwrap_or_default();
+            let _ = self.events.send(doubt.warning(&name, is_trusted));
+        }
         None
     }
 

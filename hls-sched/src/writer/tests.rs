@@ -1,3 +1,5 @@
+//! What the thread that writes does with what it is told, where stores fail.
+
 use super::*;
 use bytes::Bytes;
 use hls_state::{Fingerprint, Mark, Placed, Unit};
