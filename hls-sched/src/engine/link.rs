@@ -67,9 +67,12 @@ impl Link {
 impl Shared {
     /// Compares what has come with what a fresh link leads to, where that has other names than before: tokens change names of
     /// folders and queries, and a file that is called otherwise may be another one.
-    async fn is_the_same(&self, fresh: &[Chosen]) -> Result<(), Error> {
+    async fn is_the_same(&self, fresh: &mut [Chosen]) -> Result<(), Error> {
         for ((number, track), fresh) in (0..).zip(&self.tracks.0).zip(fresh) {
             let Some(came) = self.order.any(number) else { continue };
+            // The same is made of it.
+            fresh.track.pieces.clone_from(&track.pieces);
+            fresh.track.mp4.clone_from(&track.mp4);
             let [old, new] = [track, &fresh.track].map(|track| track.unit(came.place.index));
             let (Some(old), Some(new)) = (old, new) else { continue };
             if file_name(&old.url) == file_name(&new.url) {
@@ -120,7 +123,9 @@ impl Engine {
         self.running.spawn(async move {
             let selection = prepare::choose(&config, (&choices, false), &shared.transport, &events).await;
             Ended::Renewed(match selection {
-                Ok(selection) => shared.is_the_same(&selection.chosen).await.map(|()| selection.chosen),
+                Ok(mut selection) => {
+                    shared.is_the_same(&mut selection.chosen).await.map(|()| selection.chosen)
+                }
                 Err(error) => Err(error),
             })
         });
@@ -133,9 +138,11 @@ impl Engine {
         self.link.older = self.planner.last_attempt();
         self.planner.hold(false);
         let refused = std::mem::take(&mut self.link.refused);
-        let Ok(fresh) = result else {
+        let fresh = match result {
+            Ok(fresh) => fresh,
+            Err(error) if error.code() == "playlist.changed" => return Err(error),
             // Why the first one was refused says more.
-            return refused.into_iter().try_for_each(|(place, error)| self.give_up(place, error));
+            Err(_) => return refused.into_iter().try_for_each(|(place, error)| self.give_up(place, error)),
         };
         let tracks = &self.shared.tracks.0;
         if fresh.len() != tracks.len() {

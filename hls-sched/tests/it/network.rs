@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hls_sched::{Event, Job, Kind, Network};
-use hls_testkit::{Origin, Published, Reply, Step, Vod};
+use hls_testkit::{Media, Origin, Published, Reply, Step, Vod};
 
 use crate::support::{Folder, Outcome, fails, fetched, job, same};
 
@@ -82,6 +82,36 @@ async fn another_stream_behind_a_renewed_link_is_no_way_to_go_on() -> Outcome {
     let other = vod.playlist.replacen("#EXTINF:", "#EXTINF:1", 3);
     origin.script(&vod.playlist_path, [Reply::resource(), Reply::ok(other).forever()]);
     fails(job(&vod.url), Kind::Content, "playlist.changed").await?;
+    Ok(())
+}
+
+/// The same film under other names behind a fresh link, or another film: as it comes, and made into an MP4.
+#[tokio::test]
+async fn names_that_change_behind_a_fresh_link_are_compared_once() -> Outcome {
+    for (n, (output, is_same)) in
+        [("a.ts", true), ("b.mp4", true), ("c.ts", false), ("d.mp4", false)].into_iter().enumerate()
+    {
+        let (origin, folder) = (Origin::builder().latency(5).start(), Folder::new()?);
+        let vod = Vod::from_media(Media::Ts).prefix(&format!("/{n}")).publish(&origin);
+        let mut playlist = vod.playlist.clone();
+        for (index, path) in vod.segment_paths.iter().enumerate() {
+            let name = path.rsplit('/').next().ok_or("a name")?;
+            playlist = playlist.replace(name, &format!("fresh{index}.ts"));
+            let bytes = Media::Ts.segments()[if is_same { index } else { 5 - index }];
+            origin.put(&format!("/{n}/fresh{index}.ts"), bytes);
+        }
+        origin.script(&vod.playlist_path, [Reply::resource(), Reply::ok(playlist).forever()]);
+        let expired = [Reply::status(403).forever()];
+        vod.segment_paths[3..].iter().for_each(|path| origin.script(path, expired.clone()));
+        let whole = job(&vod.url).concurrency(1).output(folder.file(output)).start().finish().await;
+        match whole {
+            Ok(_) if is_same && output.ends_with(".ts") => same(&folder.file(output), &vod.expected)?,
+            Ok(_) => assert!(is_same, "{output}: another film"),
+            Err(error) => assert!(!is_same && error.code() == "playlist.changed", "{output}: {error}"),
+        }
+        let fresh = origin.requests().iter().filter(|request| request.path.contains("fresh")).count();
+        assert!(fresh <= 4, "{output}: {fresh}");
+    }
     Ok(())
 }
 
