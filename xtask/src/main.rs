@@ -23,6 +23,7 @@ mod kill;
 mod origin;
 #[cfg(target_os = "linux")]
 mod power;
+mod producers;
 mod release;
 mod sim;
 mod soak;
@@ -73,6 +74,9 @@ cargo xtask COMMAND
                 record streams in real time, side by side: left alone, through outages, told to end, killed
   streams [--seeds N] [--from N] [--program PATH]
                 streams drawn at random, downloaded to each kind of output, compared with what they show (with ffmpeg)
+  producers [--program PATH] [--only PATTERN] [--keep DIR]
+                streams made by ffmpeg, GStreamer, Shaka Packager and nginx-rtmp, downloaded to each kind of output, compared
+                with what was packaged, and played by mpv, GStreamer, MediaInfo and Chromium
   release plan  what has changed since the tags, the bumps it asks for, the order of publishing
   release bump [--execute]
                 versions, floors and changelogs as the plan says
@@ -130,6 +134,7 @@ fn run(args: &[String]) -> Result<()> {
         ("origin", rest) => origin::run(rest),
         ("sim", rest) => sim::run(rest),
         ("soak", rest) => soak::run(rest),
+        ("producers", rest) => producers::run(rest),
         ("streams", rest) => streams::run(rest),
         ("release", rest) => release::run(rest),
         ("help" | "--help" | "-h", _) => {

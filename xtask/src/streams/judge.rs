@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use hls_testkit::streams::{Cue, Film, Shown, Stream};
 
 /// Times of MP4 are rounded to the ticks of their tracks, and those of subtitles to milliseconds.
-const NEAR: f64 = 0.002;
+pub(crate) const NEAR: f64 = 0.002;
 
 /// Decodes a film and compares each picture, frame of sound and cue, and when it is shown.
 pub(super) fn film(file: &Path, film: &Film, folder: &Path) -> Result<()> {
@@ -44,7 +44,7 @@ pub(super) fn film(file: &Path, film: &Film, folder: &Path) -> Result<()> {
 }
 
 /// Lets the program judge its own file; a gap is known to it.
-pub(super) fn verify(program: &Path, file: &Path, has_gap: bool) -> Result<()> {
+pub(crate) fn verify(program: &Path, file: &Path, has_gap: bool) -> Result<()> {
     let run = Command::new(program).arg("verify").arg(file).stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&run.stderr);
     let right = if has_gap { Some(4) } else { Some(0) };
@@ -64,7 +64,7 @@ pub(super) fn joined(file: &Path, stream: &Stream) -> Result<()> {
 }
 
 /// Reads lines of hashes: hash and seconds of each.
-fn listed(path: &Path) -> Result<Vec<(String, f64)>> {
+pub(crate) fn listed(path: &Path) -> Result<Vec<(String, f64)>> {
     let text = fs::read_to_string(path)?;
     let base = text.lines().find_map(|line| line.strip_prefix("#tb 0: ")).context("no time base")?;
     let (number, rate) = base.split_once('/').context("no time base")?;
@@ -78,7 +78,7 @@ fn listed(path: &Path) -> Result<Vec<(String, f64)>> {
     Ok(all)
 }
 
-fn same(what: &str, right: &[Shown], found: &[(String, f64)]) -> Result<()> {
+pub(crate) fn same(what: &str, right: &[Shown], found: &[(String, f64)]) -> Result<()> {
     let is_same =
         |shown: &Shown, hash: &String| shown.hash == *hash || shown.with_header.as_ref() == Some(hash);
     for (nth, (shown, (hash, at))) in right.iter().zip(found).enumerate() {
@@ -91,7 +91,7 @@ fn same(what: &str, right: &[Shown], found: &[(String, f64)]) -> Result<()> {
     Ok(())
 }
 
-fn same_cues(right: &[Cue], text: &str) -> Result<()> {
+pub(crate) fn same_cues(right: &[Cue], text: &str) -> Result<()> {
     let mut found = Vec::new();
     for block in text.replace('\r', "").split("\n\n").filter(|block| !block.trim().is_empty()) {
         let mut lines = block.trim().lines().skip(1);

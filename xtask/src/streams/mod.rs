@@ -3,7 +3,7 @@
 //! What has to hold for each: exit 0 and a file that shows what the stream shows, when it shows it; or an end with another exit code
 //! where the output can't hold the stream. Any other refusal of a legal stream is a violation too.
 
-mod judge;
+pub(crate) mod judge;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -33,7 +33,7 @@ struct Options {
 
 /// What a download is told to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Output {
+pub(crate) enum Output {
     /// The bytes as they come, in a file.
     Joined,
     Film,
@@ -42,7 +42,7 @@ enum Output {
 
 /// How a download ended.
 #[derive(Debug)]
-enum Verdict {
+pub(crate) enum Verdict {
     Right,
     /// The output can't hold this stream, and the exit code says so.
     Refused(String),
@@ -182,47 +182,66 @@ impl Ground<'_> {
     }
 
     fn download(&self, folder: &Path, url: &str, target: &Path, file: &Path) -> Result<Ended> {
-        let said = folder.join("stderr");
-        let mut command = Command::new(self.program);
-        command
-            .args(["get", url, "-q", "--allow-gaps", "-o"])
-            .arg(target)
-            .stdin(Stdio::null())
-            .stderr(File::create(&said)?);
-        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+        let mut more = vec!["--allow-gaps"];
         if file.extension().is_some_and(|extension| extension == "mp4") {
-            command.args(["--subs", "all"]);
+            more.extend(["--subs", "all"]);
         }
-        match target == Path::new("-") {
-            true => command.stdout(File::create(file)?),
-            false => command.stdout(Stdio::null()),
-        };
-        let mut child = command.spawn().context("can't run the program")?;
-        let start = Instant::now();
-        let code = loop {
-            if let Some(status) = child.try_wait()? {
-                break status.code();
-            }
-            if start.elapsed() > LIMIT {
-                child.kill()?;
-                child.wait()?;
-                break None;
-            }
-            thread::sleep(Duration::from_millis(2));
-        };
-        Ok(Ended { code, said: fs::read_to_string(said)?.trim().replace('\n', " | ") })
+        get(self.program, folder, url, target, file, &more)
     }
 }
 
-struct Ended {
+/// Downloads to `target`, a file or `-`, with more arguments; what goes to the pipe ends in `file`.
+pub(crate) fn get(
+    program: &Path,
+    folder: &Path,
+    url: &str,
+    target: &Path,
+    file: &Path,
+    more: &[&str],
+) -> Result<Ended> {
+    let said = folder.join("stderr");
+    let mut command = Command::new(program);
+    command
+        .args(["get", url, "-q", "-o"])
+        .arg(target)
+        .args(more)
+        .stdin(Stdio::null())
+        .stderr(File::create(&said)?);
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    match target == Path::new("-") {
+        true => command.stdout(File::create(file)?),
+        false => command.stdout(Stdio::null()),
+    };
+    let code = within(&mut command, LIMIT)?;
+    Ok(Ended { code, said: fs::read_to_string(said)?.trim().replace('\n', " | ") })
+}
+
+/// Runs a command and returns its exit code; `None`: it was killed, by us where it took too long.
+pub(crate) fn within(command: &mut Command, limit: Duration) -> Result<Option<i32>> {
+    let mut child = command.spawn().with_context(|| format!("can't run {command:?}"))?;
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.code());
+        }
+        if start.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub(crate) struct Ended {
     /// `None`: it was killed because it took too long.
-    code: Option<i32>,
-    said: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) said: String,
 }
 
 impl Ended {
     /// The exit code and the name of the error.
-    fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         let name = self.said.split_once("error[").and_then(|(_, rest)| rest.split_once(']'));
         format!("exit {} {}", self.code.unwrap_or(-1), name.map_or("", |(name, _)| name))
     }

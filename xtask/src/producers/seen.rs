@@ -1,0 +1,164 @@
+//! What a file or a playlist shows, as ffmpeg reads it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use hls_testkit::streams::{Cue, Shown};
+
+use crate::streams::judge::{self, listed};
+
+/// The hash of a picture or a frame of sound, and its time.
+type Track = Vec<(String, f64)>;
+
+/// Each picture, frame of sound and cue.
+#[derive(Clone, Default)]
+pub(super) struct Seen {
+    pub(super) pictures: Track,
+    pub(super) sounds: Vec<Track>,
+    /// As SRT.
+    pub(super) words: Option<String>,
+}
+
+impl Seen {
+    /// Reads a file, or a playlist on this disk.
+    pub(super) fn of(input: &Path, folder: &Path) -> Result<Self> {
+        let is_playlist = input.extension().is_some_and(|extension| extension == "m3u8");
+        let open: &[&str] = if is_playlist { &["-allowed_extensions", "ALL"] } else { &[] };
+        let probe = Command::new("ffprobe")
+            .args(["-v", "error"])
+            .args(open)
+            .args(["-show_entries", "stream=index,codec_name,codec_type", "-of", "csv=p=0"])
+            .arg(input)
+            .stdin(Stdio::null())
+            .output()
+            .context("can't run ffprobe")?;
+        let text = String::from_utf8_lossy(&probe.stdout).into_owned();
+        let mut streams: Vec<(&str, &str, &str)> = text
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.trim().split(',');
+                Some((fields.next()?, fields.next()?, fields.next()?))
+            })
+            .collect();
+        // A transport stream lists them for its program too.
+        let mut known = BTreeSet::new();
+        streams.retain(|stream| known.insert(stream.0));
+        let is = |kind: &str| streams.iter().filter(move |s| s.2 == kind).copied().collect::<Vec<_>>();
+        let file = |name: &str| folder.join(format!("seen-{name}"));
+        let hashes = ["-f", "framehash", "-hash", "sha256"];
+
+        let mut command = Command::new("ffmpeg");
+        command
+            .args(["-nostdin", "-hide_banner", "-v", "error", "-y", "-copyts"])
+            .args(open)
+            .arg("-i")
+            .arg(input);
+        let (video, audio, words) = (is("video"), is("audio"), is("subtitle"));
+        for (index, ..) in video.iter().take(1) {
+            command.args(["-map", &format!("0:{index}")]);
+            command.args(["-autoscale", "0", "-fps_mode", "passthrough", "-enc_time_base", "-1"]);
+            command.args(hashes).arg(file("pictures"));
+        }
+        for (index, codec, _) in &audio {
+            command.args(["-map", &format!("0:{index}"), "-c", "copy"]);
+            if *codec == "aac" {
+                command.args(["-bsf:a", "aac_adtstoasc"]);
+            }
+            command.args(hashes).arg(file(index));
+        }
+        for (index, ..) in words.iter().take(1) {
+            command.args(["-map", &format!("0:{index}"), "-f", "srt"]).arg(file("words"));
+        }
+        ensure!(!streams.is_empty(), "ffprobe: {}", String::from_utf8_lossy(&probe.stderr).trim());
+        let run = command.stdin(Stdio::null()).output().context("can't run ffmpeg")?;
+        let said = String::from_utf8_lossy(&run.stderr);
+        let said: Vec<_> = said.lines().filter(|line| !line.starts_with("[NULL @")).collect();
+        // Of the playlist of a producer, what it has to say is the producer's affair.
+        ensure!(run.status.success() && (is_playlist || said.is_empty()), "ffmpeg: {}", said.join(" | "));
+        Ok(Self {
+            pictures: if video.is_empty() { Track::new() } else { listed(&file("pictures"))? },
+            sounds: audio.iter().map(|(index, ..)| listed(&file(index))).collect::<Result<_>>()?,
+            words: if words.is_empty() { None } else { Some(fs::read_to_string(file("words"))?) },
+        })
+    }
+
+    /// Adds the tracks of another file of the same film.
+    pub(super) fn beside(&mut self, other: Self) {
+        if self.pictures.is_empty() {
+            self.pictures = other.pictures;
+        }
+        self.sounds.extend(other.sounds);
+    }
+
+    /// Its first picture, or its first sound where there is none.
+    fn begin(&self) -> f64 {
+        let first = self.pictures.first().or_else(|| self.sounds.first()?.first());
+        first.map_or(0.0, |(_, at)| *at)
+    }
+
+    /// Takes off its front what is as long as `part`.
+    fn cut(&mut self, part: &Self) -> Self {
+        let take = |track: &mut Track, n: usize| track.drain(..n.min(track.len())).collect();
+        let lengths = part.sounds.iter().map(Vec::len).chain(std::iter::repeat(0));
+        Self {
+            pictures: take(&mut self.pictures, part.pictures.len()),
+            sounds: self.sounds.iter_mut().zip(lengths).map(|(track, n)| take(track, n)).collect(),
+            words: None,
+        }
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        let track = if self.pictures.is_empty() { self.sounds.first() } else { Some(&self.pictures) };
+        track.and_then(|track| Some(track.last()?.1 - track.first()?.1)).unwrap_or(0.0)
+    }
+}
+
+/// Holds what was downloaded to the parts it was made of; the time of each counts from its begin.
+pub(super) fn compare(parts: &[Seen], mut found: Seen) -> Result<()> {
+    let mut last: Option<f64> = None;
+    for (nth, right) in parts.iter().enumerate() {
+        let is_last = nth + 1 == parts.len();
+        let part = if is_last { std::mem::take(&mut found) } else { found.cut(right) };
+        let (from, to) = (right.begin(), part.begin());
+        if let Some(last) = last {
+            let gap = to - last;
+            ensure!((0.0..0.2).contains(&gap), "part {nth} begins {gap:.3} s behind the last picture");
+        }
+        track("picture", &right.pictures, &part.pictures, from, to)?;
+        let (n, m) = (part.sounds.len(), right.sounds.len());
+        ensure!(n == m, "{n} tracks of sound instead of {m}");
+        for (nth, (right, found)) in right.sounds.iter().zip(&part.sounds).enumerate() {
+            track(&format!("sound of track {nth}"), right, found, from, to)?;
+        }
+        last = part.pictures.last().map(|(_, at)| *at);
+    }
+    Ok(())
+}
+
+/// Compares the hashes alone: a file of nothing but packed frames has no clock.
+pub(super) fn compare_frames(right: &[(String, f64)], found: &[(String, f64)]) -> Result<()> {
+    let timeless =
+        |track: &[(String, f64)]| track.iter().map(|(hash, _)| (hash.clone(), 0.0)).collect::<Vec<_>>();
+    track("sound", &timeless(right), &timeless(found), 0.0, 0.0)
+}
+
+fn track(what: &str, right: &[(String, f64)], found: &[(String, f64)], from: f64, to: f64) -> Result<()> {
+    let shown = |(hash, at): &(String, f64)| Shown { hash: hash.clone(), with_header: None, at: at - from };
+    let right: Vec<_> = right.iter().map(shown).collect();
+    let found: Vec<_> = found.iter().map(|(hash, at)| (hash.clone(), at - to)).collect();
+    judge::same(what, &right, &found)
+}
+
+/// Compares the subtitles.
+pub(super) fn compare_words(cues: &[(u32, u32, &str)], found: &Seen) -> Result<()> {
+    let cue = |(from, to, words): &(u32, u32, &str)| Cue {
+        words: (*words).to_owned(),
+        from: f64::from(*from),
+        to: f64::from(*to),
+    };
+    let right: Vec<_> = cues.iter().map(cue).collect();
+    judge::same_cues(&right, found.words.as_deref().context("no subtitles")?)
+}
