@@ -25,7 +25,7 @@ use self::players::{Plain, Screen};
 use self::seen::Seen;
 use self::sources::Sources;
 use self::variants::{Kind, VARIANTS, Variant};
-use crate::streams::{Output, Verdict, get, judge};
+use crate::streams::{Ended, Output, Verdict, get, judge};
 use crate::{download, workspace};
 
 const WORKERS: usize = 2;
@@ -256,7 +256,7 @@ impl Ground<'_> {
         let ended = get(self.program, folder, url, target, file, &more)?;
         if ended.code != Some(0) {
             let is_helpful = ended.said.contains("error[") && ended.said.contains("next:");
-            return Ok(match is_helpful && may_be_refused(variant, output, ended.code) {
+            return Ok(match is_helpful && may_be_refused(variant, output, &ended) {
                 true => Verdict::Refused(ended.kind()),
                 false => Verdict::Wrong(format!("exit {:?}: {}", ended.code.unwrap_or(-1), ended.said)),
             });
@@ -286,8 +286,10 @@ impl Ground<'_> {
         if !variant.sources.iter().all(|source| PLAYS.contains(source)) {
             return Ok(None);
         }
-        let seconds = parts.iter().map(Seen::seconds).sum();
-        Ok(Some(self.table.lock().ok().context("a worker has panicked")?.screen.add(file, seconds)?))
+        let Some(source) = variant.sources.last() else { return Ok(None) };
+        let (seconds, measure) = (parts.iter().map(Seen::seconds).sum(), self.sources.plain(source, "mp4"));
+        let mut table = self.table.lock().ok().context("a worker has panicked")?;
+        Ok(Some(table.screen.add(file, seconds, &measure)?))
     }
 }
 
@@ -306,7 +308,7 @@ fn name_of(variant: &Variant, output: Output) -> String {
 fn compare(variant: &Variant, output: Output, file: &Path, parts: &[Seen], folder: &Path) -> Result<()> {
     let found = Seen::of(file, folder)?;
     if output == Output::Film && variant.has_words {
-        seen::compare_words(&sources::CUES, &found)?;
+        seen::compare_words(&sources::CUES, variant.words_late, &found)?;
     }
     let is_frames = matches!(variant.kind, Kind::Packed(_)) && output != Output::Film;
     if !(is_frames || output == Output::Joined && variant.is_apart) {
@@ -334,11 +336,11 @@ fn compare(variant: &Variant, output: Output, file: &Path, parts: &[Seen], folde
 }
 
 /// Says whether the output can't hold this stream, so that this exit code is right.
-fn may_be_refused(variant: &Variant, output: Output, code: Option<i32>) -> bool {
-    match (output, code) {
+fn may_be_refused(variant: &Variant, output: Output, ended: &Ended) -> bool {
+    match (output, ended.code) {
         (_, Some(7)) => true,
         // A pipe holds one track.
-        (Output::Pipe, Some(2)) => variant.is_apart,
+        (Output::Pipe, Some(2)) => variant.is_apart && ended.said.contains("error[output."),
         // Times begin again within the file.
         (Output::Joined | Output::Pipe, Some(4)) => variant.sources.len() > 1,
         _ => false,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use hls_testkit::{Origin, Resource, browser};
 
 use super::packaging;
+use super::sources::SECONDS;
 use crate::streams::within;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -145,7 +146,16 @@ fn general(line: &str) -> String {
 #[derive(Default)]
 pub(super) struct Screen {
     origin: Option<Origin>,
-    films: Vec<(String, f64)>,
+    films: Vec<Film>,
+    /// The plain ones, by their path.
+    plain: BTreeMap<PathBuf, usize>,
+}
+
+struct Film {
+    name: String,
+    seconds: f64,
+    /// The place of the plain one.
+    measure: Option<usize>,
 }
 
 const PLAYS: &str = r"
@@ -186,27 +196,49 @@ return told.join('\n');
 ";
 
 impl Screen {
-    pub(super) fn add(&mut self, file: &Path, seconds: f64) -> Result<usize> {
+    /// Takes a film and what ffmpeg packaged the plain way, which lasts 12 s; returns its place.
+    pub(super) fn add(&mut self, file: &Path, seconds: f64, measure: &Path) -> Result<usize> {
+        let plain = match self.plain.get(measure) {
+            Some(&plain) => plain,
+            None => {
+                let place = self.put(measure, SECONDS, None)?;
+                self.plain.insert(measure.to_owned(), place);
+                place
+            }
+        };
+        self.put(file, seconds, Some(plain))
+    }
+
+    fn put(&mut self, file: &Path, seconds: f64, measure: Option<usize>) -> Result<usize> {
         let name = format!("film-{}.mp4", self.films.len());
         self.origin
             .get_or_insert_with(Origin::start)
             .put(&format!("/{name}"), Resource::new(fs::read(file)?));
-        self.films.push((name, seconds));
+        self.films.push(Film { name, seconds, measure });
         Ok(self.films.len() - 1)
     }
 
-    /// Plays them all and returns what is wrong with each; `None` where there is no browser.
+    /// Plays them all and returns what is wrong with each and not with its plain one; `None` where there is no browser.
     pub(super) fn play(self) -> Result<Option<Vec<Option<String>>>> {
         let Some(origin) = self.origin else { return Ok(Some(Vec::new())) };
         let films: Vec<_> =
-            self.films.iter().map(|(name, seconds)| format!("['{name}', {seconds:.3}]")).collect();
+            self.films.iter().map(|film| format!("['{}', {:.3}]", film.name, film.seconds)).collect();
         let script = PLAYS.replace("FILMS", &format!("[{}]", films.join(", ")));
         let limit = PATIENCE * (u32::try_from(films.len())? + 5);
         let Some(told) = browser::ask(&origin, &script, limit)? else { return Ok(None) };
         let told: Vec<_> = told.lines().collect();
         ensure!(told.len() == films.len(), "the browser: {}", told.join(" | "));
-        Ok(Some(told.iter().map(|line| (*line != "fine").then(|| format!("chromium: {line}"))).collect()))
+        let more = self.films.iter().zip(&told).map(|(film, line)| {
+            let plain = film.measure.and_then(|place| told.get(place)).copied().unwrap_or("fine");
+            (*line != "fine" && of_browser(line) != of_browser(plain)).then(|| format!("chromium: {line}"))
+        });
+        Ok(Some(more.collect()))
     }
+}
+
+/// The kind of an error: up to what it tells of the picture where it came.
+fn of_browser(line: &str) -> String {
+    general(line.split('{').next().unwrap_or(line))
 }
 
 #[cfg(test)]
@@ -220,6 +252,7 @@ mod tests {
             "[ffmpeg/demuxer] mpegts: DTS 1234 < 77 out of order ",
             "[ffmpeg/demuxer] mpegts: DTS # < # out of order",
         );
+        assert_eq!(of_browser("error 3: no {timestamp=7}"), of_browser("error 4: no {timestamp=8}"));
         check("0:00:12.500000000", "#:#:#.#");
     }
 }

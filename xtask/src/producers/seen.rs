@@ -152,12 +152,12 @@ fn track(what: &str, right: &[(String, f64)], found: &[(String, f64)], from: f64
     judge::same(what, &right, &found)
 }
 
-/// Compares the subtitles.
-pub(super) fn compare_words(cues: &[(u32, u32, &str)], found: &Seen) -> Result<()> {
+/// Compares the subtitles, which come late by so many seconds as the producer has it.
+pub(super) fn compare_words(cues: &[(u32, u32, &str)], late: f64, found: &Seen) -> Result<()> {
     let cue = |(from, to, words): &(u32, u32, &str)| Cue {
         words: (*words).to_owned(),
-        from: f64::from(*from),
-        to: f64::from(*to),
+        from: f64::from(*from) + late + found.begin(),
+        to: f64::from(*to) + late + found.begin(),
     };
     let right: Vec<_> = cues.iter().map(cue).collect();
     judge::same_cues(&right, found.words.as_deref().context("no subtitles")?)

@@ -6,6 +6,9 @@ use anyhow::{Context, Result, bail};
 
 use super::packaging;
 
+/// How long each source is.
+pub(super) const SECONDS: f64 = 12.0;
+
 const PICTURES: &str = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=12";
 /// A tone, and noise over it so that no two frames of it are alike.
 const SOUND: &str = "-f lavfi -i aevalsrc=0.2*sin(440*2*PI*t)+0.1*random(0)|0.1*random(1):s=48000:d=12";
