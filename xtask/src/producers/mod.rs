@@ -228,13 +228,20 @@ impl Ground<'_> {
         }
         let side = made.parent().context("it has one")?;
         if !variant.own.is_empty() {
-            let mut all = Seen::default();
+            let mut all: Vec<Seen> = Vec::new();
             for name in variant.own {
-                all.beside(Seen::of(&made.join(name), side)?);
+                for (nth, path) in seen::parts(&made.join(name))?.iter().enumerate() {
+                    let seen = Seen::of(path, side)?;
+                    match all.get_mut(nth) {
+                        Some(part) => part.beside(seen),
+                        None => all.push(seen),
+                    }
+                }
             }
             // A judge that sees nothing would find all right.
-            ensure!(all.seconds() > 9.0, "the stream shows {:.1} s", all.seconds());
-            return Ok(vec![all]);
+            let seconds = all.iter().map(Seen::seconds).sum::<f64>();
+            ensure!(seconds > 9.0, "the stream shows {seconds:.1} s");
+            return Ok(all);
         }
         variant.sources.iter().map(|name| Seen::of(&self.sources.plain(name, "mp4"), side)).collect()
     }
@@ -275,7 +282,9 @@ impl Ground<'_> {
         }
         let Some(source) = variant.sources.first() else { return Ok(()) };
         let extension = if file.extension().is_some_and(|e| e == "ts") { "ts" } else { "mp4" };
-        let more = players::complaints(file, &self.sources.plain(source, extension), &self.plain, folder)?;
+        let (measure, playlist) =
+            (self.sources.plain(source, extension), folder.join("made").join(variant.entry));
+        let more = players::complaints(file, &measure, &playlist, &self.plain, folder)?;
         ensure!(more.is_empty(), "{}", more.join(" | "));
         Ok(())
     }

@@ -83,8 +83,14 @@ pub(super) fn names() -> Vec<&'static str> {
 #[derive(Default)]
 pub(super) struct Plain(Mutex<BTreeMap<String, BTreeSet<String>>>);
 
-/// Returns what the players that are installed say of a file, and did not say of a plain one.
-pub(super) fn complaints(file: &Path, measure: &Path, plain: &Plain, folder: &Path) -> Result<Vec<String>> {
+/// Returns what the players that are installed say of a file, and neither of a plain one nor of the playlist that it comes from.
+pub(super) fn complaints(
+    file: &Path,
+    measure: &Path,
+    playlist: &Path,
+    plain: &Plain,
+    folder: &Path,
+) -> Result<Vec<String>> {
     let mut more = Vec::new();
     for player in PLAYERS.iter().filter(|player| packaging::missing(player.name).is_none()) {
         let said = player.of(file, folder)?;
@@ -98,7 +104,12 @@ pub(super) fn complaints(file: &Path, measure: &Path, plain: &Plain, folder: &Pa
                 known
             }
         };
-        more.extend(said.difference(&known).map(|line| format!("{}: {line}", player.name)));
+        let mut new: Vec<_> = said.difference(&known).collect();
+        if !new.is_empty() {
+            let theirs = player.of(playlist, folder)?;
+            new.retain(|line| !theirs.contains(*line));
+        }
+        more.extend(new.into_iter().map(|line| format!("{}: {line}", player.name)));
     }
     Ok(more)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -30,7 +30,7 @@ impl Seen {
         let probe = Command::new("ffprobe")
             .args(["-v", "error"])
             .args(open)
-            .args(["-show_entries", "stream=index,codec_name,codec_type", "-of", "csv=p=0"])
+            .args(["-show_entries", "stream=index,codec_name,codec_type,width,sample_rate", "-of", "csv=p=0"])
             .arg(input)
             .stdin(Stdio::null())
             .output()
@@ -40,7 +40,10 @@ impl Seen {
             .lines()
             .filter_map(|line| {
                 let mut fields = line.trim().split(',');
-                Some((fields.next()?, fields.next()?, fields.next()?))
+                let stream = (fields.next()?, fields.next()?, fields.next()?);
+                // A track that is declared and never comes has no width and no rate.
+                let is_there = stream.2 == "subtitle" || fields.next().is_some_and(|field| field != "0");
+                is_there.then_some(stream)
             })
             .collect();
         // A transport stream lists them for its program too.
@@ -110,10 +113,36 @@ impl Seen {
         }
     }
 
+    /// From the first to the last of all that it shows.
     pub(super) fn seconds(&self) -> f64 {
-        let track = if self.pictures.is_empty() { self.sounds.first() } else { Some(&self.pictures) };
-        track.and_then(|track| Some(track.last()?.1 - track.first()?.1)).unwrap_or(0.0)
+        let times = || self.sounds.iter().chain([&self.pictures]).flatten().map(|(_, at)| *at);
+        (times().fold(0.0, f64::max) - times().fold(f64::MAX, f64::min)).max(0.0)
     }
+}
+
+/// Returns playlists of what lies between discontinuities, beside the playlist: each has a clock of its own.
+pub(super) fn parts(playlist: &Path) -> Result<Vec<PathBuf>> {
+    let text = fs::read_to_string(playlist)?;
+    let is_head = |line: &&str| {
+        ["#EXTM3U", "#EXT-X-VERSION", "#EXT-X-TARGETDURATION"].iter().any(|tag| line.starts_with(tag))
+    };
+    let head: Vec<_> = text.lines().filter(is_head).collect();
+    let body: Vec<_> = text.lines().filter(|line| !is_head(line) && *line != "#EXT-X-ENDLIST").collect();
+    let map = body.iter().find(|line| line.starts_with("#EXT-X-MAP"));
+    let pieces = body.split(|line| *line == "#EXT-X-DISCONTINUITY");
+    let pieces: Vec<_> =
+        pieces.filter(|piece| piece.iter().any(|line| line.starts_with("#EXTINF"))).collect();
+    if pieces.len() < 2 {
+        return Ok(vec![playlist.to_owned()]);
+    }
+    let write = |(nth, piece): (usize, &&[&str])| {
+        let path = playlist.with_extension(format!("part-{nth}.m3u8"));
+        let map = map.filter(|map| !piece.contains(map));
+        let lines = head.iter().chain(map).chain(*piece).chain(&["#EXT-X-ENDLIST", ""]).copied();
+        fs::write(&path, lines.collect::<Vec<_>>().join("\n"))?;
+        Ok(path)
+    };
+    pieces.iter().enumerate().map(write).collect()
 }
 
 /// Holds what was downloaded to the parts it was made of; the time of each counts from its begin.
