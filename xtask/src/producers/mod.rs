@@ -76,8 +76,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             skipped.insert("chromium".to_owned());
         }
     }
-    let (counts, wrong) = print(&mut table.rows, chosen.len(), skipped.len());
-    println!("{counts}, {:.0} s", start.elapsed().as_secs_f64());
+    let (made, of) = (chosen.iter().filter(|variant| !skipped.contains(variant.needs)).count(), chosen.len());
+    let (counts, wrong) = print(&mut table.rows);
+    let counts = format!("{made} of {of} variants, {counts}; {} programs skipped", skipped.len());
+    println!("\n{counts}, {:.0} s", start.elapsed().as_secs_f64());
     ensure!(wrong == 0, "{wrong} outputs are wrong");
     if options.keep.is_none() {
         fs::remove_dir_all(&folder)?;
@@ -102,7 +104,7 @@ fn end_of(skipped: &BTreeSet<String>, counts: &str) -> Result<()> {
 }
 
 /// Prints the table and returns the counts, and how many are wrong.
-fn print(rows: &mut [Row], variants: usize, skipped: usize) -> (String, usize) {
+fn print(rows: &mut [Row]) -> (String, usize) {
     rows.sort_by_key(|row| (row.nth, row.output));
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in rows.iter() {
@@ -116,11 +118,7 @@ fn print(rows: &mut [Row], variants: usize, skipped: usize) -> (String, usize) {
     }
     let count = |kind: &str| counts.get(kind).copied().unwrap_or(0);
     let (right, refused, wrong) = (count("right"), count("refused"), count("wrong"));
-    let outputs = rows.len();
-    let text = format!(
-        "\n{variants} variants, {outputs} outputs: {right} right, {refused} refused, {wrong} wrong; {skipped} programs skipped"
-    );
-    (text, wrong)
+    (format!("{} outputs: {right} right, {refused} refused, {wrong} wrong", rows.len()), wrong)
 }
 
 /// One line of the table.
