@@ -52,7 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         // Sources and comparison need it.
         return end_of(&skipped, "nothing was checked");
     }
-    let sources = Sources::make(&folder.join("sources"))?;
+    let sources = Sources::make(&folder.join("sources"), &chosen)?;
     println!("{} variants; sources: {:.0} s\n", chosen.len(), start.elapsed().as_secs_f64());
 
     let ground = Ground {

@@ -191,3 +191,50 @@ pub(super) fn compare_words(cues: &[(u32, u32, &str)], late: f64, found: &Seen) 
     let right: Vec<_> = cues.iter().map(cue).collect();
     judge::same_cues(&right, found.words.as_deref().context("no subtitles")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(names: &str, from: f64) -> Seen {
+        let track = |step: f64| {
+            names.chars().zip(0..).map(|(name, n)| (name.to_string(), from + f64::from(n) * step)).collect()
+        };
+        Seen { pictures: track(0.04), sounds: vec![track(0.02)], words: None }
+    }
+
+    #[test]
+    fn what_is_missing_twice_or_late_is_found() {
+        let check = |parts: &[Seen], found: Seen, expect: &str| {
+            let said = compare(parts, found).err().map_or("right".to_owned(), |error| format!("{error:#}"));
+            assert!(said.contains(expect), "{said}, not {expect}");
+        };
+        let right = [seen("abcd", 0.0)];
+        let changed = |change: fn(&mut Seen)| {
+            let mut found = seen("abcd", 1.4);
+            change(&mut found);
+            found
+        };
+        check(&right, changed(|_| ()), "right");
+        check(&right, seen("abd", 1.4), "picture 2 is another one");
+        check(&right, seen("abc", 1.4), "3 of picture instead of 4");
+        check(&right, seen("abbcd", 1.4), "picture 2 is another one");
+        check(&right, seen("abcdd", 1.4), "5 of picture instead of 4");
+        check(&right, changed(|found| found.pictures[2].1 += 0.01), "picture 2 is +0.0100 s off");
+        check(&right, changed(|found| _ = found.sounds[0].pop()), "3 of sound of track 0");
+        check(&right, changed(|found| found.sounds[0][0].1 -= 0.02), "sound of track 0 0 is -0.0200 s off");
+        check(&right, changed(|found| found.sounds.clear()), "0 tracks of sound instead of 1");
+
+        let twice = [seen("abcd", 0.0), seen("abcd", 0.0)];
+        let joined = |from: f64| {
+            let (mut first, second) = (seen("abcd", 1.4), seen("abcd", from));
+            first.pictures.extend(second.pictures);
+            first.sounds[0].extend(second.sounds[0].clone());
+            first
+        };
+        check(&twice, joined(1.56), "right");
+        check(&twice, joined(1.4), "part 1 begins -0.120 s behind");
+        check(&twice, joined(9.0), "part 1 begins 7.480 s behind");
+        check(&twice, seen("abcd", 1.4), "part 1 begins");
+    }
+}

@@ -1,10 +1,12 @@
 //! What is packaged: short films of pictures that all differ, with sound.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::packaging;
+use super::variants::Variant;
 
 /// How long each source is.
 pub(super) const SECONDS: f64 = 12.0;
@@ -62,8 +64,14 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub(super) fn make(folder: &Path) -> Result<Self> {
-        for source in &SOURCES {
+    /// Makes those that these variants ask for.
+    pub(super) fn make(folder: &Path, variants: &[&Variant]) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let is_named = |line: &&str, name: &str| line.contains(&format!("{{{name}}}"));
+        let asks = |variant: &Variant, name: &str| {
+            variant.sources.contains(&name) || variant.lines.iter().any(|line| is_named(line, name))
+        };
+        for source in SOURCES.iter().filter(|source| variants.iter().any(|v| asks(v, source.name))) {
             let as_is = |word: &str| Ok(word.to_owned());
             packaging::command(&line(source), folder, as_is)?;
             // What players say of these is the measure: packaged the plain way.
@@ -75,7 +83,7 @@ impl Sources {
             let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             words.push_str(&format!("\n00:00:{from:02}.000 --> 00:00:{to:02}.000\n{text}\n"));
         }
-        std::fs::write(folder.join("words.vtt"), words)?;
+        fs::write(folder.join("words.vtt"), words)?;
         Ok(Self { folder: folder.to_owned() })
     }
 
