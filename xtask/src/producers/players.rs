@@ -46,6 +46,8 @@ const PLAYERS: [Player; 4] = [
             "Audio/Video desynchronisation detected",
             "hardware, temporary CPU spikes",
             "position will not match to the video",
+            // Nor does a file of packed frames say how long it is.
+            "Estimating duration from bitrate",
         ],
     },
     Player {
@@ -83,11 +85,11 @@ pub(super) fn names() -> Vec<&'static str> {
 #[derive(Default)]
 pub(super) struct Plain(Mutex<BTreeMap<String, BTreeSet<String>>>);
 
-/// Returns what the players that are installed say of a file, and neither of a plain one nor of the playlist that it comes from.
+/// Returns what the players that are installed say of a file, and neither of a plain one nor of what the producer made.
 pub(super) fn complaints(
     file: &Path,
     measure: &Path,
-    playlist: &Path,
+    theirs: &[PathBuf],
     plain: &Plain,
     folder: &Path,
 ) -> Result<Vec<String>> {
@@ -105,9 +107,12 @@ pub(super) fn complaints(
             }
         };
         let mut new: Vec<_> = said.difference(&known).collect();
-        if !new.is_empty() {
-            let theirs = player.of(playlist, folder)?;
-            new.retain(|line| !theirs.contains(*line));
+        for path in theirs {
+            if new.is_empty() {
+                break;
+            }
+            let known = player.of(path, folder)?;
+            new.retain(|line| !known.contains(*line));
         }
         more.extend(new.into_iter().map(|line| format!("{}: {line}", player.name)));
     }

@@ -171,7 +171,7 @@ pub(super) fn compare(parts: &[Seen], mut found: Seen) -> Result<()> {
 pub(super) fn compare_frames(right: &[(String, f64)], found: &[(String, f64)]) -> Result<()> {
     let timeless =
         |track: &[(String, f64)]| track.iter().map(|(hash, _)| (hash.clone(), 0.0)).collect::<Vec<_>>();
-    track("sound", &timeless(right), &timeless(found), 0.0, 0.0)
+    track("frame", &timeless(right), &timeless(found), 0.0, 0.0)
 }
 
 fn track(what: &str, right: &[(String, f64)], found: &[(String, f64)], from: f64, to: f64) -> Result<()> {
