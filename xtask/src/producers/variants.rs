@@ -139,7 +139,7 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "fmp4, independent, dates", lines: &[hls!("avc", "-hls_segment_type fmp4 -hls_flags temp_file+independent_segments+program_date_time")], ..FF4 },
     Variant { name: "fmp4, restarted", lines: &[hls!("avc", "-hls_segment_type fmp4"), hls!("avc", "-hls_segment_type fmp4 -hls_flags append_list")], sources: &["avc", "avc"], ..FF4 },
     Variant { name: "fmp4, far start", lines: &["ffmpeg -i {avc} -map 0 -c copy -copyts -output_ts_offset 40000 -f hls -hls_list_size 0 -hls_segment_type fmp4 index.m3u8"], ..FF4 },
-    Variant { name: "fmp4, delayed moov, CMAF", lines: &[hls!("avc", "-hls_segment_type fmp4 -hls_segment_options movflags=+cmaf+dash+delay_moov+skip_sidx")], ..FF4 },
+    Variant { name: "fmp4, delayed moov", lines: &[hls!("avc", "-hls_segment_type fmp4 -hls_segment_options movflags=+dash+delay_moov+skip_sidx")], ..FF4 },
     Variant { name: "fmp4, negative offsets", lines: &[hls!("avc", "-hls_segment_type fmp4 -hls_segment_options movflags=+negative_cts_offsets")], ..FF4 },
     Variant { name: "fmp4, no B-frames", lines: &[hls!("flat", "-hls_segment_type fmp4")], sources: &["flat"], ..FF4 },
     Variant { name: "fmp4, open GOP", lines: &[hls!("open", "-hls_segment_type fmp4")], sources: &["open"], ..FF4 },
