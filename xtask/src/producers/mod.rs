@@ -284,7 +284,10 @@ impl Ground<'_> {
         let segments =
             packaging::files(&made)?.into_iter().filter(|path| path.extension() == file.extension());
         let theirs: Vec<_> = segments.take(1).chain([made.join(variant.entry)]).collect();
-        let more = players::complaints(file, &measure, &theirs, &self.plain, folder)?;
+        let mut more = players::complaints(file, &measure, &theirs, &self.plain, folder)?;
+        if variant.is_hollow {
+            more.retain(|line| !line.contains("Could not find codec parameters"));
+        }
         ensure!(more.is_empty(), "{}", more.join(" | "));
         Ok(())
     }

@@ -20,6 +20,8 @@ pub(super) struct Variant {
     pub(super) has_words: bool,
     /// By how many seconds the producer has them late: its segments don't say to which of the pictures their times belong.
     pub(super) words_late: f64,
+    /// The producer declares a track that never comes.
+    pub(super) is_hollow: bool,
     /// More arguments for the program.
     pub(super) more: &'static [&'static str],
 }
@@ -45,6 +47,7 @@ const ROW: Variant = Variant {
     is_apart: false,
     has_words: false,
     words_late: 0.0,
+    is_hollow: false,
     more: &[],
 };
 const FF: Variant = Variant { producer: "ffmpeg", needs: "ffmpeg", ..ROW };
@@ -221,8 +224,8 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "AES", lines: &["nginx {avc} hls_fragment 2s; hls_keys on; hls_fragments_per_key 2;"], ..NGINX },
     Variant { name: "nested", lines: &["nginx {avc} hls_fragment 2s; hls_nested on;"], entry: "s/index.m3u8", own: &["s/index.m3u8"], ..NGINX },
     Variant { name: "no B-frames", lines: &["nginx {flat} hls_fragment 2s;"], sources: &["flat"], ..NGINX },
-    Variant { name: "no sound", lines: &["nginx {silent} hls_fragment 2s;"], sources: &["silent"], ..NGINX },
-    Variant { name: "sound alone", lines: &["nginx {blind} hls_fragment 2s;"], sources: &["blind"], ..NGINX },
-    Variant { name: "MP3", lines: &["nginx {mp3} hls_fragment 2s;"], sources: &["mp3"], ..NGINX },
+    Variant { name: "no sound", lines: &["nginx {silent} hls_fragment 2s;"], sources: &["silent"], is_hollow: true, ..NGINX },
+    Variant { name: "sound alone", lines: &["nginx {blind} hls_fragment 2s;"], sources: &["blind"], is_hollow: true, ..NGINX },
+    Variant { name: "MP3", lines: &["nginx {mp3} hls_fragment 2s;"], sources: &["mp3"], is_hollow: true, ..NGINX },
     Variant { name: "pushed twice", lines: &["nginx {avc} hls_fragment 2s; hls_continuous on;", "nginx {avc} hls_fragment 2s; hls_continuous on;"], sources: &["avc", "avc"], ..NGINX },
 ];
