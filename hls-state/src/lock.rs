@@ -3,9 +3,15 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::error::Context as _;
 use crate::{Error, Kind, sys};
+
+/// A lock is waited for so long. The system releases that of a process that was killed a moment after it is gone, and a child
+/// that is just being started holds the files of its parent until its own program is loaded.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The lock of a job; the system releases it when the process dies.
 #[derive(Debug)]
@@ -19,6 +25,18 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock, or says who has it.
     pub(crate) fn take(path: &Path) -> Result<Self, Error> {
+        let begun = Instant::now();
+        loop {
+            match Self::try_take(path) {
+                Err(error) if matches!(error.kind(), Kind::InUse { .. }) && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(LOOK_EVERY);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn try_take(path: &Path) -> Result<Self, Error> {
         // A holder that finished may have removed the file between our opening and locking it.
         for _ in 0..8 {
             let mut options = sys::open_options(true);
@@ -89,4 +107,26 @@ fn holder(file: &mut File) -> Option<(u32, String)> {
 
 fn is_running(pid: u32) -> bool {
     pid != std::process::id() && Path::new("/proc").join(pid.to_string()).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_up_in_a_moment_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        for (held, is_taken) in [(Duration::from_millis(100), true), (PATIENCE * 10, false)] {
+            let holder = Lock::take(&path).unwrap();
+            let (done, waits) = std::sync::mpsc::channel::<()>();
+            let holding = std::thread::spawn(move || {
+                let _ = waits.recv_timeout(held);
+                drop(holder);
+            });
+            assert_eq!(Lock::take(&path).is_ok(), is_taken, "held for {held:?}");
+            drop(done);
+            holding.join().unwrap();
+        }
+    }
 }

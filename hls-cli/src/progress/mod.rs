@@ -133,6 +133,9 @@ impl Teller {
         if let Some(json) = &mut self.json {
             json.finished(done);
         }
+        // Whoever wants nothing but errors is told why the exit code is not 0.
+        let is_right = done.gaps.is_empty() && done.missing.is_empty() && done.problems.is_empty();
+        self.quiet &= is_right || self.json.is_some();
         self.receipt(done);
         if !done.missing.is_empty() {
             self.line(&format!("missing: {}; --subs none leaves subtitles out", done.missing.join(", ")));

@@ -155,6 +155,10 @@ fn fragments_whose_times_begin_again_are_no_right_file_in_a_row() -> Outcome {
         let again = folder.run(&["get", &url, "-o", "out.m4s", "--force"])?;
         assert_eq!(again.status.code(), Some(4), "{playlist}: {}", again.err);
 
+        let quiet = folder.run(&["get", &url, "-o", "out.m4s", "--force", "-q"])?;
+        assert_eq!(quiet.status.code(), Some(4), "{playlist}: {}", quiet.err);
+        assert!(quiet.err.contains("wrong: timestamps go back by 4.0"), "{playlist}: {}", quiet.err);
+
         let pipe = folder.run(&["get", &url, "-o", "-"])?;
         assert_eq!(pipe.status.code(), Some(4), "{playlist}: {}", pipe.err);
         same(&pipe.out, &joined);
