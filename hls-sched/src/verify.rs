@@ -179,6 +179,8 @@ fn by_manifest(mut file: File, path: &Path, manifest: &Path) -> Result<Verified,
 }
 
 const AGAIN: &str = "download it again: hls get ... --force replaces it";
+const ON_ONE_TIMELINE: &str =
+    "a stream whose timestamps begin anew is right as an MP4, on one timeline: hls get ... -o NAME.mp4";
 
 fn differs(path: &Path, entry: &Entry, what: &str) -> Unverified {
     let name = match (entry.index, entry.sequence) {
@@ -224,8 +226,11 @@ fn by_container(mut file: File, path: &Path) -> Result<Verified, Unverified> {
         let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         let message = format!("{} is not {word}", shown(path));
         let why = hls_fetch::escaped(&why, 1000);
+        // The same bytes would come again.
+        let begins_anew = problems.iter().all(|problem| matches!(problem, Problem::Back { .. }));
+        let next = if begins_anew { ON_ONE_TIMELINE } else { AGAIN };
         let problems = problems.into_iter().map(Wrong::of).collect();
-        let error = Error::new(Kind::Content, code, message).why(why).next(AGAIN);
+        let error = Error::new(Kind::Content, code, message).why(why).next(next);
         return Err(Unverified { error, first_difference: None, problems });
     }
     let by = Proof::Container { name: summary.container.to_string(), means: means(summary.container) };

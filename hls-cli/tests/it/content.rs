@@ -155,6 +155,8 @@ fn fragments_whose_times_begin_again_are_no_right_file_in_a_row() -> Outcome {
         let again = folder.run(&["get", &url, "-o", "out.m4s", "--force"])?;
         assert_eq!(again.status.code(), Some(4), "{playlist}: {}", again.err);
 
+        folder.run(&["verify", "out.m4s"])?.fails(8, "content.wrong").has("next", &["-o NAME.mp4"]);
+
         let quiet = folder.run(&["get", &url, "-o", "out.m4s", "--force", "-q"])?;
         assert_eq!(quiet.status.code(), Some(4), "{playlist}: {}", quiet.err);
         assert!(quiet.err.contains("wrong: timestamps go back by 4.0"), "{playlist}: {}", quiet.err);
