@@ -189,6 +189,7 @@ impl Planner {
 
     /// A unit is no longer to be fetched: it came by another way, or never will.
     pub fn settled(&mut self, place: Place) {
+        self.ends.settled(place);
         if let Some(lane) = self.lane(place.track) {
             lane.again.remove(&place.index);
         }

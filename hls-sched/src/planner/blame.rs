@@ -1,6 +1,6 @@
 //! Whether an attempt that was cut says something about the network, or only about the file it asked for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::assemble::Place;
 use crate::network::OriginId;
@@ -9,13 +9,17 @@ use crate::network::OriginId;
 const LAST: usize = 32;
 /// So many other units have to be whole before a file is blamed.
 const ENOUGH: usize = 3;
-/// One cut among so many whole ones is no bad network. Where one attempt in nine fails, six failures in a row are a
-/// coincidence of 1 in 500,000.
-const WHOLE_PER_CUT: usize = 8;
+/// So often a unit is cut before it is asked whether that is its file: a poor network does so once and again. Five more tries
+/// are left then, which makes seven requests.
+const OWN_CUTS: u32 = 2;
 
 /// How the last attempts ended.
 #[derive(Debug, Default)]
-pub(super) struct Ends(VecDeque<End>);
+pub(super) struct Ends {
+    last: VecDeque<End>,
+    /// How often each unit was cut that is not whole yet.
+    cuts: BTreeMap<Place, u32>,
+}
 
 #[derive(Debug)]
 struct End {
@@ -33,23 +37,31 @@ impl Ends {
 
     /// An attempt for a unit lost its connection.
     pub(super) fn cut(&mut self, origin: OriginId, place: Place) {
+        let cuts = self.cuts.entry(place).or_default();
+        *cuts = cuts.saturating_add(1);
         self.note(End { origin, place, whole: None });
+    }
+
+    /// A unit is not fetched any more.
+    pub(super) fn settled(&mut self, place: Place) {
+        self.cuts.remove(&place);
     }
 
     /// Returns whether other units of the origin come whole, so that the file of this one is cut and not the network bad.
     /// Units smaller than `bytes`, which an attempt for this one has brought, are no evidence.
     pub(super) fn is_the_file(&self, origin: OriginId, place: Place, bytes: u64) -> bool {
-        let others = || self.0.iter().filter(|end| end.origin == origin && end.place != place);
+        let others = || self.last.iter().filter(|end| end.origin == origin && end.place != place);
         let whole = others().filter(|end| end.whole.is_some_and(|size| size >= bytes)).count();
-        let cut = others().filter(|end| end.whole.is_none()).count();
-        whole >= ENOUGH && whole >= cut * WHOLE_PER_CUT
+        let is_network = others().any(|end| end.whole.is_none());
+        let own = self.cuts.get(&place).copied().unwrap_or(0);
+        whole >= ENOUGH && !is_network && own >= OWN_CUTS
     }
 
     fn note(&mut self, end: End) {
-        if self.0.len() == LAST {
-            self.0.pop_front();
+        if self.last.len() == LAST {
+            self.last.pop_front();
         }
-        self.0.push_back(end);
+        self.last.push_back(end);
     }
 }
 
@@ -68,8 +80,7 @@ mod tests {
             ("........", false),
             ("oooooo", false),
             ("+++-", false),
-            ("++++++++-", true),
-            ("+++++++-", false),
+            ("++++++++++++-", false),
             ("----------------------------++++++++++++++++++++++++++++++++", true),
         ] {
             let mut ends = Ends::default();
@@ -84,6 +95,8 @@ mod tests {
             }
             // Its own attempts are no evidence.
             let place = Place { track: 0, index: 0 };
+            ends.cut(0, place);
+            assert!(!ends.is_the_file(0, place, 300_000), "{others}: it was cut once");
             ends.cut(0, place);
             assert_eq!(ends.is_the_file(0, place, 300_000), is_the_file, "{others}");
         }
