@@ -1,9 +1,10 @@
 //! Continuity counters of MPEG transport streams (ISO/IEC 13818-1, section 2.4.3), and what else their packets tell.
 
 use crate::border::Border;
+use crate::coding::{Coding, Look};
 use crate::oddity::{Found, Odd, is_blank};
 use crate::tables::{Tables, Told};
-use crate::timestamps::{Timestamps, is_pes};
+use crate::timestamps::{Timestamps, has_bad_times, is_pes};
 
 /// Padding, whose counter means nothing.
 const NULL: usize = 0x1fff;
@@ -16,6 +17,8 @@ const TWICE: u8 = 0x40;
 const STREAM: u8 = 0x20;
 /// It holds tables.
 const TABLE: u8 = 0x10;
+/// More elementary streams than any real transport stream has.
+const MANY: usize = 32;
 /// The programs there are, and what they are called.
 const TABLES: [usize; 2] = [0, 0x11];
 
@@ -31,6 +34,14 @@ pub(crate) struct Continuity {
     found: Found,
     border: Border,
     scrambled_at: Option<u64>,
+    /// Packets of elementary streams that say how long they are, with how much of each is still to come.
+    open: Vec<(usize, usize)>,
+    /// Streams whose packets say how long they are.
+    bounded: Vec<usize>,
+    /// How each stream is coded, by its first packet.
+    codings: Vec<(usize, Look)>,
+    /// One of them is being looked for.
+    is_seeking: bool,
 }
 
 impl Continuity {
@@ -58,6 +69,9 @@ impl Continuity {
             }
             if *state & STREAM != 0 && is_blank(body) {
                 self.found.add(Odd::Blank, offset);
+            }
+            if self.is_seeking || !self.open.is_empty() {
+                self.passed(pid, body);
             }
             return;
         }
@@ -104,8 +118,52 @@ impl Continuity {
             let twice = if is_duplicate && !announced { TWICE } else { 0 };
             *state = KNOWN | counter | twice | if is_stream { STREAM } else { 0 };
         }
-        if starts_pes && !is_duplicate {
-            self.timestamps.begin(pid, payload);
+        match starts_pes {
+            _ if is_duplicate => {}
+            true => self.begin(offset, pid, payload),
+            false => self.passed(pid, payload),
+        }
+    }
+
+    /// A packet of an elementary stream begins.
+    fn begin(&mut self, offset: u64, pid: usize, payload: &[u8]) {
+        self.timestamps.begin(pid, payload);
+        if has_bad_times(payload) {
+            self.found.add(Odd::Start, offset);
+        }
+        let has_room = self.codings.len() < MANY;
+        match self.codings.iter_mut().find(|(known, _)| *known == pid) {
+            Some((_, look @ Look::Seeks(_))) => *look = Look::Nothing,
+            Some(_) => {}
+            None if has_room => self.codings.push((pid, Look::begin(payload))),
+            None => {}
+        }
+        self.is_seeking = self.codings.iter().any(|(_, look)| matches!(look, Look::Seeks(_)));
+        self.open.retain(|(open, _)| *open != pid);
+        let Some(len) = payload.get(4..6).and_then(<[u8]>::first_chunk).map(|two| u16::from_be_bytes(*two))
+        else {
+            return;
+        };
+        let rest = (usize::from(len) + 6).saturating_sub(payload.len());
+        if len > 0 && rest > 0 && self.open.len() < MANY {
+            self.open.push((pid, rest));
+        }
+        if len > 0 && !self.bounded.contains(&pid) && self.bounded.len() < MANY {
+            self.bounded.push(pid);
+        }
+    }
+
+    /// More of a packet of an elementary stream came.
+    fn passed(&mut self, pid: usize, payload: &[u8]) {
+        if let Some((_, look)) = self.codings.iter_mut().find(|(known, _)| self.is_seeking && *known == pid) {
+            look.go_on(payload);
+        }
+        let bytes = payload.len();
+        if let Some(at) = self.open.iter().position(|(open, _)| *open == pid) {
+            match self.open.get_mut(at) {
+                Some((_, rest)) if *rest > bytes => *rest -= bytes,
+                _ => drop(self.open.swap_remove(at)),
+            }
         }
     }
 
@@ -140,6 +198,22 @@ impl Continuity {
             state.map(|state| state & 0x0f)
         };
         self.border.clone().ending(last)
+    }
+
+    /// Returns each stream whose packets say how long they are, and whether the last one is whole.
+    pub(crate) fn ends(&self) -> Vec<(u32, bool)> {
+        let is_whole = |pid: &usize| !self.open.iter().any(|(open, _)| open == pid);
+        let of = |pid: &usize| Some((u32::try_from(*pid).ok()?, is_whole(pid)));
+        self.bounded.iter().filter_map(of).collect()
+    }
+
+    /// Returns how each stream is coded, where its first packet tells.
+    pub(crate) fn codings(&self) -> Vec<(u32, Coding)> {
+        let found = |(pid, look): &(usize, Look)| match look {
+            Look::Found(coding) => Some((u32::try_from(*pid).ok()?, *coding)),
+            Look::Seeks(_) | Look::Nothing => None,
+        };
+        self.codings.iter().filter_map(found).collect()
     }
 
     /// Where the first packet is whose payload says that it is scrambled.
@@ -203,6 +277,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_packet_of_a_stream_is_whole_or_not() {
+        // A packet of 6 + 400 bytes, which lies in three packets of the transport stream.
+        let start = packet(0x40, 0x10, 0, &[0, 0, 1, 0xc0, 1, 144, 0x80, 0, 0]);
+        let check = |what: &str, packets: &[Vec<u8>], expect: &[(u32, bool)]| {
+            let mut continuity = Continuity::default();
+            packets.iter().for_each(|packet| continuity.packet(0, packet));
+            assert_eq!(continuity.ends(), expect, "{what}");
+        };
+        check("whole", &[start.clone(), plain(1), plain(2)], &[(256, true)]);
+        check("one packet is missing", &[start.clone(), plain(1)], &[(256, false)]);
+        check("two are missing", std::slice::from_ref(&start), &[(256, false)]);
+        check("a whole one, and another", &[start.clone(), plain(1), plain(2), start], &[(256, false)]);
+        let unbounded = packet(0x40, 0x10, 0, &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]);
+        check("pictures do not say how long they are", &[unbounded], &[]);
+    }
+
+    #[test]
     fn scrambled_packets_of_a_stream_are_odd() {
         let check = |what: &str, packets: &[Vec<u8>], expect: u64| {
             let mut continuity = Continuity::default();
@@ -228,6 +319,7 @@ mod tests {
         check("as one does", &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0], None);
         check("zeros", &[0; 184], Some(1));
         check("another start", &[0, 1, 0, 0xe0], Some(1));
+        check("a time without its marks", &[0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5, 0, 0, 0, 0, 0], Some(1));
         let mut continuity = Continuity::default();
         continuity.packet(0, &packet(0x40, 0x10, 15, &[0; 184]));
         assert_eq!(continuity.found().list(), &[], "of what is no elementary stream nothing is known");

@@ -2,7 +2,8 @@
 
 use crate::{
     Kind, MediaError,
-    fragment::Fragments,
+    coding::hash,
+    fragment::{Fragments, Needs},
     oddity::{Blank, Found, Odd},
 };
 
@@ -26,8 +27,10 @@ pub(crate) struct Boxes {
     moov: bool,
     moof: bool,
     mdat: bool,
-    /// How many bytes the samples of the last `moof` boxes need; `None`: that is not known.
-    needed: Option<u64>,
+    /// What the samples of the last `moof` box need.
+    needs: Needs,
+    /// Where the bodies of `mdat` boxes begin and end that came since.
+    data: Option<(u64, u64)>,
     /// How many bytes of `mdat` boxes have been announced since.
     given: u64,
     /// Where the last `moof` box begins, and whether an `mdat` box came behind it.
@@ -39,6 +42,8 @@ pub(crate) struct Boxes {
     found: Found,
     /// The brand of a segment and its version, where it begins with them.
     brand: Vec<u8>,
+    /// A hash of all that is in `moov` boxes.
+    section: u64,
 }
 
 impl Boxes {
@@ -61,6 +66,7 @@ impl Boxes {
                 }
                 match &self.name {
                     b"mdat" => self.look_for_zeros(part),
+                    b"moov" => self.section = hash(self.section, part),
                     b"styp" if self.begin == 0 => {
                         let missing = BRAND.saturating_sub(self.brand.len()).min(part.len());
                         self.brand.extend_from_slice(part.get(..missing).unwrap_or_default());
@@ -72,7 +78,7 @@ impl Boxes {
                 self.offset = self.offset.saturating_add(skip as u64);
                 if let Some(fragment) = self.fragment.take_if(|_| self.remaining == 0) {
                     let bad = |why| MediaError::BadBox { offset: self.begin, why };
-                    self.needed = self.fragments.take(Some(&fragment)).map_err(bad)?;
+                    self.needs = self.fragments.take(Some(&fragment)).map_err(bad)?;
                 }
                 continue;
             }
@@ -103,11 +109,14 @@ impl Boxes {
             };
             return Err(MediaError::BoxTruncated { offset: self.begin, name, missing });
         }
+        if let Some((_, end)) = self.data.as_mut().filter(|_| self.to_end && &self.name == b"mdat") {
+            *end = self.offset;
+        }
         self.has_its_samples()?;
         if self.to_end {
             self.found.add(Odd::Open, self.begin);
         }
-        if self.moof && self.needed == Some(0) {
+        if self.moof && self.needs.bytes == Some(0) {
             return Ok(if self.moov { Kind::Both } else { Kind::Media });
         }
         match (self.moov, self.moof, self.mdat) {
@@ -134,6 +143,11 @@ impl Boxes {
         self.brand.first_chunk().copied()
     }
 
+    /// A hash of the `moov` boxes, 0 where there are none.
+    pub(crate) fn section(&self) -> u64 {
+        self.section
+    }
+
     /// What is odd about the boxes.
     pub(crate) fn found(&self) -> &Found {
         &self.found
@@ -148,7 +162,15 @@ impl Boxes {
     /// Each fragment has the bytes of its samples (ISO/IEC 14496-12, section 8.8.4).
     fn has_its_samples(&mut self) -> Result<(), MediaError> {
         let (begin, has_mdat) = self.last_moof;
-        match self.needed {
+        if let (Some((first, last)), Some((from, to))) = (self.needs.span, self.data) {
+            let place = |relative: i64| begin.checked_add_signed(relative);
+            let is_inside =
+                place(first).is_some_and(|first| first >= from) && place(last).is_some_and(|last| last <= to);
+            if !is_inside || self.needs.overlap {
+                self.found.add(Odd::Outside, begin);
+            }
+        }
+        match self.needs.bytes {
             Some(needed) if needed > self.given && has_mdat => Err(MediaError::BoxTruncated {
                 offset: begin,
                 name: "mdat".to_owned(),
@@ -185,12 +207,13 @@ impl Boxes {
             b"moov" => self.moov = true,
             b"moof" => {
                 self.has_its_samples()?;
-                (self.needed, self.given, self.last_moof) = (None, 0, (self.begin, false));
+                (self.needs, self.given, self.last_moof) = (Needs::default(), 0, (self.begin, false));
+                self.data = None;
                 self.moof = true;
                 match self.remaining {
                     1..=LARGEST_MOOF => self.fragment = Some(Vec::new()),
                     0 => {}
-                    _ => self.needed = self.fragments.take(None).unwrap_or_default(),
+                    _ => self.needs = self.fragments.take(None).unwrap_or_default(),
                 }
             }
             b"mdat" => {
@@ -198,6 +221,8 @@ impl Boxes {
                 self.last_moof.1 = true;
                 // One without an end has all that is left, which is counted as it comes.
                 self.given = self.given.saturating_add(self.remaining);
+                let end = self.offset.saturating_add(self.remaining);
+                self.data = Some((self.data.map_or(self.offset, |(from, _)| from), end));
                 self.blank = Blank::default();
             }
             _ => {}
@@ -317,6 +342,18 @@ mod tests {
         );
         let nobody = boxed(b"moof", &boxed(b"traf", &boxed(b"trun", &numbers(&[0, 0]))));
         check(&[nobody, mdat(7)].concat(), Err("box at byte 0 has samples that belong to no track"));
+        let placed = |offset: u32| {
+            let traf = [
+                boxed(b"tfhd", &numbers(&[0x2_0000, 1])),
+                boxed(b"trun", &numbers(&[0x201, 2, offset, 3, 4])),
+            ];
+            [boxed(b"moof", &boxed(b"traf", &traf.concat())), mdat(7)].concat()
+        };
+        let begin = placed(0).len() as u32 - 7;
+        assert_eq!(odd(&placed(begin)), Ok(vec![]));
+        for wrong in [begin - 1, begin + 1, 0, 1 << 20, u32::MAX, i32::MAX as u32] {
+            assert_eq!(odd(&placed(wrong)), Ok(vec![(Odd::Outside, 0)]), "{wrong}");
+        }
         let short = [moof(&[3, 4]), mdat(7), moof(&[9, 9]), mdat(5)].concat();
         let at = len + 15;
         check(&short, Err(&format!("box mdat at byte {at} ends 13 bytes too early")));

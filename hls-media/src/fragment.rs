@@ -26,14 +26,31 @@ pub(crate) struct Ticks {
     defaulted_last: u64,
     /// How much later than the one before ends a fragment begins that does not go on from it, where that is most.
     astray: i64,
+    /// Fragments that begin exactly where the one before ends, and those that do not.
+    exact: u32,
+    inexact: u32,
 }
 
-/// How many bytes the samples of one fragment have. `None`: that can't be told without its initialisation section. What is
-/// wrong with it, where its boxes contradict each other.
-pub(crate) type Needs = Result<Option<u64>, &'static str>;
+/// What the samples of one fragment need.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// How many bytes they have. `None`: that can't be told without the initialisation section.
+    pub(crate) bytes: Option<u64>,
+    /// Where the first one begins and the last one ends, counted from the begin of the `moof` box. `None`: that can't be told.
+    pub(crate) span: Option<(i64, i64)>,
+    /// Two runs have bytes in common.
+    pub(crate) overlap: bool,
+}
+
+/// What is wrong with a fragment, where its boxes contradict each other.
+type Wrong = &'static str;
 
 /// Where one unit ends and the next one begins are as near where the one goes on from the other.
 const NEAR: f64 = 0.25;
+/// As many fragments that begin exactly where the one before ends make those that do not odd.
+const EXACT: u32 = 3;
+/// Rounding moves times by no more than this, in seconds.
+const ROUNDING: f64 = 0.01;
 
 /// The tracks of all fragments in a unit; `None` once a fragment could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +64,8 @@ impl Default for Fragments {
 
 impl Fragments {
     /// Takes the body of a `moof` box; `None` where it is too large to be looked at. Returns what its samples need.
-    pub(crate) fn take(&mut self, moof: Option<&[u8]>) -> Needs {
-        let needs = moof.map_or(Ok(None), needs);
+    pub(crate) fn take(&mut self, moof: Option<&[u8]>) -> Result<Needs, Wrong> {
+        let needs = moof.map_or(Ok(Needs::default()), needs);
         let Some(tracks) = &mut self.0 else { return needs };
         if moof.and_then(|moof| read(tracks, moof)).is_none() {
             self.0 = None;
@@ -59,14 +76,19 @@ impl Fragments {
     /// How much later `next` begins than this ends, in seconds, in the track where it differs most from nothing. `None`: it
     /// goes on as it should, or no track tells.
     pub(crate) fn jump(&self, next: &Self, init: &Configuration) -> Option<f64> {
-        let (before, after) = (self.0.as_ref()?, next.0.as_ref()?);
-        let jumps = before.iter().filter(|ticks| !ticks.is_sparse(init)).filter_map(|ticks| {
+        let jumps = self.ahead(next, init).into_iter().map(|(_, ahead)| ahead);
+        jumps.filter(|ahead| ahead.abs() > NEAR).max_by(|a, b| a.abs().total_cmp(&b.abs()))
+    }
+
+    /// How much later each track begins in `next` than it ends here, in seconds.
+    pub(crate) fn ahead(&self, next: &Self, init: &Configuration) -> Vec<(u32, f64)> {
+        let (Some(before), Some(after)) = (&self.0, &next.0) else { return Vec::new() };
+        let ahead = before.iter().filter(|ticks| !ticks.is_sparse(init)).filter_map(|ticks| {
             let next = after.iter().find(|next| next.track == ticks.track)?;
             let (end, timescale) = ticks.end(init)?;
-            let ahead = (next.start? as f64 - end as f64) / f64::from(timescale);
-            (ahead.abs() > NEAR).then_some(ahead)
+            Some((ticks.track, (next.start? as f64 - end as f64) / f64::from(timescale)))
         });
-        jumps.max_by(|a, b| a.abs().total_cmp(&b.abs()))
+        ahead.collect()
     }
 
     /// How much later than the one before ends a fragment begins inside the unit, in seconds, where that is most and more than
@@ -75,7 +97,8 @@ impl Fragments {
         let jumps = self.0.as_ref()?.iter().filter(|ticks| !ticks.is_sparse(init)).filter_map(|ticks| {
             let timescale = init.tracks.iter().find(|track| track.id == ticks.track)?.timescale;
             let ahead = ticks.astray as f64 / f64::from(timescale.max(1));
-            (ahead.abs() > NEAR).then_some(ahead)
+            let is_exact = ticks.exact >= EXACT && ticks.exact / EXACT >= ticks.inexact;
+            (ahead.abs() > if is_exact { ROUNDING } else { NEAR }).then_some(ahead)
         });
         jumps.max_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
@@ -109,14 +132,14 @@ fn length(track: &Track, told: u64, defaulted: u64) -> Option<u64> {
 }
 
 impl Ticks {
-    /// How much later than the last fragment ends the next one begins; 0 where that can't be told.
-    fn ahead(&self, next: Option<u64>) -> i64 {
-        let (Some(last), Some(next)) = (self.last, next) else { return 0 };
-        let end = last.saturating_add(self.told_last);
+    /// How much later than the last fragment ends the next one begins; `None` where that can't be told.
+    fn ahead(&self, next: Option<u64>) -> Option<i64> {
+        let next = next?;
+        let end = self.last?.saturating_add(self.told_last);
         match (self.defaulted_last, next.checked_sub(end)) {
-            (0, Some(later)) => i64::try_from(later).unwrap_or(i64::MAX),
-            (_, None) => i64::try_from(end - next).map_or(i64::MIN, |earlier| -earlier),
-            (_, Some(_)) => 0,
+            (0, Some(later)) => Some(i64::try_from(later).unwrap_or(i64::MAX)),
+            (_, None) => Some(i64::try_from(end - next).map_or(i64::MIN, |earlier| -earlier)),
+            (_, Some(_)) => None,
         }
     }
 
@@ -150,24 +173,29 @@ impl Ticks {
     }
 }
 
-/// How many bytes the samples of all tracks have, by their runs (ISO/IEC 14496-12, section 8.8.8).
-fn needs(moof: &[u8]) -> Needs {
+/// What the samples of all tracks need, by their runs (ISO/IEC 14496-12, section 8.8.8).
+fn needs(moof: &[u8]) -> Result<Needs, Wrong> {
     const FEW: &str = "has more samples than its run tells of";
     let (mut sum, mut is_known) = (0_u64, true);
+    let mut runs: Vec<(i64, i64)> = Vec::new();
     if children(moof).any(|child| child.is_err()) {
-        return Ok(None);
+        return Ok(Needs::default());
     }
-    for traf in boxes(moof, *b"traf") {
+    for (number, traf) in boxes(moof, *b"traf").enumerate() {
         if children(traf).any(|child| child.is_err()) {
-            return Ok(None);
+            return Ok(Needs::default());
         }
         if boxes(traf, *b"tfhd").next().is_none() {
             return Err("has samples that belong to no track");
         }
         let mut default = None;
+        // Where the next run begins, if it says so or follows one that does. Data count from the begin of the `moof` box where
+        // nothing else is said of the first track, and of any other that says so (sections 8.8.7 and 8.8.8).
+        let (mut counts_from_moof, mut at) = (false, None);
         for tfhd in boxes(traf, *b"tfhd") {
             let (flags, rest) = tfhd.split_first_chunk::<4>().ok_or(FEW)?;
             let flags = u32::from_be_bytes(*flags);
+            counts_from_moof = flags & 1 == 0 && (number == 0 || flags & 0x2_0000 != 0);
             let before = [(1, 8), (2, 4), (8, 4)].into_iter().filter(|(flag, _)| flags & flag != 0);
             let before = 4 + before.map(|(_, len)| len).sum::<usize>();
             let size = rest.get(before..).and_then(<[u8]>::first_chunk).map(|four| u32::from_be_bytes(*four));
@@ -187,24 +215,42 @@ fn needs(moof: &[u8]) -> Needs {
             if samples == 0 {
                 continue;
             }
-            if flags & 0x200 == 0 {
-                match default {
-                    Some(each) => sum = sum.saturating_add(u64::from(samples) * u64::from(each)),
-                    None => is_known = false,
+            if flags & 1 != 0 {
+                let offset = i64::from(i32::from_be_bytes(fields.next().ok_or(FEW)?.to_be_bytes()));
+                at = counts_from_moof.then_some(offset);
+            }
+            fields.skip(if flags & 4 == 0 { 0 } else { 4 }).ok_or(FEW)?;
+            let bytes = match (flags & 0x200 == 0, default) {
+                (true, Some(each)) => u64::from(samples) * u64::from(each),
+                (true, None) => {
+                    (is_known, at) = (false, None);
+                    continue;
                 }
-                continue;
+                (false, _) => {
+                    let before = (flags & 0x100).count_ones() as usize * 4;
+                    let after = (flags & 0xc00).count_ones() as usize * 4;
+                    let mut bytes = 0_u64;
+                    for _ in 0..samples {
+                        fields.skip(before).ok_or(FEW)?;
+                        bytes = bytes.saturating_add(u64::from(fields.next().ok_or(FEW)?));
+                        fields.skip(after).ok_or(FEW)?;
+                    }
+                    bytes
+                }
+            };
+            sum = sum.saturating_add(bytes);
+            let end = at.and_then(|at| at.checked_add_unsigned(bytes));
+            if let (Some(at), Some(end), true) = (at, end, bytes > 0) {
+                runs.push((at, end));
             }
-            fields.skip(in_front - 4).ok_or(FEW)?;
-            let before = (flags & 0x100).count_ones() as usize * 4;
-            let after = (flags & 0xc00).count_ones() as usize * 4;
-            for _ in 0..samples {
-                fields.skip(before).ok_or(FEW)?;
-                sum = sum.saturating_add(u64::from(fields.next().ok_or(FEW)?));
-                fields.skip(after).ok_or(FEW)?;
-            }
+            at = end;
         }
     }
-    Ok(is_known.then_some(sum))
+    runs.sort_unstable();
+    let overlap = runs.windows(2).any(|two| matches!(two, [(_, end), (next, _)] if next < end));
+    let span =
+        runs.first().zip(runs.iter().map(|(_, end)| *end).max()).map(|((first, _), last)| (*first, last));
+    Ok(Needs { bytes: is_known.then_some(sum), span, overlap })
 }
 
 fn boxes(body: &[u8], name: [u8; 4]) -> impl Iterator<Item = &[u8]> {
@@ -271,10 +317,16 @@ fn fragment(tracks: &mut Vec<Ticks>, traf: &[u8]) -> Option<()> {
         told_last: told,
         defaulted_last: defaulted,
         astray: 0,
+        exact: 0,
+        inexact: 0,
     };
     if let Some(known) = tracks.iter_mut().find(|known| known.track == track) {
-        let ahead = known.ahead(start);
-        known.astray = if ahead.unsigned_abs() > known.astray.unsigned_abs() { ahead } else { known.astray };
+        if let Some(ahead) = known.ahead(start) {
+            let count = if ahead == 0 { &mut known.exact } else { &mut known.inexact };
+            *count = count.saturating_add(1);
+            known.astray =
+                if ahead.unsigned_abs() > known.astray.unsigned_abs() { ahead } else { known.astray };
+        }
         known.told = known.told.checked_add(told)?;
         known.defaulted = known.defaulted.checked_add(defaulted).filter(|samples| *samples < MOST_SAMPLES)?;
         (known.last, known.told_last, known.defaulted_last) = (start, told, defaulted);
@@ -355,10 +407,14 @@ mod tests {
         check("one after the other", &[at(0), at(2000), at(4100)], None);
         check("the same again", &[at(0), at(2000), at(2000)], Some(-2.0));
         check("a hole", &[at(0), at(2000), at(5000), at(7000)], Some(1.0));
+        let five = |third: u32| [at(0), at(2000), at(third), at(third + 2000), at(third + 4000)];
+        check("a small hole between those that go on exactly", &five(4040), Some(0.04));
+        check("by rounding", &five(4001), None);
+        check("never exactly", &[at(0), at(2001), at(4003), at(6043), at(8044)], None);
         check("as long as its section says", &[traf(&[0, 1], &[0, 0], &[0, 20]), at(0)], None);
         check("subtitles", &[traf(&[8, 3, 1], &[0, 0], &[0, 1]), traf(&[8, 3, 1], &[0, 900], &[0, 1])], None);
         let mut strange = Fragments::default();
-        assert_eq!(strange.take(Some(&traf(&[8, 9, 40], &[0, 0], &[0, 50]))), Ok(None));
+        assert_eq!(strange.take(Some(&traf(&[8, 9, 40], &[0, 0], &[0, 50]))), Ok(Needs::default()));
         assert!(strange.has_strangers(&init()), "track 9");
     }
 
@@ -390,7 +446,8 @@ mod tests {
     #[test]
     fn what_samples_need() {
         let check = |tfhd: &[u32], trun: &[u32], expect| {
-            assert_eq!(needs(&traf(tfhd, &[], trun)), expect, "{tfhd:?} {trun:?}");
+            let needs = needs(&traf(tfhd, &[], trun));
+            assert_eq!(needs.map(|needs| needs.bytes), expect, "{tfhd:?} {trun:?}");
         };
         check(&[0, 1], &[0x200, 3, 10, 20, 30], Ok(Some(60)));
         check(&[0, 1], &[0xf05, 2, 7, 7, 1, 10, 3, 4, 1, 20, 3, 4], Ok(Some(30)));
@@ -400,6 +457,33 @@ mod tests {
         check(&[0, 1], &[0, 4], Ok(None));
         check(&[0, 1], &[0x200, 3, 10], Err("has more samples than its run tells of"));
         check(&[0, 1], &[], Ok(Some(0)));
+    }
+
+    #[test]
+    fn where_samples_are() {
+        let check = |trafs: &[Vec<u8>], expect| {
+            assert_eq!(needs(&trafs.concat()).map(|needs| needs.span), Ok(expect), "{trafs:?}");
+        };
+        let of_moof = [0x2_0000, 1];
+        check(&[traf(&of_moof, &[], &[0x201, 2, 100, 3, 4])], Some((100, 107)));
+        check(&[traf(&[0, 1], &[], &[0x201, 2, 100, 3, 4])], Some((100, 107)));
+        check(&[traf(&of_moof, &[], &[0x201, 1, u32::MAX, 3])], Some((-1, 2)));
+        check(
+            &[traf(&of_moof, &[], &[0x201, 1, 100, 7]), traf(&[0x2_0000, 2], &[], &[0x201, 1, 90, 10])],
+            Some((90, 107)),
+        );
+        check(&[traf(&of_moof, &[], &[0x200, 2, 3, 4])], None);
+        check(&[traf(&[1, 1, 0, 0], &[], &[0x201, 2, 100, 3, 4])], None);
+        check(
+            &[traf(&of_moof, &[], &[0x201, 1, 100, 7]), traf(&[0, 2], &[], &[0x201, 1, 9, 10])],
+            Some((100, 107)),
+        );
+        check(&[traf(&of_moof, &[], &[1, 4, 100])], None);
+        for (second, overlap) in [(99, true), (98, false), (100, true), (107, false), (106, true)] {
+            let second = traf(&[0x2_0000, 2], &[], &[0x201, 1, second, 2]);
+            let needs = needs(&[traf(&of_moof, &[], &[0x201, 1, 100, 7]), second.clone()].concat());
+            assert_eq!(needs.map(|needs| needs.overlap), Ok(overlap), "{second:?}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@
 mod audio;
 mod border;
 pub mod captions;
+mod coding;
 mod configuration;
 mod container;
 mod continuity;

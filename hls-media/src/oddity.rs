@@ -32,6 +32,8 @@ pub enum Odd {
     Id3,
     /// Fragmented MP4: a fragment brings bytes that belong to none of its samples.
     Unused,
+    /// Fragmented MP4: samples are outside of the `mdat` box of their fragment, or where others are.
+    Outside,
     /// Fragmented MP4: its last box goes on to the end of the file, whatever comes behind the unit.
     Open,
     /// Many zeros in a row where media should be.

@@ -26,6 +26,7 @@ pub(crate) struct Timestamps {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stream {
     pid: usize,
+    is_pictures: bool,
     first: i64,
     last: i64,
     /// Relative to the first, unwrapped.
@@ -46,6 +47,7 @@ impl Timestamps {
             let (first, last) = (time, time);
             self.streams.push(Stream {
                 pid,
+                is_pictures: matches!(payload.get(3), Some(0xe0..=0xef)),
                 first,
                 last,
                 at: 0,
@@ -68,6 +70,16 @@ impl Timestamps {
         Some(widest as f64 / CLOCK as f64)
     }
 
+    /// How much later each stream of pictures begins in `next` than it ends here, in seconds. The last packet of a stream of sound
+    /// may have fewer frames than the others, so that its end is not known as well.
+    pub(crate) fn ahead(&self, next: &Self) -> Vec<(u32, f64)> {
+        let ahead = |before: &Stream| {
+            let after = next.streams.iter().find(|stream| stream.pid == before.pid)?;
+            Some((u32::try_from(before.pid).ok()?, before.ahead(after)? as f64 / CLOCK as f64))
+        };
+        self.streams.iter().filter(|stream| stream.is_pictures).filter_map(ahead).collect()
+    }
+
     /// How long the longest stream is. `None`: no stream has two timestamps that differ.
     pub(crate) fn duration(&self) -> Option<Duration> {
         self.streams.iter().filter_map(Stream::duration).max()
@@ -84,9 +96,14 @@ pub(crate) struct Sounds {
 impl Sounds {
     /// How much later `next` begins than this ends, in seconds; `None`: it goes on as it should.
     pub(crate) fn jump(self, next: Self) -> Option<f64> {
+        self.ahead(next).filter(|seconds| seconds.abs() > NEAR as f64 / CLOCK as f64)
+    }
+
+    /// How much later `next` begins than this ends, in seconds.
+    pub(crate) fn ahead(self, next: Self) -> Option<f64> {
         let lasts = i64::try_from(self.lasts.as_nanos() * u128::from(CLOCK) / 1_000_000_000).ok()?;
         let ahead = nearest(next.start.saturating_sub(self.start.saturating_add(lasts)));
-        (ahead.abs() > NEAR).then_some(ahead as f64 / CLOCK as f64)
+        Some(ahead as f64 / CLOCK as f64)
     }
 }
 
@@ -103,6 +120,12 @@ impl Stream {
 
     /// How much later another one begins than this one ends, in ticks; `None`: it goes on, or that can't be told.
     fn jump(&self, next: &Self) -> Option<i64> {
+        let near = NEAR.max(self.widest.max(next.widest).saturating_mul(2));
+        self.ahead(next).filter(|ahead| ahead.abs() > near)
+    }
+
+    /// How much later another one begins than this one ends, in ticks; `None`: that can't be told.
+    fn ahead(&self, next: &Self) -> Option<i64> {
         let steps = i64::from(self.count.checked_sub(1).filter(|steps| *steps > 0)?);
         let step = self.latest.checked_sub(self.earliest)? / steps;
         // What comes now and then may be anywhere.
@@ -110,9 +133,7 @@ impl Stream {
             return None;
         }
         let end = self.first.saturating_add(self.latest).saturating_add(step);
-        let ahead = nearest(next.first.saturating_add(next.earliest).saturating_sub(end));
-        let near = NEAR.max(self.widest.max(next.widest).saturating_mul(2));
-        (ahead.abs() > near).then_some(ahead)
+        Some(nearest(next.first.saturating_add(next.earliest).saturating_sub(end)))
     }
 
     /// From the first timestamp to the last, and the part of the last, which is taken to be as long as the others.
@@ -131,25 +152,39 @@ pub(crate) fn nearest(ticks: i64) -> i64 {
 
 /// The DTS of a packet, or the PTS where they are the same.
 pub(crate) fn decoding_time(payload: &[u8]) -> Option<i64> {
-    let id = *payload.get(3)?;
+    read_time(payload).ok().flatten()
+}
+
+/// Returns whether the header of a packet claims timestamps without the bits that mark them (section 2.4.3.6).
+pub(crate) fn has_bad_times(payload: &[u8]) -> bool {
+    read_time(payload).is_err()
+}
+
+/// The DTS of a packet, or the PTS where they are the same. `Err`: its bits are not those of one.
+fn read_time(payload: &[u8]) -> Result<Option<i64>, ()> {
+    let (Some(id), Some(marks), Some(flags)) = (payload.get(3), payload.get(6), payload.get(7)) else {
+        return Ok(None);
+    };
     // These have no header that could tell.
     if matches!(id, 0xbc | 0xbe | 0xbf | 0xf0 | 0xf1 | 0xf2 | 0xf8 | 0xff) {
-        return None;
+        return Ok(None);
     }
-    let (marks, flags) = (payload.get(6)?, payload.get(7)?);
     let (at, prefix) = match flags >> 6 {
         2 => (9, 2),
         3 => (14, 1),
-        _ => return None,
+        1 => return Err(()),
+        _ => return Ok(None),
     };
-    let &[a, b, c, d, e] = payload.get(at..)?.first_chunk::<5>()?;
-    let is_valid = marks >> 6 == 2 && a >> 4 == prefix && a & c & e & 1 == 1;
+    let Some(&[a, b, c, d, e]) = payload.get(at..).and_then(<[u8]>::first_chunk) else { return Ok(None) };
+    if marks >> 6 != 2 || a >> 4 != prefix || a & c & e & 1 != 1 {
+        return Err(());
+    }
     let time = i64::from(a >> 1 & 7) << 30
         | i64::from(b) << 22
         | i64::from(c >> 1) << 15
         | i64::from(d) << 7
         | i64::from(e >> 1);
-    is_valid.then_some(time)
+    Ok(Some(time))
 }
 
 #[cfg(test)]
@@ -206,6 +241,7 @@ mod tests {
         let mut unmarked = pes(5);
         unmarked[9] &= 0xfe;
         assert_eq!(decoding_time(&unmarked), None);
+        assert!(has_bad_times(&unmarked) && !has_bad_times(&pes(5)) && !has_bad_times(&both[..18]));
         assert_eq!(decoding_time(&[0, 0, 1, 0xbe, 0, 0, 0x80, 0x80, 5]), None);
         assert_eq!(decoding_time(&[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]), None);
     }

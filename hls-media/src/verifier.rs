@@ -6,6 +6,7 @@ use crate::{
     Configuration, Container, MediaError,
     audio::Frames,
     border::Border,
+    coding::Coding,
     fmp4::Boxes,
     fragment::Fragments,
     front::{self, Front, Look},
@@ -107,16 +108,20 @@ impl Verifier {
         };
         let (container, kind) = self.keep(result)?;
         let (mut is_scrambled, mut border, mut brand) = (false, Border::default(), None);
+        let (mut codings, mut ends) = (Vec::new(), Vec::new());
         let time = match &self.state {
             State::MpegTs(packets) => {
                 oddities.extend(packets.oddities());
                 is_scrambled = packets.continuity().scrambled_at().is_some();
                 border = packets.continuity().border();
+                codings = packets.continuity().codings();
+                ends = packets.continuity().ends();
                 Time::Stamps(packets.continuity().timestamps().clone())
             }
             State::Fmp4(boxes) => {
                 oddities.extend(boxes.found().list());
                 brand = boxes.brand();
+                codings.push((0, boxes.section()));
                 Time::Ticks(boxes.fragments().clone())
             }
             State::PackedAudio(frames) => {
@@ -144,6 +149,8 @@ impl Verifier {
             is_scrambled,
             time,
             border,
+            codings,
+            ends,
             brand,
         })
     }
@@ -225,6 +232,8 @@ pub struct Summary {
     pub is_scrambled: bool,
     time: Time,
     border: Border,
+    codings: Vec<(u32, Coding)>,
+    ends: Vec<(u32, bool)>,
     brand: Option<[u8; 8]>,
 }
 
@@ -243,8 +252,19 @@ impl Summary {
     #[must_use]
     pub fn empty(container: Container) -> Self {
         let oddities = vec![Oddity::new(Odd::Empty, 0)];
-        let (kind, time, border) = (Kind::Media, Time::Told(None), Border::default());
-        Self { container, kind, bytes: 0, lead: 0, oddities, is_scrambled: false, time, border, brand: None }
+        Self {
+            container,
+            kind: Kind::Media,
+            bytes: 0,
+            lead: 0,
+            oddities,
+            is_scrambled: false,
+            time: Time::Told(None),
+            border: Border::default(),
+            codings: Vec::new(),
+            ends: Vec::new(),
+            brand: None,
+        }
     }
 
     /// Tells whether it holds no media.
@@ -275,6 +295,33 @@ impl Summary {
     /// the next one. Many multiplexers begin anew with each segment, so a single one that does not go on tells little.
     pub fn counters(&self, next: &Self) -> Vec<(u16, bool)> {
         self.border.with(&next.border)
+    }
+
+    /// Returns how each stream is coded as far as the unit says it itself, as a number that is the same where it says the same:
+    /// parameter sets and headers of frames in a transport stream by PID, and the `moov` boxes of a segment of fragmented MP4
+    /// together as stream 0, which is 0 where there are none.
+    pub fn codings(&self) -> &[(u32, u64)] {
+        &self.codings
+    }
+
+    /// Tells of each stream of a transport stream whose packets say how long they are whether the last one is whole. Some
+    /// multiplexers cut segments anywhere, so a single one that is not tells little.
+    pub fn ends(&self) -> &[(u32, bool)] {
+        &self.ends
+    }
+
+    /// Returns how much later each stream begins in the next unit than it ends in this one, in seconds: what the rounding of
+    /// timestamps does, and what is missing. Streams are PIDs, track IDs, or 0 for packed audio. fMP4 needs its
+    /// initialisation section for that.
+    pub fn ahead(&self, next: &Self, init: Option<&Configuration>) -> Vec<(u32, f64)> {
+        match (&self.time, &next.time, init) {
+            (Time::Stamps(before), Time::Stamps(after), _) => before.ahead(after),
+            (Time::Ticks(before), Time::Ticks(after), Some(init)) => before.ahead(after, init),
+            (Time::Packed(before), Time::Packed(after), _) => {
+                before.ahead(*after).map(|seconds| (0, seconds)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Returns how much later than this unit ends the next one begins, in seconds, in the track where that is most. `None`: the

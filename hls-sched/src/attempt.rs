@@ -504,12 +504,17 @@ impl Transport {
             Ok(()) => state.pipeline.finish().map_err(at),
             Err((error, _)) => Err(error),
         };
-        let mut whole = finished.inspect_err(|error| {
-            if let Some(cipher) = unit.cipher.as_ref().filter(|_| error.kind() == Kind::Content) {
-                self.keys.doubt(&cipher.key);
-                self.kept.doubt(unit.identity);
+        if let (Some(cipher), Some(key)) = (&unit.cipher, &key) {
+            match &finished {
+                Ok(_) => self.keys.trust(&cipher.key),
+                Err(error) if error.kind() == Kind::Content => {
+                    self.keys.doubt(&cipher.key, key);
+                    self.kept.doubt(unit.identity);
+                }
+                Err(_) => {}
             }
-        })?;
+        }
+        let mut whole = finished?;
         whole.is_bounded = is_bounded;
         if !is_kept {
             self.settle((track, unit), (said, whole.hash), key.as_deref(), way).await?;

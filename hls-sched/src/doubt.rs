@@ -37,6 +37,10 @@ pub(crate) enum Doubt {
     Within { seconds: f64 },
     /// Packets are missing where it begins or ends, by its continuity counters and those of its neighbour.
     Counters,
+    /// Pictures or sound are coded in another way than in the others, or its section is another one.
+    Coding,
+    /// The last packet of one of its elementary streams is not whole.
+    Unfinished,
     /// It has samples of a track that its initialization section does not have.
     Stranger,
     /// Its container shows it.
@@ -52,6 +56,8 @@ enum Way {
     Back,
     Within,
     Counters,
+    Coding,
+    Unfinished,
     Stranger,
     Media(Odd),
 }
@@ -93,6 +99,8 @@ impl Doubt {
             Self::Apart { .. } => Way::Hole,
             Self::Within { .. } => Way::Within,
             Self::Counters => Way::Counters,
+            Self::Coding => Way::Coding,
+            Self::Unfinished => Way::Unfinished,
             Self::Stranger => Way::Stranger,
             Self::Media(oddity) => Way::Media(oddity.odd),
         }
@@ -104,7 +112,7 @@ impl Doubt {
             Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64() / said.as_secs_f64(),
             Self::Unbounded { missing } => missing,
             Self::Apart { seconds } | Self::Within { seconds } => seconds.abs(),
-            Self::Counters | Self::Stranger => 1.0,
+            Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => 1.0,
             Self::Media(oddity) => oddity.count as f64,
         }
     }
@@ -115,7 +123,7 @@ impl Doubt {
             Self::Short { .. } => known + 0.1,
             Self::Unbounded { .. } => known.max(0.0) + 0.03,
             Self::Apart { .. } | Self::Within { .. } => known * 1.1 + 0.1,
-            Self::Counters | Self::Stranger => known,
+            Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => known,
             Self::Media(_) => known * 2.0,
         }
     }
@@ -126,6 +134,8 @@ impl Doubt {
                 Self::Short { .. } => "segment.short",
                 Self::Unbounded { .. } => "segment.unbounded",
                 Self::Counters => "segment.discontinuous",
+                Self::Coding => "segment.header",
+                Self::Unfinished => "segment.cut",
                 Self::Stranger => "segment.stranger",
                 _ => "segment.apart",
             };
@@ -137,6 +147,7 @@ impl Doubt {
             Odd::Header | Odd::Id3 => "segment.header",
             Odd::Unused => "segment.unused",
             Odd::Open => "segment.open",
+            Odd::Outside => "segment.outside",
             Odd::Blank => "segment.blank",
             Odd::Zeros => "segment.padded",
             Odd::Table => "segment.table",
@@ -173,6 +184,12 @@ impl Doubt {
                     "packets are missing where {name} begins or ends, by their continuity counters"
                 );
             }
+            Self::Coding => {
+                return format!("pictures or sound of {name} are coded in another way than in the others");
+            }
+            Self::Unfinished => {
+                return format!("the last packet of an elementary stream in {name} is not whole");
+            }
             Self::Stranger => {
                 return format!(
                     "{name} has samples of a track that its initialization section does not have"
@@ -204,6 +221,11 @@ impl Doubt {
             Odd::Id3 => format!("the ID3 tag of {name} does not hold together"),
             Odd::Unused => format!("{name} has bytes that belong to none of its samples, behind byte {at}"),
             Odd::Open => format!("a box of {name} at byte {at} goes on to the end of the file"),
+            Odd::Outside => {
+                format!(
+                    "samples of a fragment of {name} at byte {at} are not in its data, or where others are"
+                )
+            }
             Odd::Blank => format!("{name} has zeros in the place of media at byte {at}"),
             Odd::Empty => format!("{name} holds no media"),
             _ => format!("{name} is odd at byte {at}"),

@@ -1,14 +1,18 @@
-//! Whether the packets of a track go on from one segment to the next, by what they have done so far.
+//! What one segment of a track has in common with the next, by what they have had in common so far.
 //!
 //! Continuity counters tell of a packet that is missing at the begin or the end of a segment, where its multiplexer counts
-//! through. Many begin anew with each segment, and nothing says which do: so a stream that has gone on over some borders, and
-//! nearly always, is expected to do so over the others too.
+//! through. Timestamps tell of a single frame, where they are exact. Parameter sets tell of a segment of another rendition.
+//! Many streams do none of that, and nothing says which do: so what has held at some borders, and nearly always, is expected
+//! at the others too.
 
 use std::collections::HashMap;
 
-use crate::assemble::Place;
+use hls_media::{Configuration, Summary};
 
-/// As many borders make a habit. That they agree by accident is one in four thousand.
+use crate::assemble::Place;
+use crate::doubt::Doubt;
+
+/// As many borders make a habit. That they agree by accident is one in four thousand for counters.
 const LEAST: u32 = 3;
 /// Of so many borders one may be another.
 const FEW: u32 = 3;
@@ -16,57 +20,137 @@ const FEW: u32 = 3;
 const MOST_LATE: u32 = 1;
 /// So many of them are remembered.
 const MANY: usize = 16;
+/// More ways to be coded are no habit.
+const MOST_VALUES: usize = 4;
+/// So much is remembered of all streams and timelines.
+const MOST_KNOWN: usize = 4096;
+/// Rounding moves times by no more than this, in seconds.
+const ROUNDING: f64 = 0.01;
 
-/// The streams of two segments, and whether each goes on from the one to the other.
-pub(crate) type Counters = Vec<(u16, bool)>;
+/// What streams have in common from one segment to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Rule {
+    /// Continuity counters go on.
+    Counters,
+    /// It begins exactly when the one before ends.
+    Time,
+    /// It is coded in the same way as the others of its timeline.
+    Coding { timeline: Option<u64> },
+    /// The last packet of the elementary stream is whole.
+    End,
+}
 
-/// What the streams of a job do where one segment ends and the next one begins.
+/// What a rule says of a stream.
+#[derive(Clone, Copy, Debug)]
+struct Sign {
+    rule: Rule,
+    stream: u32,
+    /// What it is; 1 where the rule holds that has only two ways.
+    value: u64,
+    /// What is odd where others are usual. `None`: it never is.
+    doubt: Option<Doubt>,
+}
+
+impl Sign {
+    fn holds(rule: Rule, stream: u32, doubt: Option<Doubt>) -> Self {
+        Self { rule, stream, value: u64::from(doubt.is_none()), doubt }
+    }
+}
+
+/// What shows in a segment, or where it ends and the next one begins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signs(Vec<Sign>);
+
+impl Signs {
+    /// What two segments show that follow one another.
+    pub(crate) fn between(before: &Summary, after: &Summary, init: Option<&Configuration>) -> Self {
+        let counters = before.counters(after).into_iter().map(|(pid, holds)| {
+            Sign::holds(Rule::Counters, u32::from(pid), (!holds).then_some(Doubt::Counters))
+        });
+        let times = before.ahead(after, init).into_iter().map(|(stream, seconds)| {
+            let doubt = (seconds.abs() > ROUNDING).then_some(Doubt::Apart { seconds });
+            Sign::holds(Rule::Time, stream, doubt)
+        });
+        Self(times.chain(counters).collect())
+    }
+
+    /// What one segment shows by itself.
+    pub(crate) fn of(summary: &Summary, timeline: Option<u64>) -> Self {
+        let ends = summary.ends().iter().map(|(stream, is_whole)| {
+            Sign::holds(Rule::End, *stream, (!is_whole).then_some(Doubt::Unfinished))
+        });
+        let codings = summary.codings().iter().map(|(stream, value)| {
+            let (rule, doubt) = (Rule::Coding { timeline }, Some(Doubt::Coding));
+            Sign { rule, stream: *stream, value: *value, doubt }
+        });
+        Self(ends.chain(codings).collect())
+    }
+}
+
+/// What the streams of a job have in common from one segment to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Habits {
-    known: HashMap<(u8, u16), Habit>,
-    /// Segments that do not go on from the one before, which told nothing at the time.
-    early: Vec<(Place, Counters)>,
+    known: HashMap<(u8, Rule, u32), Habit>,
+    /// Segments that are other than they should be, which nothing told at the time.
+    early: Vec<(Place, Signs)>,
     looked: HashMap<u8, u32>,
 }
 
+/// How often each value came.
 #[derive(Debug, Default)]
-struct Habit {
-    on: u32,
-    broken: u32,
+struct Habit(Vec<(u64, u32)>);
+
+impl Habit {
+    fn learn(&mut self, value: u64) {
+        let has_room = self.0.len() < MOST_VALUES;
+        match self.0.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None if has_room => self.0.push((value, 1)),
+            None => {}
+        }
+    }
+
+    /// The value that came often enough, and nearly always.
+    fn usual(&self) -> Option<u64> {
+        let (value, count) = self.0.iter().max_by_key(|(_, count)| *count)?;
+        let others = self.0.iter().map(|(_, count)| *count).sum::<u32>() - count;
+        (*count >= LEAST && count / FEW >= others).then_some(*value)
+    }
 }
 
 impl Habits {
-    /// Whether a border is another than those so far let expect.
-    pub(crate) fn is_break(&self, track: u8, counters: &[(u16, bool)]) -> bool {
-        let tells = |habit: &Habit| habit.on >= LEAST && habit.on / FEW >= habit.broken;
-        let is_broken =
-            |(pid, goes_on): &(u16, bool)| !goes_on && self.known.get(&(track, *pid)).is_some_and(tells);
-        counters.iter().any(is_broken)
+    /// What is other than those so far let expect.
+    pub(crate) fn broken(&self, track: u8, signs: &Signs) -> Option<Doubt> {
+        let is_odd = |sign: &Sign| self.usual(track, sign).is_some_and(|usual| usual != sign.value);
+        signs.0.iter().find_map(|sign| sign.doubt.filter(|_| is_odd(sign)))
     }
 
-    /// The border in front of this segment is kept as it is.
-    pub(crate) fn learn(&mut self, after: Place, counters: Counters) {
-        let was_told = self.is_break(after.track, &counters);
-        for (pid, goes_on) in &counters {
-            let habit = self.known.entry((after.track, *pid)).or_default();
-            let count = if *goes_on { &mut habit.on } else { &mut habit.broken };
-            *count = count.saturating_add(1);
+    fn usual(&self, track: u8, sign: &Sign) -> Option<u64> {
+        self.known.get(&(track, sign.rule, sign.stream))?.usual()
+    }
+
+    /// What a segment shows, by itself or with the one before it, is kept as it is.
+    pub(crate) fn learn(&mut self, place: Place, signs: Signs) {
+        let is_open = |sign: &Sign| sign.doubt.is_some() && self.usual(place.track, sign).is_none();
+        if self.early.len() < MANY && signs.0.iter().any(is_open) {
+            self.early.push((place, signs.clone()));
         }
-        let is_broken = counters.iter().any(|(_, goes_on)| !goes_on);
-        if is_broken && !was_told && self.early.len() < MANY {
-            self.early.push((after, counters));
+        if self.known.len() >= MOST_KNOWN {
+            self.known.retain(|(_, rule, _), _| !matches!(rule, Rule::Coding { .. }));
+        }
+        for sign in signs.0 {
+            self.known.entry((place.track, sign.rule, sign.stream)).or_default().learn(sign.value);
         }
     }
 
-    /// A segment that does not go on from the one before, as is known by now.
-    pub(crate) fn late(&mut self, track: u8) -> Option<Place> {
-        let is_late =
-            |(place, counters): &(Place, Counters)| place.track == track && self.is_break(track, counters);
-        let at = self.early.iter().position(is_late)?;
+    /// A segment that is other than it should be, as is known by now.
+    pub(crate) fn late(&mut self, track: u8) -> Option<(Place, Doubt)> {
+        let mut late = self.early.iter().enumerate().filter(|(_, (place, _))| place.track == track);
+        let (at, doubt) = late.find_map(|(at, (_, signs))| Some((at, self.broken(track, signs)?)))?;
         let (place, _) = self.early.remove(at);
         let looked = self.looked.entry(track).or_default();
         *looked += 1;
-        (*looked <= MOST_LATE).then_some(place)
+        (*looked <= MOST_LATE).then_some((place, doubt))
     }
 }
 
@@ -78,19 +162,28 @@ mod tests {
         Place { track: 0, index }
     }
 
+    fn signs(all: &[(u32, bool)]) -> Signs {
+        let sign = |(pid, holds): &(u32, bool)| {
+            Sign::holds(Rule::Counters, *pid, (!holds).then_some(Doubt::Counters))
+        };
+        Signs(all.iter().map(sign).collect())
+    }
+
     /// `+` goes on, `-` does not.
     fn habits(borders: &str) -> Habits {
         let mut habits = Habits::default();
         for (index, border) in (1..).zip(borders.chars()) {
-            habits.learn(place(index), vec![(256, border == '+')]);
+            habits.learn(place(index), signs(&[(256, border == '+')]));
         }
         habits
     }
 
     #[test]
     fn what_is_expected() {
+        let is_break =
+            |habits: &Habits, track, all: &[(u32, bool)]| habits.broken(track, &signs(all)).is_some();
         let check = |borders, expect| {
-            assert_eq!(habits(borders).is_break(0, &[(256, false)]), expect, "{borders}");
+            assert_eq!(is_break(&habits(borders), 0, &[(256, false)]), expect, "{borders}");
         };
         check("", false);
         check("++", false);
@@ -101,20 +194,23 @@ mod tests {
         check("+-+-+-+-", false);
         check("----------------+", false);
         let counts = habits("+++");
-        assert!(!counts.is_break(0, &[(256, true)]), "it goes on");
-        assert!(!counts.is_break(0, &[(257, false)]), "another stream");
-        assert!(!counts.is_break(1, &[(256, false)]), "another track");
-        assert!(counts.is_break(0, &[(257, true), (256, false)]), "one of two");
+        assert!(!is_break(&counts, 0, &[(256, true)]), "it goes on");
+        assert!(!is_break(&counts, 0, &[(257, false)]), "another stream");
+        assert!(!is_break(&counts, 1, &[(256, false)]), "another track");
+        assert!(is_break(&counts, 0, &[(257, true), (256, false)]), "one of two");
+        let other = Signs(vec![Sign::holds(Rule::End, 256, Some(Doubt::Unfinished))]);
+        assert_eq!(counts.broken(0, &other), None, "another rule");
     }
 
     #[test]
     fn what_came_before_it_was_known_is_looked_at_once() {
         let mut known = habits("-++");
         assert_eq!(known.late(0), None);
-        known.learn(place(4), vec![(256, true)]);
-        assert_eq!((known.late(1), known.late(0), known.late(0)), (None, Some(place(1)), None));
+        known.learn(place(4), signs(&[(256, true)]));
+        let found = Some((place(1), Doubt::Counters));
+        assert_eq!((known.late(1), known.late(0), known.late(0)), (None, found, None));
         // What was told at its time is not looked at again.
-        known.learn(place(5), vec![(256, false)]);
+        known.learn(place(5), signs(&[(256, false)]));
         assert_eq!(known.late(0), None);
     }
 

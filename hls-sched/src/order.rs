@@ -9,7 +9,7 @@ use hls_state::Fingerprint;
 
 use crate::assemble::Place;
 use crate::doubt::Doubt;
-use crate::habits::Habits;
+use crate::habits::{Habits, Signs};
 use crate::plan::{Track, Unit};
 
 /// Segments that are remembered of a track: those behind and in front of what is under way.
@@ -74,8 +74,10 @@ impl Order {
         let doubt = |neighbour: &Came, [before, after]: [&Summary; 2]| match before.jump(after, init) {
             Some(seconds) => (!is_known(seconds, neighbour)).then_some(Doubt::Apart { seconds }),
             None => {
-                let is_break = self.habits().is_break(place.track, &before.counters(after));
-                is_break.then_some(Doubt::Counters)
+                let doubt = self.habits().broken(place.track, &Signs::between(before, after, init))?;
+                Some(doubt).filter(
+                    |doubt| !matches!(doubt, Doubt::Apart { seconds } if is_known(*seconds, neighbour)),
+                )
             }
         };
         let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
@@ -90,15 +92,25 @@ impl Order {
         before.into_iter().chain(after).collect()
     }
 
+    /// What is odd about a segment by itself, as those that came so far let expect.
+    pub(crate) fn odd(&self, place: Place, of: (&Track, &Unit), summary: &Summary) -> Option<Doubt> {
+        self.habits().broken(place.track, &Signs::of(summary, timeline(of.0, of.1)))
+    }
+
     fn habits(&self) -> MutexGuard<'_, Habits> {
         self.habits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Two segments that came before it was known that the one does not go on from the other.
-    pub(crate) fn late(&self, track: u8) -> Option<[Arc<Came>; 2]> {
-        let after = self.habits().late(track)?;
-        let before = after.index.checked_sub(1)?;
-        self.of_track(track, |known| Some([known.get(&before)?.clone(), known.get(&after.index)?.clone()]))
+    /// Segments that came before it was known what is odd about them: one, or two that follow one another.
+    pub(crate) fn late(&self, track: u8) -> Option<(Vec<Arc<Came>>, Doubt)> {
+        let (place, doubt) = self.habits().late(track)?;
+        let before =
+            place.index.checked_sub(1).filter(|_| !matches!(doubt, Doubt::Unfinished | Doubt::Coding));
+        let came = self.of_track(track, |known| {
+            let came = before.into_iter().chain([place.index]).map(|index| known.get(&index).cloned());
+            came.collect::<Option<Vec<_>>>()
+        })?;
+        Some((came, doubt))
     }
 
     /// How often timestamps do not go on over a discontinuity.
@@ -122,6 +134,7 @@ impl Order {
         of: (&Track, &Unit),
         hash: Fingerprint,
         (summary, lacks): (&Summary, f64),
+        init: Option<&Configuration>,
     ) -> Arc<Came> {
         let own = timeline(of.0, of.1);
         self.count_restarts(place, own, summary);
@@ -134,12 +147,15 @@ impl Order {
             }
         });
         let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
+        let mut habits = self.habits();
+        habits.learn(place, Signs::of(summary, own));
         if let Some(before) = before {
-            self.habits().learn(place, before.summary.counters(summary));
+            habits.learn(place, Signs::between(&before.summary, summary, init));
         }
         if let Some(after) = after {
-            self.habits().learn(after.place, summary.counters(&after.summary));
+            habits.learn(after.place, Signs::between(summary, &after.summary, init));
         }
+        drop(habits);
         came
     }
 

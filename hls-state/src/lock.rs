@@ -11,6 +11,8 @@ use crate::{Error, Kind, sys};
 /// A lock is waited for so long. The system releases that of a process that was killed a moment after it is gone, and a child
 /// that is just being started holds the files of its parent until its own program is loaded.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// A process that is being killed runs for a moment longer.
+const SHORT_PATIENCE: Duration = Duration::from_millis(50);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The lock of a job; the system releases it when the process dies.
@@ -25,15 +27,7 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock, or says who has it.
     pub(crate) fn take(path: &Path) -> Result<Self, Error> {
-        let begun = Instant::now();
-        loop {
-            match Self::try_take(path) {
-                Err(error) if matches!(error.kind(), Kind::InUse { .. }) && begun.elapsed() < PATIENCE => {
-                    std::thread::sleep(LOOK_EVERY);
-                }
-                result => return result,
-            }
-        }
+        patiently(|_| PATIENCE, || Self::try_take(path))
     }
 
     fn try_take(path: &Path) -> Result<Self, Error> {
@@ -67,6 +61,12 @@ impl Lock {
         Err(Error::new(Kind::Io, "the lock keeps being replaced:", path))
     }
 
+    /// Says who has the lock and does not give it up in a moment. Of another process that runs nobody waits long to hear.
+    pub(crate) fn is_free(path: &Path) -> Result<(), Error> {
+        let patience = |pid: Option<u32>| if pid.is_some_and(is_running) { SHORT_PATIENCE } else { PATIENCE };
+        patiently(patience, || Self::probe(path))
+    }
+
     /// Says who has the lock, without taking it for longer than it takes to look.
     pub(crate) fn probe(path: &Path) -> Result<(), Error> {
         let Ok(mut file) = sys::open_options(true).read(true).open(path) else { return Ok(()) };
@@ -79,6 +79,22 @@ impl Lock {
     /// Removes the file; the lock itself holds until it is dropped.
     pub(crate) fn remove(&self) -> std::io::Result<()> {
         std::fs::remove_file(&self.path)
+    }
+}
+
+/// Tries again while somebody has the lock, for as long as `patience` says of its holder.
+fn patiently<T>(
+    patience: impl Fn(Option<u32>) -> Duration,
+    attempt: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if matches!(error.kind(), Kind::InUse { pid } if begun.elapsed() < patience(pid)) => {
+                std::thread::sleep(LOOK_EVERY);
+            }
+            result => return result,
+        }
     }
 }
 
@@ -124,6 +140,7 @@ mod tests {
                 let _ = waits.recv_timeout(held);
                 drop(holder);
             });
+            assert_eq!(Lock::is_free(&path).is_ok(), is_taken, "held for {held:?}");
             assert_eq!(Lock::take(&path).is_ok(), is_taken, "held for {held:?}");
             drop(done);
             holding.join().unwrap();

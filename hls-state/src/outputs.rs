@@ -114,7 +114,7 @@ pub fn probe(output: &Path, force: bool) -> Result<(), Error> {
     let bad = || Error::new(Kind::Contract, "not the name of a file:", output);
     let layout = Layout::new(vec![output.to_owned()]).ok_or_else(bad)?;
     if let Ok(lock) = layout.lock().canonicalize() {
-        Lock::probe(&lock)?;
+        Lock::is_free(&lock)?;
     }
     let finished = || {
         let is_complete = |r: &Record| matches!(r, Record::Complete(_));

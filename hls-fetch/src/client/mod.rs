@@ -134,7 +134,7 @@ impl Client {
                 hop = next?;
                 continue;
             }
-            if !answer.status().is_success() {
+            if !answer.status().is_success() || is_something_else(answer.status()) {
                 let error = refusal(&answer, &hop.url, held_back);
                 drain(answer).await;
                 return Err(error);
@@ -204,6 +204,12 @@ impl Shared {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(origin);
         }
     }
+}
+
+/// Whether a success is none for a `GET` of media: several statuses (RFC 4918), what was told before (RFC 5842), or the result of
+/// a change that nobody asked for (RFC 3229), in the place of the resource.
+fn is_something_else(status: http::StatusCode) -> bool {
+    matches!(status.as_u16(), 207 | 208 | 226)
 }
 
 /// What an answer other than a success means.

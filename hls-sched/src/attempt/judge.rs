@@ -63,6 +63,7 @@ impl Shared {
         };
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
+        doubts.extend(self.order.odd(place, (track, unit), summary));
         let mut misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
         misfits.retain(|misfit| misfit.doubt != Doubt::Counters || !self.is_settled(&misfit.neighbour));
         // Packets that are missing inside it may be those at its ends.
@@ -81,17 +82,16 @@ impl Shared {
         if judged.instead.is_some() {
             return Ok(judged);
         }
-        let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks));
+        let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks), init);
         // A neighbour may have come while this one was judged.
         let now = self.order.misfits(place, (track, unit), (summary, lacks), init);
         let news = now.iter().find(|misfit| !known.contains(&misfit.neighbour.place));
-        let news = news.map(|misfit| ([Arc::clone(&misfit.neighbour), came], misfit.doubt));
-        let late = self.order.late(place.track).map(|pair| (pair, Doubt::Counters));
-        let pairs: Vec<_> = news.into_iter().chain(late).collect();
-        if pairs.is_empty() {
+        let news = news.map(|misfit| (vec![Arc::clone(&misfit.neighbour), came], misfit.doubt));
+        let odd: Vec<_> = news.into_iter().chain(self.order.late(place.track)).collect();
+        if odd.is_empty() {
             return Ok(judged);
         }
-        Box::pin(self.look_again((track, unit), pairs, judged, way)).await
+        Box::pin(self.look_again((track, unit), odd, judged, way)).await
     }
 
     /// Judges a unit that came whole and is odd.
@@ -139,7 +139,7 @@ impl Shared {
             return match other.zip(spare.chunks()) {
                 // What came the second time is as it should be.
                 Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
-                    let _ = self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0));
+                    let _ = self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0), init);
                     Ok(Judged { instead: Some((Box::new(came), chunks)), ..Judged::default() })
                 }
                 _ => Err(at(error)),
@@ -165,17 +165,17 @@ impl Shared {
         Ok(Some((wrong, bytes.ok_or_else(|| was_another(&name))?)))
     }
 
-    /// Looks again at pairs of segments of which it is known only now that the one does not go on from the other.
+    /// Looks again at segments of which it is known only now that something is odd.
     async fn look_again(
         &self,
         (track, unit): (&Track, &Unit),
-        pairs: Vec<([Arc<Came>; 2], Doubt)>,
+        odd: Vec<(Vec<Arc<Came>>, Doubt)>,
         judged: Judged,
         way: &Way,
     ) -> Result<Judged, Error> {
         let mut late = None;
-        for pair in pairs {
-            late = late.or(self.late(track, pair, way).await);
+        for (came, doubt) in odd {
+            late = late.or(self.late(track, (&came, doubt), way).await);
         }
         let taken = late.map(|wrong| self.take_back((track, unit), wrong)).transpose()?.flatten();
         match (taken, judged.wrong) {
@@ -192,16 +192,15 @@ impl Shared {
         self.doubts.is_settled(came.place, came.hash)
     }
 
-    /// Looks again at two segments that came before it was known that the one does not go on from the other. Returns one that is
-    /// not what the server has.
-    async fn late(&self, track: &Track, (pair, doubt): ([Arc<Came>; 2], Doubt), way: &Way) -> Option<Place> {
-        let doubts = [doubt];
+    /// Looks again at segments that came before it was known what is odd about them. Returns one that is not what the server has.
+    async fn late(&self, track: &Track, (all, doubt): (&[Arc<Came>], Doubt), way: &Way) -> Option<Place> {
+        let (doubts, last) = ([doubt], all.last()?);
         // What is odd about one that has come twice has been told.
-        let is_told = doubt == Doubt::Counters && pair.iter().any(|came| self.is_settled(came));
-        if is_told || self.doubts.trusts(pair[0].place.track, &doubts) {
+        let is_told = doubt == Doubt::Counters && all.iter().any(|came| self.is_settled(came));
+        if is_told || self.doubts.trusts(last.place.track, &doubts) {
             return None;
         }
-        for came in &pair {
+        for came in all {
             let Some(unit) = track.unit(came.place.index) else { continue };
             if self.doubts.is_settled(came.place, came.hash) {
                 continue;
@@ -211,8 +210,8 @@ impl Shared {
                 Ok(_) | Err(_) => {}
             }
         }
-        if let Some(is_trusted) = self.doubts.confirmed(pair[1].place.track, doubt) {
-            let name = track.unit(pair[1].place.index).map(|unit| track.name(&unit)).unwrap_or_default();
+        if let Some(is_trusted) = self.doubts.confirmed(last.place.track, doubt) {
+            let name = track.unit(last.place.index).map(|unit| track.name(&unit)).unwrap_or_default();
             let _ = self.events.send(doubt.warning(&name, is_trusted));
         }
         None
@@ -235,6 +234,7 @@ impl Shared {
             && self
                 .doubts
                 .trusts(place.track, &Doubt::of(&whole.summary, init, unit.duration, whole.is_bounded))
+            && self.order.odd(place, (track, unit), &whole.summary).is_none()
             && self.order.misfits(place, (track, unit), (&whole.summary, 0.0), init).is_empty()
     }
 

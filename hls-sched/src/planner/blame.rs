@@ -1,14 +1,16 @@
 //! Whether an attempt that was cut says something about the network, or only about the file it asked for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::assemble::Place;
 use crate::network::OriginId;
 
 /// Ends of attempts that are looked back on, over all origins.
-const LAST: usize = 32;
+const LAST: usize = 64;
 /// So many other units have to be whole before a file is blamed.
 const ENOUGH: usize = 3;
+/// So many of them for each other unit that was cut: that may be the network, or another file that is cut for ever.
+const FOR_EACH_CUT: usize = 16;
 /// So often a unit is cut before it is asked whether that is its file: a poor network does so once and again. Five more tries
 /// are left then, which makes seven requests.
 const OWN_CUTS: u32 = 2;
@@ -52,9 +54,10 @@ impl Ends {
     pub(super) fn is_the_file(&self, origin: OriginId, place: Place, bytes: u64) -> bool {
         let others = || self.last.iter().filter(|end| end.origin == origin && end.place != place);
         let whole = others().filter(|end| end.whole.is_some_and(|size| size >= bytes)).count();
-        let is_network = others().any(|end| end.whole.is_none());
+        let cut =
+            others().filter(|end| end.whole.is_none()).map(|end| end.place).collect::<BTreeSet<_>>().len();
         let own = self.cuts.get(&place).copied().unwrap_or(0);
-        whole >= ENOUGH && !is_network && own >= OWN_CUTS
+        whole >= ENOUGH.max(cut * FOR_EACH_CUT) && own >= OWN_CUTS
     }
 
     fn note(&mut self, end: End) {
@@ -72,7 +75,7 @@ mod tests {
     #[test]
     fn what_becomes_of_other_units_tells_a_bad_network_from_a_cut_file() {
         // Other units: `+` whole, `-` cut, `.` whole and smaller than what this one's attempt brought, `o` whole from
-        // another origin. Last, whether the file is to blame.
+        // another origin, `x` one that is cut again and again. Last, whether the file is to blame.
         for (others, is_the_file) in [
             ("", false),
             ("++", false),
@@ -81,7 +84,11 @@ mod tests {
             ("oooooo", false),
             ("+++-", false),
             ("++++++++++++-", false),
-            ("----------------------------++++++++++++++++++++++++++++++++", true),
+            ("++++++++++++++++-", true),
+            ("++++++++xx++++++++xxxxx", true),
+            ("++++++++xx++++++++xxxxx-", false),
+            ("--++++++++++++++++++++++++++++++++", true),
+            ("-+++-++++-++++-++++-++++-++++-++++", false),
         ] {
             let mut ends = Ends::default();
             for (index, other) in (1..).zip(others.chars()) {
@@ -90,6 +97,7 @@ mod tests {
                     '+' => ends.whole(0, place, 500_000),
                     '.' => ends.whole(0, place, 60_000),
                     'o' => ends.whole(1, place, 500_000),
+                    'x' => ends.cut(0, Place { track: 1, index: 0 }),
                     _ => ends.cut(0, place),
                 }
             }

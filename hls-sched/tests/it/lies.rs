@@ -354,3 +354,139 @@ async fn what_ffmpeg_makes_is_not_doubted() -> Outcome {
     }
     Ok(())
 }
+
+/// Changes one segment of a kind of media.
+type Change = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
+/// The segment without the last packets that bring something of its sound.
+fn without_last_of_sound(segment: &[u8], packets: usize) -> Vec<u8> {
+    let is_sound = |packet: &[u8]| packet[1] & 0x1f == 1 && packet[2] == 1;
+    let places = segment.chunks(188).enumerate().filter(|(_, packet)| is_sound(packet)).map(|(at, _)| at);
+    let left_out: Vec<usize> = places.collect::<Vec<_>>().into_iter().rev().take(packets).collect();
+    let kept = segment.chunks(188).enumerate().filter(|(at, _)| !left_out.contains(at));
+    kept.flat_map(|(_, packet)| packet.to_vec()).collect()
+}
+
+/// The segment with another byte at a place behind the first one of such bytes.
+fn changed_behind(segment: &[u8], bytes: &[u8], at: usize) -> Vec<u8> {
+    let found = segment.windows(bytes.len()).position(|window| window == bytes).expect("these bytes");
+    let mut changed = segment.to_vec();
+    changed[found + bytes.len() + at] ^= 1;
+    changed
+}
+
+/// Where each frame of sound begins, and where the last one ends.
+fn frames(segment: &[u8]) -> Vec<usize> {
+    let mut places = vec![segment.windows(2).position(|two| two == [0xff, 0xf1]).expect("a frame")];
+    while let Some([b, c, d]) = places.last().and_then(|at| segment.get(at + 3..at + 6)?.first_chunk()) {
+        let len = usize::from(b & 3) << 11 | usize::from(*c) << 3 | usize::from(d >> 5);
+        places.extend(places.last().map(|at| at + len));
+    }
+    places
+}
+
+/// The segment without one frame of sound.
+fn without_frame(segment: &[u8], nth: usize) -> Vec<u8> {
+    let frames = frames(segment);
+    [&segment[..frames[nth]], &segment[frames[nth + 1]..]].concat()
+}
+
+/// Segments of sound that say in a tag when they begin (rfc8216bis-22, section 3.1.3), to the next tick.
+fn tagged_sound() -> Vec<Vec<u8>> {
+    let mut passed = 0_u64;
+    let tagged = Media::AudioAdts.segments().map(|segment| {
+        let time = 126_000 + passed * 1024 * 90_000 / 48_000;
+        let owner = &b"com.apple.streaming.transportStreamTimestamp\0"[..];
+        let content = [owner, &time.to_be_bytes()].concat();
+        passed += frames(segment).len() as u64 - 1;
+        let len = content.len() as u8;
+        [b"ID3\x04\0\0\0\0\0", &[len + 10][..], b"PRIV\0\0\0", &[len], b"\0\0", &content, segment].concat()
+    });
+    tagged.to_vec()
+}
+
+#[tokio::test]
+async fn what_is_wrong_once_shows_beside_the_others() -> Outcome {
+    let mut lies: Vec<(&str, Media, usize, Change)> = Vec::new();
+    for packets in [1, 2, 3] {
+        lies.push((
+            "the end of the last sound",
+            Media::Ts,
+            5,
+            Box::new(move |s| without_last_of_sound(s, packets)),
+        ));
+    }
+    for (victim, at) in [(0, 0), (2, 2), (5, 3)] {
+        let change = move |s: &[u8]| changed_behind(s, &[0, 0, 0, 1, 0x67], at);
+        lies.push(("another rendition", Media::Ts, victim, Box::new(change)));
+    }
+    for (victim, nth) in [(1, 0), (2, 7), (3, 40), (4, 1)] {
+        lies.push(("without a frame", Media::AudioAdts, victim, Box::new(move |s| without_frame(s, nth))));
+    }
+    let section = Media::Fmp4.init().expect("a section");
+    for victim in [1, 3, 5] {
+        let moov = section.windows(4).position(|name| name == b"moov").expect("a box") - 4;
+        let other = move |s: &[u8]| [&changed_behind(&section[moov..], b"mvhd", 20), s].concat();
+        lies.push(("another section inside", Media::Fmp4, victim, Box::new(other)));
+    }
+    for (victim, at) in [(0, 8), (2, 10), (4, 11)] {
+        let change = move |s: &[u8]| changed_behind(s, b"trun", at);
+        lies.push(("samples elsewhere", Media::Fmp4, victim, Box::new(change)));
+    }
+    for (what, media, victim, change) in lies {
+        for concurrency in [1, 4] {
+            let (origin, folder) = (Origin::start(), Folder::new()?);
+            let vod = match media {
+                Media::AudioAdts => Vod::of(tagged_sound().into_iter().map(Into::into).collect(), "aac"),
+                _ => Vod::from_media(media),
+            };
+            let vod = vod.segment_seconds(Media::SEGMENT_SECONDS).publish(&origin);
+            let path = &vod.segment_paths[victim];
+            let right = match media {
+                Media::AudioAdts => tagged_sound()[victim].clone(),
+                _ => media.segments()[victim].to_vec(),
+            };
+            let wrong = change(&right);
+            assert_ne!(wrong, right, "{what}");
+            origin.script(path, [Reply::ok(wrong)]);
+            let out = folder.file("out");
+            let done = job(&vod.url)
+                .concurrency(concurrency)
+                .format(Format::Join)
+                .output(&out)
+                .start()
+                .finish()
+                .await;
+            match done {
+                Ok(_) => assert!(
+                    std::fs::read(&out)? == vod.expected,
+                    "{what}, segment {victim}, {concurrency} at once"
+                ),
+                // What is written already when those behind it show that it is another one ends the job.
+                Err(error) => assert!(
+                    error.kind() == Kind::Content && victim < 5 && what != "samples elsewhere",
+                    "{what}, segment {victim}, {concurrency} at once: {error}"
+                ),
+            }
+            assert!(origin.requests_for(path).len() <= 3, "{what}, segment {victim}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_success_that_is_no_segment() -> Outcome {
+    for status in [207, 208, 226] {
+        let (origin, vod) = stream();
+        let other = Media::Ts.segments()[1];
+        let head = format!(
+            "HTTP/1.1 {status} Other\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            other.len()
+        );
+        origin.script(&vod.segment_paths[VICTIM], [Reply::raw([head.as_bytes(), other].concat())]);
+        let path = &vod.segment_paths[VICTIM];
+        exact(&vod, "ts").await?;
+        assert_eq!(origin.requests_for(path).len(), 2, "{status}");
+    }
+    Ok(())
+}
