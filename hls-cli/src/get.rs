@@ -166,6 +166,7 @@ async fn one(
         .retry_policy(policy)
         .durability(args.rare.durability.into())
         .force(args.output.force)
+        .spare(claimed.others())
         .restart(args.rare.restart)
         .manifest(args.rare.manifest)
         .keep_free(args.output.keep_free)
@@ -231,6 +232,12 @@ struct Claimed {
 }
 
 impl Claimed {
+    /// The outputs of other inputs.
+    fn others(&self) -> Vec<PathBuf> {
+        let others = self.outputs.iter().filter(|(_, argument)| **argument != self.argument);
+        others.map(|(path, _)| path.clone()).collect()
+    }
+
     /// Takes a name. `false`: another input has it.
     fn claim(&mut self, path: &Path) -> bool {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -36,8 +36,8 @@ pub(crate) struct Continuity {
     scrambled_at: Option<u64>,
     /// Packets of elementary streams that say how long they are, with how much of each is still to come.
     open: Vec<(usize, usize)>,
-    /// Streams whose packets say how long they are.
-    bounded: Vec<usize>,
+    /// Streams whose packets say how long they are, and whether those are sound or anything else but pictures.
+    bounded: Vec<(usize, bool)>,
     /// How each stream is coded, by its first packet.
     codings: Vec<(usize, Look)>,
     /// One of them is being looked for.
@@ -70,8 +70,8 @@ impl Continuity {
             if *state & STREAM != 0 && is_blank(body) {
                 self.found.add(Odd::Blank, offset);
             }
-            if self.is_seeking || !self.open.is_empty() {
-                self.passed(pid, body);
+            if self.is_seeking || !self.bounded.is_empty() {
+                self.passed(offset, pid, body);
             }
             return;
         }
@@ -121,7 +121,7 @@ impl Continuity {
         match starts_pes {
             _ if is_duplicate => {}
             true => self.begin(offset, pid, payload),
-            false => self.passed(pid, payload),
+            false => self.passed(offset, pid, payload),
         }
     }
 
@@ -139,7 +139,12 @@ impl Continuity {
             None => {}
         }
         self.is_seeking = self.codings.iter().any(|(_, look)| matches!(look, Look::Seeks(_)));
-        self.open.retain(|(open, _)| *open != pid);
+        let before = self.open.iter().position(|(open, _)| *open == pid).map(|at| self.open.swap_remove(at));
+        // Some multiplexers cut short the length of pictures, which has 16 bits.
+        let is_sound = !matches!(payload.get(3), Some(0xe0..=0xef));
+        if before.is_some() && is_sound {
+            self.found.add(Odd::Length, offset);
+        }
         let Some(len) = payload.get(4..6).and_then(<[u8]>::first_chunk).map(|two| u16::from_be_bytes(*two))
         else {
             return;
@@ -148,22 +153,24 @@ impl Continuity {
         if len > 0 && rest > 0 && self.open.len() < MANY {
             self.open.push((pid, rest));
         }
-        if len > 0 && !self.bounded.contains(&pid) && self.bounded.len() < MANY {
-            self.bounded.push(pid);
+        if len > 0 && !self.bounded.iter().any(|(known, _)| *known == pid) && self.bounded.len() < MANY {
+            self.bounded.push((pid, is_sound));
         }
     }
 
     /// More of a packet of an elementary stream came.
-    fn passed(&mut self, pid: usize, payload: &[u8]) {
+    fn passed(&mut self, offset: u64, pid: usize, payload: &[u8]) {
         if let Some((_, look)) = self.codings.iter_mut().find(|(known, _)| self.is_seeking && *known == pid) {
             look.go_on(payload);
         }
         let bytes = payload.len();
-        if let Some(at) = self.open.iter().position(|(open, _)| *open == pid) {
-            match self.open.get_mut(at) {
+        match self.open.iter().position(|(open, _)| *open == pid) {
+            Some(at) => match self.open.get_mut(at) {
                 Some((_, rest)) if *rest > bytes => *rest -= bytes,
                 _ => drop(self.open.swap_remove(at)),
-            }
+            },
+            None if self.bounded.contains(&(pid, true)) => self.found.add(Odd::Length, offset),
+            None => {}
         }
     }
 
@@ -202,8 +209,8 @@ impl Continuity {
 
     /// Returns each stream whose packets say how long they are, and whether the last one is whole.
     pub(crate) fn ends(&self) -> Vec<(u32, bool)> {
-        let is_whole = |pid: &usize| !self.open.iter().any(|(open, _)| open == pid);
-        let of = |pid: &usize| Some((u32::try_from(*pid).ok()?, is_whole(pid)));
+        let is_whole = |pid: usize| !self.open.iter().any(|(open, _)| *open == pid);
+        let of = |(pid, _): &(usize, bool)| Some((u32::try_from(*pid).ok()?, is_whole(*pid)));
         self.bounded.iter().filter_map(of).collect()
     }
 
@@ -288,7 +295,20 @@ mod tests {
         check("whole", &[start.clone(), plain(1), plain(2)], &[(256, true)]);
         check("one packet is missing", &[start.clone(), plain(1)], &[(256, false)]);
         check("two are missing", std::slice::from_ref(&start), &[(256, false)]);
-        check("a whole one, and another", &[start.clone(), plain(1), plain(2), start], &[(256, false)]);
+        check(
+            "a whole one, and another",
+            &[start.clone(), plain(1), plain(2), start.clone()],
+            &[(256, false)],
+        );
+        let odd = |packets: &[Vec<u8>]| {
+            let mut continuity = Continuity::default();
+            (0..).zip(packets).for_each(|(at, packet)| continuity.packet(at, packet));
+            continuity.found().list().iter().map(|oddity| (oddity.odd, oddity.at)).collect::<Vec<_>>()
+        };
+        let again = |counter: u8| packet(0x40, 0x10, counter, &start[3..]);
+        assert_eq!(odd(&[start.clone(), plain(1), plain(2), again(3)]), []);
+        assert_eq!(odd(&[start.clone(), plain(1), again(2)]), [(Odd::Length, 2)]);
+        assert_eq!(odd(&[start.clone(), plain(1), plain(2), plain(3)]), [(Odd::Length, 3)]);
         let unbounded = packet(0x40, 0x10, 0, &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]);
         check("pictures do not say how long they are", &[unbounded], &[]);
     }

@@ -10,6 +10,8 @@ pub(crate) struct Lines {
     line: Vec<u8>,
     /// The line before was one of times.
     after_times: bool,
+    /// There was a line of times.
+    has_cue: bool,
 }
 
 impl Lines {
@@ -22,6 +24,7 @@ impl Lines {
             // CR and LF each end a line. The empty line between the two of a CRLF does not count.
             if !self.line.is_empty() {
                 self.after_times = is_times(&self.line);
+                self.has_cue |= self.after_times;
             }
             self.line.clear();
         }
@@ -31,6 +34,11 @@ impl Lines {
     fn extend(&mut self, part: &[u8]) {
         let room = LONGEST.saturating_sub(self.line.len());
         self.line.extend_from_slice(part.get(..room).unwrap_or(part));
+    }
+
+    /// Whether it has a cue.
+    pub(crate) fn has_cue(&self) -> bool {
+        self.has_cue
     }
 
     /// Where the last line begins, if it is one of times that is not whole, or is all there is of its cue.

@@ -18,6 +18,8 @@ pub enum Odd {
     Table,
     /// MPEG-TS: a packet of an elementary stream does not begin as one does.
     Start,
+    /// MPEG-TS: a packet of an elementary stream has fewer or more bytes than it says.
+    Length,
     /// MPEG-TS: packets of a stream that the tables announce say that they are scrambled.
     Scrambled,
     /// An ID3 tag in front of a container that has none.

@@ -17,6 +17,11 @@ pub(crate) fn is_pes(payload: &[u8]) -> bool {
 /// Two units go on from one another where the second begins as near to the end of the first.
 const NEAR: i64 = 15 * CLOCK as i64 / 100;
 
+/// Timestamps that were milliseconds once are as exact.
+const ROUNDED: i64 = CLOCK as i64 / 1000 + 10;
+/// Of fewer pictures nobody knows how far apart they should be.
+const FEW_STEPS: u32 = 8;
+
 /// The timestamps of each elementary stream in a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Timestamps {
@@ -35,6 +40,9 @@ struct Stream {
     latest: i64,
     /// The longest step from one to the next.
     widest: i64,
+    /// The first step, and how many are like it.
+    usual: i64,
+    alike: u32,
     count: u32,
 }
 
@@ -54,6 +62,8 @@ impl Timestamps {
                 earliest: 0,
                 latest: 0,
                 widest: 0,
+                usual: 0,
+                alike: 0,
                 count: 1,
             });
         }
@@ -78,6 +88,24 @@ impl Timestamps {
             Some((u32::try_from(before.pid).ok()?, before.ahead(after)? as f64 / CLOCK as f64))
         };
         self.streams.iter().filter(|stream| stream.is_pictures).filter_map(ahead).collect()
+    }
+
+    /// How much is left out between two pictures, in seconds, where that is most and nearly all others have the same distance.
+    pub(crate) fn jump_inside(&self) -> Option<f64> {
+        let jumps = self.streams.iter().filter(|stream| stream.is_pictures).filter_map(|stream| {
+            let steps = stream.count.checked_sub(1).filter(|steps| *steps >= FEW_STEPS)?;
+            let is_even = stream.usual > 0 && stream.alike >= steps - steps / 4;
+            let left_out = stream.widest - stream.usual;
+            (is_even && left_out > stream.usual / 2).then_some(left_out)
+        });
+        jumps.max().map(|ticks| ticks as f64 / CLOCK as f64)
+    }
+
+    /// How long the pictures are; of what has none, the longest stream.
+    pub(crate) fn length(&self) -> Option<Duration> {
+        let pictures =
+            self.streams.iter().filter(|stream| stream.is_pictures).filter_map(Stream::duration).max();
+        pictures.or_else(|| self.duration())
     }
 
     /// How long the longest stream is. `None`: no stream has two timestamps that differ.
@@ -112,6 +140,10 @@ impl Stream {
         let ahead = nearest(time - self.last);
         self.at = self.at.saturating_add(ahead);
         self.widest = self.widest.max(ahead);
+        if self.count == 1 {
+            self.usual = ahead;
+        }
+        self.alike += u32::from((ahead - self.usual).abs() <= ROUNDED);
         self.last = time;
         self.earliest = self.earliest.min(self.at);
         self.latest = self.latest.max(self.at);
@@ -221,6 +253,31 @@ mod tests {
         check(&[0, 3600, 7200, 10_800], Some(160));
         check(&[10_800, 0, 7200, 3600], Some(160));
         check(&[(1 << 33) - 90_000, 0, 90_000], Some(3000));
+    }
+
+    #[test]
+    fn what_is_left_out_between_pictures() {
+        let check = |what: &str, steps: &[u64], expect: Option<f64>| {
+            let mut timestamps = Timestamps::default();
+            let mut time = 9_000;
+            timestamps.begin(0x100, &pes(time));
+            for step in steps {
+                time += step;
+                timestamps.begin(0x100, &pes(time));
+            }
+            assert_eq!(timestamps.jump_inside(), expect, "{what}");
+        };
+        let one = |at: usize, step: u64| {
+            let mut steps = vec![3600; 24];
+            steps[at] = step;
+            steps
+        };
+        check("even", &[3600; 24], None);
+        check("one is missing", &one(7, 7200), Some(0.04));
+        check("three are missing", &one(20, 14_400), Some(0.12));
+        check("rounded to milliseconds", &[3690, 3600, 3600].repeat(8), None);
+        check("of no even distance", &[3000, 6000].repeat(12), None);
+        check("too few", &[3600, 3600, 7200], None);
     }
 
     #[test]

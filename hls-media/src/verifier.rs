@@ -133,6 +133,11 @@ impl Verifier {
             }
             State::WebVtt(_) | State::Head(_) | State::Failed(_) => Time::Told(None),
         };
+        let is_told_by_bytes = match &self.state {
+            State::PackedAudio(frames) => frames.start().is_none(),
+            State::WebVtt(lines) => lines.has_cue(),
+            _ => false,
+        };
         for oddity in &mut oddities {
             oddity.at = oddity.at.saturating_add(if oddity.at == 0 && oddity.odd.is_in_front() {
                 0
@@ -152,6 +157,7 @@ impl Verifier {
             codings,
             ends,
             brand,
+            is_told_by_bytes,
         })
     }
 
@@ -235,6 +241,7 @@ pub struct Summary {
     codings: Vec<(u32, Coding)>,
     ends: Vec<(u32, bool)>,
     brand: Option<[u8; 8]>,
+    is_told_by_bytes: bool,
 }
 
 /// What is known of the time that a unit lasts.
@@ -264,6 +271,7 @@ impl Summary {
             codings: Vec::new(),
             ends: Vec::new(),
             brand: None,
+            is_told_by_bytes: false,
         }
     }
 
@@ -274,10 +282,14 @@ impl Summary {
     }
 
     /// Returns how much later than the one before ends a part of it begins, in seconds, where that is most. `None`: its times go
-    /// on as they should, or that can't be told. Of fMP4 alone, which needs its initialisation section for that.
+    /// on as they should, or that can't be told. Of fMP4, which needs its initialisation section for that, and of pictures in
+    /// transport streams.
     pub fn jump_inside(&self, init: Option<&Configuration>) -> Option<f64> {
-        let Time::Ticks(fragments) = &self.time else { return None };
-        fragments.jump_inside(init?)
+        match &self.time {
+            Time::Ticks(fragments) => fragments.jump_inside(init?),
+            Time::Stamps(stamps) => stamps.jump_inside(),
+            Time::Told(_) | Time::Packed(_) => None,
+        }
     }
 
     /// Tells whether samples are of a track that its initialisation section does not have.
@@ -333,6 +345,21 @@ impl Summary {
             (Time::Packed(before), Time::Packed(after)) => before.jump(*after),
             _ => None,
         }
+    }
+
+    /// Returns how long the pictures are by their own timestamps, or the longest track of what has none. fMP4 needs its
+    /// initialisation section for that. `None`: that can't be told.
+    pub fn length(&self, init: Option<&Configuration>) -> Option<Duration> {
+        match &self.time {
+            Time::Stamps(stamps) => stamps.length(),
+            Time::Ticks(fragments) => fragments.length(init?),
+            Time::Told(_) | Time::Packed(_) => self.duration(init),
+        }
+    }
+
+    /// Tells whether its bytes are all that tells it from others of its stream: sound without timestamps, and subtitles.
+    pub fn is_told_by_bytes(&self) -> bool {
+        self.is_told_by_bytes
     }
 
     /// Returns how long the media is by its own timestamps, taken from the longest of its tracks.

@@ -90,6 +90,7 @@ pub(crate) struct Config {
     pub(crate) policy: RetryPolicy,
     pub(crate) durability: Durability,
     pub(crate) force: bool,
+    pub(crate) spared: Vec<PathBuf>,
     pub(crate) restart: bool,
     pub(crate) manifest: bool,
     pub(crate) keep_free: Option<u64>,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hls_media::{Configuration, Odd, Oddity, Summary};
+use hls_media::{Configuration, Container, Odd, Oddity, Summary};
 use hls_state::Fingerprint;
 use tokio::sync::Notify;
 
@@ -35,6 +35,10 @@ pub(crate) enum Doubt {
     Apart { seconds: f64 },
     /// A part of it begins so many seconds later than the one before ends.
     Within { seconds: f64 },
+    /// It lasts so many seconds longer than the playlist says, and others last as long as it says.
+    Lasts { seconds: f64 },
+    /// Another segment of its track has the same bytes.
+    Twin,
     /// Packets are missing where it begins or ends, by its continuity counters and those of its neighbour.
     Counters,
     /// Pictures or sound are coded in another way than in the others, or its section is another one.
@@ -55,6 +59,8 @@ enum Way {
     Hole,
     Back,
     Within,
+    Lasts,
+    Twin,
     Counters,
     Coding,
     Unfinished,
@@ -73,7 +79,10 @@ impl Doubt {
         let lasts = summary.duration(init);
         let mut doubts = Vec::new();
         doubts.extend(lasts.filter(|lasts| is_short(*lasts, said)).map(|lasts| Self::Short { lasts, said }));
-        doubts.extend(summary.jump_inside(init).map(|seconds| Self::Within { seconds }));
+        // Pictures that are missing with their packets are told of once.
+        let is_told = summary.container == Container::MpegTs && !summary.oddities.is_empty();
+        let within = summary.jump_inside(init).filter(|_| !is_told);
+        doubts.extend(within.map(|seconds| Self::Within { seconds }));
         doubts.extend(summary.has_strangers(init).then_some(Self::Stranger));
         doubts.extend(summary.oddities.iter().copied().map(Self::Media));
         if !is_bounded {
@@ -98,6 +107,8 @@ impl Doubt {
             Self::Apart { seconds } if seconds < 0.0 => Way::Back,
             Self::Apart { .. } => Way::Hole,
             Self::Within { .. } => Way::Within,
+            Self::Lasts { .. } => Way::Lasts,
+            Self::Twin => Way::Twin,
             Self::Counters => Way::Counters,
             Self::Coding => Way::Coding,
             Self::Unfinished => Way::Unfinished,
@@ -111,8 +122,8 @@ impl Doubt {
         match self {
             Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64() / said.as_secs_f64(),
             Self::Unbounded { missing } => missing,
-            Self::Apart { seconds } | Self::Within { seconds } => seconds.abs(),
-            Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => 1.0,
+            Self::Apart { seconds } | Self::Within { seconds } | Self::Lasts { seconds } => seconds.abs(),
+            Self::Twin | Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => 1.0,
             Self::Media(oddity) => oddity.count as f64,
         }
     }
@@ -122,8 +133,8 @@ impl Doubt {
         match self {
             Self::Short { .. } => known + 0.1,
             Self::Unbounded { .. } => known.max(0.0) + 0.03,
-            Self::Apart { .. } | Self::Within { .. } => known * 1.1 + 0.1,
-            Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => known,
+            Self::Apart { .. } | Self::Within { .. } | Self::Lasts { .. } => known * 1.1 + 0.1,
+            Self::Twin | Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => known,
             Self::Media(_) => known * 2.0,
         }
     }
@@ -134,6 +145,9 @@ impl Doubt {
                 Self::Short { .. } => "segment.short",
                 Self::Unbounded { .. } => "segment.unbounded",
                 Self::Counters => "segment.discontinuous",
+                Self::Lasts { seconds } if seconds < 0.0 => "segment.short",
+                Self::Lasts { .. } => "segment.long",
+                Self::Twin => "segment.twin",
                 Self::Coding => "segment.header",
                 Self::Unfinished => "segment.cut",
                 Self::Stranger => "segment.stranger",
@@ -143,7 +157,7 @@ impl Doubt {
         match oddity.odd {
             Odd::Continuity => "segment.discontinuous",
             Odd::Sync => "segment.unsynced",
-            Odd::CutHead | Odd::CutTail | Odd::Frame | Odd::Cue => "segment.cut",
+            Odd::CutHead | Odd::CutTail | Odd::Frame | Odd::Cue | Odd::Length => "segment.cut",
             Odd::Header | Odd::Id3 => "segment.header",
             Odd::Unused => "segment.unused",
             Odd::Open => "segment.open",
@@ -184,6 +198,11 @@ impl Doubt {
                     "packets are missing where {name} begins or ends, by their continuity counters"
                 );
             }
+            Self::Lasts { seconds } => {
+                let (by, way) = (seconds.abs(), if seconds < 0.0 { "less" } else { "more" });
+                return format!("{name} lasts {by:.2} s {way} than the playlist says, unlike the others");
+            }
+            Self::Twin => return format!("{name} has the same bytes as another segment"),
             Self::Coding => {
                 return format!("pictures or sound of {name} are coded in another way than in the others");
             }
@@ -209,6 +228,9 @@ impl Doubt {
             Odd::Table => format!("a table of {name} at byte {at} has a wrong checksum"),
             Odd::Start => {
                 format!("a packet of {name} at byte {at} does not begin as one of pictures or sound")
+            }
+            Odd::Length => {
+                format!("a packet of sound in {name} at byte {at} has fewer or more bytes than it says")
             }
             Odd::Scrambled => format!("a packet of {name} at byte {at} says that it is scrambled"),
             Odd::Tag => format!("{name} has an ID3 tag in front of its container"),

@@ -6,6 +6,7 @@
 //! at the others too.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use hls_media::{Configuration, Summary};
 
@@ -38,6 +39,8 @@ enum Rule {
     Coding { timeline: Option<u64> },
     /// The last packet of the elementary stream is whole.
     End,
+    /// It lasts as long as the playlist says.
+    Length,
 }
 
 /// What a rule says of a stream.
@@ -75,7 +78,15 @@ impl Signs {
     }
 
     /// What one segment shows by itself.
-    pub(crate) fn of(summary: &Summary, timeline: Option<u64>) -> Self {
+    pub(crate) fn of(
+        summary: &Summary,
+        (timeline, said): (Option<u64>, Duration),
+        init: Option<&Configuration>,
+    ) -> Self {
+        let length = summary.length(init).map(|lasts| {
+            let seconds = lasts.as_secs_f64() - said.as_secs_f64();
+            Sign::holds(Rule::Length, 0, (seconds.abs() > ROUNDING).then_some(Doubt::Lasts { seconds }))
+        });
         let ends = summary.ends().iter().map(|(stream, is_whole)| {
             Sign::holds(Rule::End, *stream, (!is_whole).then_some(Doubt::Unfinished))
         });
@@ -83,7 +94,7 @@ impl Signs {
             let (rule, doubt) = (Rule::Coding { timeline }, Some(Doubt::Coding));
             Sign { rule, stream: *stream, value: *value, doubt }
         });
-        Self(ends.chain(codings).collect())
+        Self(length.into_iter().chain(ends).chain(codings).collect())
     }
 }
 

@@ -45,6 +45,7 @@ impl JobBuilder {
             policy: RetryPolicy::default(),
             durability: Durability::default(),
             force: false,
+            spared: Vec::new(),
             restart: false,
             manifest: false,
             keep_free: None,
@@ -213,6 +214,12 @@ impl JobBuilder {
     /// Replaces an output that exists, at the very end.
     pub fn force(mut self, force: bool) -> Self {
         self.0.force = force;
+        self
+    }
+
+    /// Names outputs that are never replaced: other jobs of the same list have written them.
+    pub fn spare(mut self, outputs: Vec<PathBuf>) -> Self {
+        self.0.spared = outputs;
         self
     }
 

@@ -93,8 +93,36 @@ impl Order {
     }
 
     /// What is odd about a segment by itself, as those that came so far let expect.
-    pub(crate) fn odd(&self, place: Place, of: (&Track, &Unit), summary: &Summary) -> Option<Doubt> {
-        self.habits().broken(place.track, &Signs::of(summary, timeline(of.0, of.1)))
+    pub(crate) fn odd(
+        &self,
+        place: Place,
+        (track, unit): (&Track, &Unit),
+        summary: &Summary,
+        init: Option<&Configuration>,
+    ) -> Option<Doubt> {
+        let told = (timeline(track, unit), unit.duration);
+        self.habits().broken(place.track, &Signs::of(summary, told, init))
+    }
+
+    /// Another segment that has the same bytes, of a track in which nothing but its bytes tells a segment from others.
+    pub(crate) fn twin(
+        &self,
+        place: Place,
+        (track, unit): (&Track, &Unit),
+        hash: Fingerprint,
+        summary: &Summary,
+    ) -> Option<Misfit> {
+        if !summary.is_told_by_bytes() {
+            return None;
+        }
+        let is_other = |came: &&Arc<Came>| {
+            let other = || track.unit(came.place.index);
+            came.hash == hash
+                && came.place != place
+                && other().is_some_and(|other| (&other.url, other.range) != (&unit.url, unit.range))
+        };
+        let neighbour = self.of_track(place.track, |known| known.values().find(is_other).cloned())?;
+        Some(Misfit { neighbour, doubt: Doubt::Twin })
     }
 
     fn habits(&self) -> MutexGuard<'_, Habits> {
@@ -104,8 +132,10 @@ impl Order {
     /// Segments that came before it was known what is odd about them: one, or two that follow one another.
     pub(crate) fn late(&self, track: u8) -> Option<(Vec<Arc<Came>>, Doubt)> {
         let (place, doubt) = self.habits().late(track)?;
-        let before =
-            place.index.checked_sub(1).filter(|_| !matches!(doubt, Doubt::Unfinished | Doubt::Coding));
+        let before = place
+            .index
+            .checked_sub(1)
+            .filter(|_| !matches!(doubt, Doubt::Unfinished | Doubt::Coding | Doubt::Lasts { .. }));
         let came = self.of_track(track, |known| {
             let came = before.into_iter().chain([place.index]).map(|index| known.get(&index).cloned());
             came.collect::<Option<Vec<_>>>()
@@ -148,7 +178,7 @@ impl Order {
         });
         let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
         let mut habits = self.habits();
-        habits.learn(place, Signs::of(summary, own));
+        habits.learn(place, Signs::of(summary, (own, of.1.duration), init));
         if let Some(before) = before {
             habits.learn(place, Signs::between(&before.summary, summary, init));
         }

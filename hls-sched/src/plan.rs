@@ -17,6 +17,8 @@ use crate::error::{Error, Kind};
 
 /// Bit that marks the initialisation section of a segment among units.
 const INIT: u32 = 1 << 31;
+/// Each segment that is missing is remembered with what is told of it, and takes some 800 bytes. These are a day of two seconds each.
+const MOST_GAPS: u32 = 43_200;
 
 /// One output: a media playlist and its units, each segment after the initialisation section it needs.
 #[derive(Debug)]
@@ -134,8 +136,16 @@ impl Track {
         refuse_unreadable(&media)?;
         let mut units = Vec::with_capacity(media.segments().len() + media.maps().len());
         let mut inits = Vec::new();
-        let mut last = None;
+        let (mut last, mut gaps) = (None, 0);
         for (n, segment) in (0..INIT).zip(media.segments()) {
+            gaps += u32::from(segment.is_gap());
+            if gaps > MOST_GAPS {
+                let message =
+                    format!("the playlist says that more than {MOST_GAPS} segments are missing (EXT-X-GAP)");
+                return Err(Error::new(Kind::Refused, "segment.gap", message)
+                    .at(format!("line {}", segment.line()))
+                    .next("try another variant with -s"));
+            }
             if segment.is_gap() && !allow_gaps {
                 let message = format!("the playlist says that segment {n} is missing (EXT-X-GAP)");
                 return Err(Error::new(Kind::Refused, "segment.gap", message)

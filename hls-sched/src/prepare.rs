@@ -40,6 +40,7 @@ pub(crate) fn probe(config: &Config) -> Result<(), Error> {
     let candidates = candidates(config);
     for path in &candidates {
         let path = recorded::next_part(path, config.force, 0).path;
+        is_not_spared(config, &path)?;
         hls_state::probe(&path, config.force).map_err(Error::state)?;
         // Of several names one will be taken, and what grows under another is in nobody's way.
         if !config.restart && candidates.len() == 1 {
@@ -48,6 +49,19 @@ pub(crate) fn probe(config: &Config) -> Result<(), Error> {
         probe_manifest(config, &path)?;
     }
     Ok(())
+}
+
+/// An output that another job of the same list has written stays, also where all is to be replaced.
+fn is_not_spared(config: &Config, output: &Path) -> Result<(), Error> {
+    let whole = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some((folder.canonicalize().ok()?, path.file_name()?.to_owned()))
+    };
+    if !config.spared.iter().any(|spared| whole(spared) == whole(output)) {
+        return Ok(());
+    }
+    let message = format!("another stream of this list has this output: {}", manifest::shown(output));
+    Err(Error::new(Kind::Exists, "output.exists", message).next("-o gives this one a name of its own"))
 }
 
 /// Whether a recording has begun that this job goes on with.
@@ -101,6 +115,7 @@ pub(crate) async fn open(
         recovered.outputs = vec![Vec::new(); tracks];
         return Ok((Box::new(PipeStore::new(out, Arc::clone(joint))), recovered, None));
     }
+    ends.outputs.iter().try_for_each(|output| is_not_spared(config, output))?;
     let mut options = Options::new(ends.outputs.clone());
     options.tracks = ends.tracks.clone();
     options.durability = config.durability;

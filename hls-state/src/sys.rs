@@ -58,7 +58,8 @@ pub(crate) fn open_options(private: bool) -> OpenOptions {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+        // What is not a regular file is not waited for: a pipe that nobody writes to would never open.
+        options.custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32);
         options.mode(if private { 0o600 } else { 0o666 });
     }
     let _ = private;

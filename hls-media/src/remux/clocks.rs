@@ -119,15 +119,15 @@ fn partner(one: &Stretch, shared: &[Shared], reference: usize, skew: i64, floats
     };
     if !floats {
         let close = others().map(|(at, other)| (at, other, apart(other, true)));
-        let close = close.filter(|(_, _, (off, _))| off.abs() <= skew).collect::<Vec<_>>();
-        let least = close.iter().map(|(_, _, (off, _))| off.abs()).min();
-        let among = close.iter().filter(|(_, _, (off, _))| Some(off.abs() - FLICKS / 2) <= least);
+        let close = close.filter(|(_, _, (off, _))| off.saturating_abs() <= skew).collect::<Vec<_>>();
+        let least = close.iter().map(|(_, _, (off, _))| off.saturating_abs()).min();
+        let among = close.iter().filter(|(_, _, (off, _))| Some(off.saturating_abs() - FLICKS / 2) <= least);
         if let Some((at, _, (_, base))) = among.max_by_key(|(_, other, _)| overlap(other)) {
             return Some(Partner { at: *at, base: *base, is_off: false });
         }
         let near =
             others().filter(|(_, other)| same_number(other)).map(|(at, other)| (at, apart(other, false)));
-        if let Some((at, (_, base))) = near.into_iter().find(|(_, (off, _))| off.abs() <= skew) {
+        if let Some((at, (_, base))) = near.into_iter().find(|(_, (off, _))| off.saturating_abs() <= skew) {
             return Some(Partner { at, base, is_off: false });
         }
     }
@@ -143,7 +143,8 @@ fn stretches(number: usize, input: &Indexed) -> Vec<Stretch> {
     let wraps = input.tracks.iter().any(|track| track.info.wraps);
     let begin = |epoch: usize| {
         let unit = input.epochs.get(epoch).map_or(usize::MAX, |epoch| epoch.unit as usize);
-        input.input.units.iter().take(unit).map(|unit| in_flicks(unit.duration)).sum::<i64>()
+        let all = input.input.units.iter().take(unit).map(|unit| in_flicks(unit.duration));
+        all.fold(0, i64::saturating_add)
     };
     let mut stretches: Vec<Stretch> = Vec::new();
     for (at, epoch) in input.epochs.iter().enumerate() {
@@ -187,7 +188,9 @@ fn goes_on(last: &Stretch, tracks: &[(usize, i64, i64)], wraps: bool, gap: i64) 
         Some((first.saturating_add(base).saturating_sub(expected), base))
     });
     // Of all tracks, the one that is off the most: a single one that goes on proves nothing.
-    off.max_by_key(|(off, _)| off.abs()).filter(|(off, _)| off.abs() <= GOES_ON).map(|(_, base)| base)
+    off.max_by_key(|(off, _)| off.saturating_abs())
+        .filter(|(off, _)| off.saturating_abs() <= GOES_ON)
+        .map(|(_, base)| base)
 }
 
 /// When each track of an input begins and ends in an epoch, in flicks.

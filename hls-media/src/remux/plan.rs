@@ -485,12 +485,12 @@ fn drift(number: usize, input: &Indexed, timeline: &Timeline) -> Option<Finding>
             (first, expected, epoch) = (Some(at), 0, of);
         }
         let off = at.saturating_sub(first.unwrap_or(at)).saturating_sub(expected);
-        if worst.is_none_or(|(worst, ..)| off.abs() > worst.abs()) {
+        if worst.is_none_or(|(worst, ..)| off.saturating_abs() > worst.saturating_abs()) {
             worst = Some((off, unit, at));
         }
         expected = expected.saturating_add(in_flicks(known.duration));
     }
-    let (off, unit, at) = worst.filter(|(off, ..)| off.abs() >= in_flicks(APART))?;
+    let (off, unit, at) = worst.filter(|(off, ..)| off.saturating_abs() >= in_flicks(APART))?;
     let by_micros = scaled(off, 1_000_000, super::clock::FLICKS);
     let at = duration(at.max(0)).unwrap_or_default();
     Some(Finding { input: number, unit, track: None, at, what: Irregularity::Drift { by_micros } })

@@ -22,7 +22,7 @@ pub(crate) struct TrackChecks {
     /// That of its first initialisation section.
     pub(crate) configuration: OnceLock<Configuration>,
     /// The first initialization section that came.
-    section: OnceLock<Vec<u8>>,
+    pub(super) section: OnceLock<Vec<u8>>,
     /// The brand of the first segment that came, and its version.
     brand: OnceLock<[u8; 8]>,
     /// Segments have come that are what the name of the output promises.
@@ -100,6 +100,11 @@ impl TrackChecks {
         let found = whole.summary.container;
         if !unit.is_init && whole.summary.kind == hls_media::Kind::Init {
             let message = format!("{} is an initialization section and holds no media", track.name(unit));
+            return Err(Error::content("content.not_media", message)
+                .at(format!("GET {}", hls_fetch::redacted(&unit.url))));
+        }
+        if unit.is_init && found == Container::Fmp4 && whole.summary.kind == hls_media::Kind::Media {
+            let message = format!("{} is none: it has no moov box", track.name(unit));
             return Err(Error::content("content.not_media", message)
                 .at(format!("GET {}", hls_fetch::redacted(&unit.url))));
         }

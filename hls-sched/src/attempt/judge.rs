@@ -63,8 +63,10 @@ impl Shared {
         };
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
-        doubts.extend(self.order.odd(place, (track, unit), summary));
+        let odd = self.order.odd(place, (track, unit), summary, init);
+        doubts.extend(odd.filter(|_| lacks == 0.0));
         let mut misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        misfits.extend(self.order.twin(place, (track, unit), whole.hash, summary));
         misfits.retain(|misfit| misfit.doubt != Doubt::Counters || !self.is_settled(&misfit.neighbour));
         // Packets that are missing inside it may be those at its ends.
         let is_broken = doubts.iter().any(|doubt| doubt.code() == Doubt::Counters.code());
@@ -115,7 +117,11 @@ impl Shared {
                 *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
                 return Ok(hash);
             }
-            // It is what the server has, so the other one may not be.
+            // It is what the server has, so its section may not be.
+            if doubts.contains(&Doubt::Stranger) {
+                self.has_its_section(track, (way, checks), &doubts).await?;
+            }
+            // Nor may its neighbour.
             for misfit in &misfits {
                 let neighbour = &misfit.neighbour;
                 let Some(unit) = track.unit(neighbour.place.index) else { continue };
@@ -147,6 +153,24 @@ impl Shared {
         }
         let wrong = wrong.map(|wrong| self.take_back((track, unit), wrong)).transpose()?.flatten();
         Ok(Judged { wrong, instead: None, becomes })
+    }
+
+    /// Asks for the initialization section of a track again.
+    ///
+    /// # Errors
+    /// It is another one than came first.
+    async fn has_its_section(
+        &self,
+        track: &Track,
+        (way, checks): (&Way, &TrackChecks),
+        doubts: &[Doubt],
+    ) -> Result<(), Error> {
+        let section = track.init_places().first().and_then(|index| track.unit(*index));
+        let (Some(first), Some(section)) = (checks.section.get(), section) else { return Ok(()) };
+        match self.again(track, &section, doubts, way, &Nowhere).await {
+            Ok(now) if now.copy != *first => Err(was_another(&track.name(&section))),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Takes back a unit that is not what the server has, before the one behind it takes its place. Returns how many bytes it
@@ -234,7 +258,8 @@ impl Shared {
             && self
                 .doubts
                 .trusts(place.track, &Doubt::of(&whole.summary, init, unit.duration, whole.is_bounded))
-            && self.order.odd(place, (track, unit), &whole.summary).is_none()
+            && self.order.odd(place, (track, unit), &whole.summary, init).is_none()
+            && self.order.twin(place, (track, unit), whole.hash, &whole.summary).is_none()
             && self.order.misfits(place, (track, unit), (&whole.summary, 0.0), init).is_empty()
     }
 

@@ -358,11 +358,21 @@ async fn what_ffmpeg_makes_is_not_doubted() -> Outcome {
 /// Changes one segment of a kind of media.
 type Change = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
+/// Where the packets are that bring something of the sound of a segment.
+fn sound(segment: &[u8]) -> Vec<usize> {
+    let is_sound = |packet: &[u8]| packet[1] & 0x1f == 1 && packet[2] == 1;
+    segment.chunks(188).enumerate().filter(|(_, packet)| is_sound(packet)).map(|(at, _)| at).collect()
+}
+
 /// The segment without the last packets that bring something of its sound.
 fn without_last_of_sound(segment: &[u8], packets: usize) -> Vec<u8> {
-    let is_sound = |packet: &[u8]| packet[1] & 0x1f == 1 && packet[2] == 1;
-    let places = segment.chunks(188).enumerate().filter(|(_, packet)| is_sound(packet)).map(|(at, _)| at);
-    let left_out: Vec<usize> = places.collect::<Vec<_>>().into_iter().rev().take(packets).collect();
+    let from = sound(segment).len() - packets;
+    without_sound(segment, from, packets)
+}
+
+/// The segment without some packets of its sound.
+fn without_sound(segment: &[u8], from: usize, packets: usize) -> Vec<u8> {
+    let left_out = &sound(segment)[from..from + packets];
     let kept = segment.chunks(188).enumerate().filter(|(at, _)| !left_out.contains(at));
     kept.flat_map(|(_, packet)| packet.to_vec()).collect()
 }
@@ -433,6 +443,11 @@ async fn what_is_wrong_once_shows_beside_the_others() -> Outcome {
         let change = move |s: &[u8]| changed_behind(s, b"trun", at);
         lies.push(("samples elsewhere", Media::Fmp4, victim, Box::new(change)));
     }
+    // Sixteen packets of sound, whose counter begins again then.
+    for (victim, from) in [(1, 0), (3, 5), (5, 2)] {
+        let change = move |s: &[u8]| without_sound(s, from, 16);
+        lies.push(("sixteen packets of sound", Media::Ts, victim, Box::new(change)));
+    }
     for (what, media, victim, change) in lies {
         for concurrency in [1, 4] {
             let (origin, folder) = (Origin::start(), Folder::new()?);
@@ -487,6 +502,49 @@ async fn a_success_that_is_no_segment() -> Outcome {
         let path = &vod.segment_paths[VICTIM];
         exact(&vod, "ts").await?;
         assert_eq!(origin.requests_for(path).len(), 2, "{status}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn subtitles_in_the_place_of_others_once() -> Outcome {
+    let text = |n: usize| {
+        let at = |second: usize| format!("00:{:02}.000", n * 2 + second);
+        format!(
+            "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:126000\n\n{} --> {}\nword {n}\n",
+            at(0),
+            at(1)
+        )
+    };
+    for (victim, other) in [(0, 3), (2, 1), (3, 7), (7, 6), (5, 0)] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let segments = (0..8).map(|n| text(n).into_bytes().into()).collect();
+        let vod = Vod::of(segments, "vtt").segment_seconds(2.0).publish(&origin);
+        origin.script(&vod.segment_paths[victim], [Reply::ok(text(other))]);
+        let out = folder.file("out");
+        match job(&vod.url).format(Format::Join).output(&out).start().finish().await {
+            Ok(_) => same(&out, &vod.expected)?,
+            Err(error) => assert_eq!(error.kind(), Kind::Content, "{victim}, {other}: {error}"),
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_section_that_is_a_segment_or_has_other_tracks_once() -> Outcome {
+    let sound = Media::AudioFmp4.init().expect("a section");
+    for (what, wrong) in [("a segment", Media::Fmp4.segments()[1]), ("of sound alone", sound)] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::from_media(Media::Fmp4).publish(&origin);
+        let section = vod.init_paths.first().ok_or("no section")?;
+        origin.script(section, [Reply::ok(wrong)]);
+        let out = folder.file("out.m4s");
+        match job(&vod.url).format(Format::Join).output(&out).start().finish().await {
+            Ok(_) => same(&out, &vod.expected)?,
+            Err(error) => {
+                assert!(error.kind() == Kind::Content && what == "of sound alone", "{what}: {error}")
+            }
+        }
     }
     Ok(())
 }
