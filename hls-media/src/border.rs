@@ -13,17 +13,20 @@ struct Edge {
     /// `None`: it says itself that it does not go on.
     first: Option<u8>,
     last: u8,
+    /// Its first packet begins a packet of an elementary stream, or a table.
+    begins: bool,
 }
 
 impl Border {
     /// A packet came of a stream that is not being followed by its counters otherwise.
-    pub(crate) fn take(&mut self, pid: usize, counter: u8, announced: bool) {
+    pub(crate) fn take(&mut self, pid: usize, counter: u8, (announced, begins): (bool, bool)) {
         let Ok(pid) = u16::try_from(pid) else { return };
         let has_room = self.0.len() < MANY;
         match self.0.iter_mut().find(|edge| edge.pid == pid) {
             Some(edge) => edge.last = counter,
             None if has_room => {
-                self.0.push(Edge { pid, first: Some(counter).filter(|_| !announced), last: counter });
+                let first = Some(counter).filter(|_| !announced);
+                self.0.push(Edge { pid, first, last: counter, begins });
             }
             None => {}
         }
@@ -35,6 +38,11 @@ impl Border {
             edge.last = last(edge.pid).unwrap_or(edge.last);
         }
         self
+    }
+
+    /// Each stream, and whether its first packet begins something.
+    pub(crate) fn begins(&self) -> impl Iterator<Item = (u16, bool)> {
+        self.0.iter().map(|edge| (edge.pid, edge.begins))
     }
 
     /// Each stream that is in both units, and whether it goes on from this one to the next.
@@ -55,7 +63,7 @@ mod tests {
     fn what_goes_on() {
         let border = |packets: &[(usize, u8)]| {
             let mut border = Border::default();
-            packets.iter().for_each(|(pid, counter)| border.take(*pid, *counter, false));
+            packets.iter().for_each(|(pid, counter)| border.take(*pid, *counter, (false, false)));
             border
         };
         let check = |before: &[(usize, u8)], after: &[(usize, u8)], expect: &[(u16, bool)]| {
@@ -68,7 +76,7 @@ mod tests {
         check(&[(256, 3), (257, 9)], &[(257, 10), (256, 7)], &[(256, false), (257, true)]);
         check(&[(256, 3)], &[(257, 4)], &[]);
         let mut announced = Border::default();
-        announced.take(256, 9, true);
+        announced.take(256, 9, (true, true));
         assert_eq!(border(&[(256, 3)]).with(&announced), [], "it says itself that it does not go on");
         let followed = border(&[(256, 3)]).ending(|pid| (pid == 256).then_some(8));
         assert_eq!(followed.with(&border(&[(256, 9)])), [(256, true)]);

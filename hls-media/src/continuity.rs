@@ -65,7 +65,7 @@ impl Continuity {
         if !is_damaged && !begins && d & 0xf0 == 0x10 && (!known || counter == next) && !is_table {
             match known {
                 true => *state = KNOWN | *state & STREAM | next,
-                false => self.border.take(pid, counter, false),
+                false => self.border.take(pid, counter, (false, false)),
             }
             if *state & STREAM != 0 && is_blank(body) {
                 self.found.add(Odd::Blank, offset);
@@ -97,7 +97,7 @@ impl Continuity {
         }
         let announced = adaptation > 1 && body.get(1).is_some_and(|flags| flags & 0x80 != 0);
         if !known {
-            self.border.take(pid, counter, announced);
+            self.border.take(pid, counter, (announced, begins));
         }
         if is_table {
             if !is_scrambled {
@@ -205,6 +205,14 @@ impl Continuity {
             state.map(|state| state & 0x0f)
         };
         self.border.clone().ending(last)
+    }
+
+    /// Returns each elementary stream, and whether it begins with the begin of a packet.
+    pub(crate) fn begins(&self) -> Vec<(u32, bool)> {
+        let is_stream =
+            |pid: &u16| self.counters.get(usize::from(*pid)).is_some_and(|state| state & STREAM != 0);
+        let streams = self.border.begins().filter(|(pid, _)| is_stream(pid));
+        streams.map(|(pid, begins)| (u32::from(pid), begins)).collect()
     }
 
     /// Returns each stream whose packets say how long they are, and whether the last one is whole.

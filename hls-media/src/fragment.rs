@@ -109,15 +109,12 @@ impl Fragments {
         self.0.as_ref().is_some_and(|tracks| !tracks.iter().all(is_known))
     }
 
-    /// How long the pictures are; of what has none, the longest track of sound. `None`: that can't be told.
+    /// How long the pictures are. `None`: that can't be told.
     pub(crate) fn length(&self, init: &Configuration) -> Option<Duration> {
         let is_pictures = |ticks: &&Ticks| {
             init.tracks.iter().any(|track| track.id == ticks.track && &track.handler == b"vide")
         };
-        match self.0.as_ref()?.iter().find(is_pictures) {
-            Some(pictures) => pictures.duration(init).filter(|lasts| !lasts.is_zero()),
-            None => self.duration(init),
-        }
+        self.0.as_ref()?.iter().find(is_pictures)?.duration(init).filter(|lasts| !lasts.is_zero())
     }
 
     /// How long the longest track of pictures or sound is. `None`: that can't be told.

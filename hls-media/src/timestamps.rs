@@ -101,11 +101,9 @@ impl Timestamps {
         jumps.max().map(|ticks| ticks as f64 / CLOCK as f64)
     }
 
-    /// How long the pictures are; of what has none, the longest stream.
+    /// How long the pictures are.
     pub(crate) fn length(&self) -> Option<Duration> {
-        let pictures =
-            self.streams.iter().filter(|stream| stream.is_pictures).filter_map(Stream::duration).max();
-        pictures.or_else(|| self.duration())
+        self.streams.iter().filter(|stream| stream.is_pictures).filter_map(Stream::duration).max()
     }
 
     /// How long the longest stream is. `None`: no stream has two timestamps that differ.

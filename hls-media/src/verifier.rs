@@ -108,13 +108,14 @@ impl Verifier {
         };
         let (container, kind) = self.keep(result)?;
         let (mut is_scrambled, mut border, mut brand) = (false, Border::default(), None);
-        let (mut codings, mut ends) = (Vec::new(), Vec::new());
+        let (mut codings, mut begins, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         let time = match &self.state {
             State::MpegTs(packets) => {
                 oddities.extend(packets.oddities());
                 is_scrambled = packets.continuity().scrambled_at().is_some();
                 border = packets.continuity().border();
                 codings = packets.continuity().codings();
+                begins = packets.continuity().begins();
                 ends = packets.continuity().ends();
                 Time::Stamps(packets.continuity().timestamps().clone())
             }
@@ -155,6 +156,7 @@ impl Verifier {
             time,
             border,
             codings,
+            begins,
             ends,
             brand,
             is_told_by_bytes,
@@ -239,6 +241,7 @@ pub struct Summary {
     time: Time,
     border: Border,
     codings: Vec<(u32, Coding)>,
+    begins: Vec<(u32, bool)>,
     ends: Vec<(u32, bool)>,
     brand: Option<[u8; 8]>,
     is_told_by_bytes: bool,
@@ -269,6 +272,7 @@ impl Summary {
             time: Time::Told(None),
             border: Border::default(),
             codings: Vec::new(),
+            begins: Vec::new(),
             ends: Vec::new(),
             brand: None,
             is_told_by_bytes: false,
@@ -316,6 +320,12 @@ impl Summary {
         &self.codings
     }
 
+    /// Tells of each elementary stream of a transport stream whether it begins with the begin of a packet. Some multiplexers cut
+    /// segments anywhere, so a single one that does not tells little.
+    pub fn begins(&self) -> &[(u32, bool)] {
+        &self.begins
+    }
+
     /// Tells of each stream of a transport stream whose packets say how long they are whether the last one is whole. Some
     /// multiplexers cut segments anywhere, so a single one that is not tells little.
     pub fn ends(&self) -> &[(u32, bool)] {
@@ -347,13 +357,13 @@ impl Summary {
         }
     }
 
-    /// Returns how long the pictures are by their own timestamps, or the longest track of what has none. fMP4 needs its
-    /// initialisation section for that. `None`: that can't be told.
-    pub fn length(&self, init: Option<&Configuration>) -> Option<Duration> {
+    /// Returns how long the pictures are by their own timestamps. fMP4 needs its initialisation section for that. `None`: there are
+    /// none, or that can't be told.
+    pub fn length_of_pictures(&self, init: Option<&Configuration>) -> Option<Duration> {
         match &self.time {
             Time::Stamps(stamps) => stamps.length(),
             Time::Ticks(fragments) => fragments.length(init?),
-            Time::Told(_) | Time::Packed(_) => self.duration(init),
+            Time::Told(_) | Time::Packed(_) => None,
         }
     }
 

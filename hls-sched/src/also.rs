@@ -119,7 +119,7 @@ impl Copied {
         }
         if !self.is_open {
             // Its bytes stay the same under another name.
-            let Ok(file) = File::open(&self.part) else { return };
+            let Ok(file) = hls_state::open_to_read(&self.part) else { return };
             self.is_open = true;
             let _ = self.to.send(Told::File(file, self.from));
         }
@@ -146,7 +146,7 @@ impl Watch for Copied {
 
     fn finishes(&mut self, _: &mut dyn ResumeStore) -> Result<(), Error> {
         // The name that it has now goes first.
-        self.late = File::open(&self.part).ok().filter(|_| !self.is_open);
+        self.late = hls_state::open_to_read(&self.part).ok().filter(|_| !self.is_open);
         Ok(())
     }
 

@@ -43,6 +43,8 @@ pub(crate) enum Doubt {
     Counters,
     /// Pictures or sound are coded in another way than in the others, or its section is another one.
     Coding,
+    /// It begins inside a packet of one of its elementary streams.
+    Inside,
     /// The last packet of one of its elementary streams is not whole.
     Unfinished,
     /// It has samples of a track that its initialization section does not have.
@@ -63,6 +65,7 @@ enum Way {
     Twin,
     Counters,
     Coding,
+    Inside,
     Unfinished,
     Stranger,
     Media(Odd),
@@ -111,6 +114,7 @@ impl Doubt {
             Self::Twin => Way::Twin,
             Self::Counters => Way::Counters,
             Self::Coding => Way::Coding,
+            Self::Inside => Way::Inside,
             Self::Unfinished => Way::Unfinished,
             Self::Stranger => Way::Stranger,
             Self::Media(oddity) => Way::Media(oddity.odd),
@@ -123,7 +127,9 @@ impl Doubt {
             Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64() / said.as_secs_f64(),
             Self::Unbounded { missing } => missing,
             Self::Apart { seconds } | Self::Within { seconds } | Self::Lasts { seconds } => seconds.abs(),
-            Self::Twin | Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => 1.0,
+            Self::Twin | Self::Counters | Self::Coding | Self::Inside | Self::Unfinished | Self::Stranger => {
+                1.0
+            }
             Self::Media(oddity) => oddity.count as f64,
         }
     }
@@ -134,7 +140,9 @@ impl Doubt {
             Self::Short { .. } => known + 0.1,
             Self::Unbounded { .. } => known.max(0.0) + 0.03,
             Self::Apart { .. } | Self::Within { .. } | Self::Lasts { .. } => known * 1.1 + 0.1,
-            Self::Twin | Self::Counters | Self::Coding | Self::Unfinished | Self::Stranger => known,
+            Self::Twin | Self::Counters | Self::Coding | Self::Inside | Self::Unfinished | Self::Stranger => {
+                known
+            }
             Self::Media(_) => known * 2.0,
         }
     }
@@ -149,7 +157,7 @@ impl Doubt {
                 Self::Lasts { .. } => "segment.long",
                 Self::Twin => "segment.twin",
                 Self::Coding => "segment.header",
-                Self::Unfinished => "segment.cut",
+                Self::Inside | Self::Unfinished => "segment.cut",
                 Self::Stranger => "segment.stranger",
                 _ => "segment.apart",
             };
@@ -205,6 +213,9 @@ impl Doubt {
             Self::Twin => return format!("{name} has the same bytes as another segment"),
             Self::Coding => {
                 return format!("pictures or sound of {name} are coded in another way than in the others");
+            }
+            Self::Inside => {
+                return format!("{name} begins inside a packet of an elementary stream, unlike the others");
             }
             Self::Unfinished => {
                 return format!("the last packet of an elementary stream in {name} is not whole");

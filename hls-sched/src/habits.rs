@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hls_media::{Configuration, Summary};
+use hls_media::{Configuration, Container, Summary};
 
 use crate::assemble::Place;
 use crate::doubt::Doubt;
@@ -27,6 +27,8 @@ const MOST_VALUES: usize = 4;
 const MOST_KNOWN: usize = 4096;
 /// Rounding moves times by no more than this, in seconds.
 const ROUNDING: f64 = 0.01;
+/// The longest frame of sound that is in use: 2,048 samples at 32 kHz.
+const FRAME: f64 = 0.064;
 
 /// What streams have in common from one segment to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +39,8 @@ enum Rule {
     Time,
     /// It is coded in the same way as the others of its timeline.
     Coding { timeline: Option<u64> },
+    /// It begins with the begin of a packet of the elementary stream.
+    Begin,
     /// The last packet of the elementary stream is whole.
     End,
     /// It lasts as long as the playlist says.
@@ -83,10 +87,17 @@ impl Signs {
         (timeline, said): (Option<u64>, Duration),
         init: Option<&Configuration>,
     ) -> Self {
-        let length = summary.length(init).map(|lasts| {
+        // Sound ends with a frame, before or behind the pictures. In a transport stream nothing tells how many its last packet has.
+        let sound = || summary.duration(init).filter(|_| summary.container != Container::MpegTs);
+        let pictures = summary.length_of_pictures(init).map(|lasts| (lasts, ROUNDING));
+        let length = pictures.or_else(|| Some((sound()?, FRAME))).map(|(lasts, exact)| {
             let seconds = lasts.as_secs_f64() - said.as_secs_f64();
-            Sign::holds(Rule::Length, 0, (seconds.abs() > ROUNDING).then_some(Doubt::Lasts { seconds }))
+            Sign::holds(Rule::Length, 0, (seconds.abs() > exact).then_some(Doubt::Lasts { seconds }))
         });
+        let begins = summary
+            .begins()
+            .iter()
+            .map(|(stream, begins)| Sign::holds(Rule::Begin, *stream, (!begins).then_some(Doubt::Inside)));
         let ends = summary.ends().iter().map(|(stream, is_whole)| {
             Sign::holds(Rule::End, *stream, (!is_whole).then_some(Doubt::Unfinished))
         });
@@ -94,7 +105,7 @@ impl Signs {
             let (rule, doubt) = (Rule::Coding { timeline }, Some(Doubt::Coding));
             Sign { rule, stream: *stream, value: *value, doubt }
         });
-        Self(length.into_iter().chain(ends).chain(codings).collect())
+        Self(length.into_iter().chain(begins).chain(ends).chain(codings).collect())
     }
 }
 

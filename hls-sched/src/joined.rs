@@ -1,6 +1,5 @@
 //! Whether an output of the bytes as they came is right as a whole.
 
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -28,7 +27,7 @@ pub(crate) async fn problems(outputs: Vec<PathBuf>, written: &Mutex<Joint>) -> R
 
 /// Reads what is around the samples, and passes over these.
 fn of_file(path: &Path) -> std::io::Result<Vec<Problem>> {
-    let mut file = File::open(path)?;
+    let mut file = hls_state::open_to_read(path)?;
     let (mut joint, mut buffer) = (Joint::new(), vec![0; PIECE]);
     let mut left = file.metadata()?.len();
     while left > 0 {

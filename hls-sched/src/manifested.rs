@@ -98,7 +98,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn open(path: &'a Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|e| Error::from_io("can't read", path, e))?;
+        let file = hls_state::open_to_read(path).map_err(|e| Error::from_io("can't read", path, e))?;
         Ok(Self { path, file, offset: 0, whole: Sha256::new(), buffer: vec![0; PIECE] })
     }
 
@@ -149,7 +149,7 @@ impl Watch for About {
 
 /// How many bytes a file has, and their hash.
 pub(crate) fn sum_of_file(path: &Path) -> Result<(u64, Sha), Error> {
-    let mut file = File::open(path).map_err(|e| Error::from_io("can't read", path, e))?;
+    let mut file = hls_state::open_to_read(path).map_err(|e| Error::from_io("can't read", path, e))?;
     let (mut sum, mut len, mut buffer) = (Sha256::new(), 0, vec![0; PIECE]);
     loop {
         let read = file.read(&mut buffer).map_err(|e| Error::from_io("can't read", path, e))?;

@@ -71,6 +71,11 @@ impl Agreed {
         }
     }
 
+    /// What was judged of a unit is void: it is fetched again.
+    pub(crate) fn forget(&self, place: Place) {
+        self.state().unfit.remove(&place.index);
+    }
+
     /// Whether a unit of the track may have to be kept as it comes.
     pub(crate) fn has_unfit(&self) -> bool {
         !self.state().unfit.is_empty()

@@ -76,7 +76,7 @@ pub use recover::{Aside, Partial, Recovered, notes_of};
 pub use sealed::{Sealed, SealedReader, Sealing};
 pub use store::{Checked, Mark, Placed, ResumeStore, Unit};
 pub use survey::{Condition, Unfinished, survey, unfinished};
-pub use sys::free_space;
+pub use sys::{free_space, open_to_read};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

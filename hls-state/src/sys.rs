@@ -66,6 +66,18 @@ pub(crate) fn open_options(private: bool) -> OpenOptions {
     options
 }
 
+/// Opens a file of a job to be read. What somebody has put in its place, such as a link, or a pipe that nobody writes to, is an error.
+///
+/// # Errors
+/// As of [`File::open`]; where it is no regular file.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    let file = open_options(false).read(true).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file any more")),
+    }
+}
+
 /// Whether `file` is still what `path` names, and a regular file.
 pub(crate) fn is_same_regular(file: &File, path: &Path) -> io::Result<bool> {
     let (ours, named) = (file.metadata()?, std::fs::symlink_metadata(path)?);

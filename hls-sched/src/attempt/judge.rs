@@ -14,7 +14,7 @@ use crate::doubt::Doubt;
 use crate::error::Error;
 use crate::event::Retry;
 use crate::order::{Came, Misfit};
-use crate::piece::Becomes;
+use crate::piece::{Becomes, NOT_ALONE};
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
 
@@ -49,7 +49,10 @@ impl Shared {
     ) -> Result<Judged, Error> {
         let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(Judged::default()) };
         checks.judge(track, unit, whole)?;
-        let becomes = checks.pieces.judge(place, &track.name(unit), whole.piece.as_ref())?;
+        let becomes = match checks.pieces.judge(place, &track.name(unit), whole.piece.as_ref()) {
+            Ok(becomes) => becomes,
+            Err(error) => return Err(self.refused((place, track, unit), (checks, whole), error, way).await),
+        };
         // One picture of each segment lasts as long as anyone likes.
         if unit.is_init || track.media().i_frames_only {
             return Ok(Judged { becomes, ..Judged::default() });
@@ -94,6 +97,27 @@ impl Shared {
             return Ok(judged);
         }
         Box::pin(self.look_again((track, unit), odd, judged, way)).await
+    }
+
+    /// What a unit ends with that can't be put into the output. One that comes as another the next time is fetched again first,
+    /// for what it refuses or begins anew is all of the job. The first unit of a stream is believed: most refusals are by it.
+    async fn refused(
+        &self,
+        (place, track, unit): (Place, &Track, &Unit),
+        (checks, whole): (&TrackChecks, &Whole),
+        error: Error,
+        way: &Way,
+    ) -> Error {
+        if place.index == 0 && error.code() != NOT_ALONE {
+            return error;
+        }
+        match Box::pin(self.again_for(track, unit, error.to_string(), way, &Nowhere)).await {
+            Ok(now) if now.hash != whole.hash => {
+                checks.pieces.forget(place);
+                Error::content("content.damaged", error.to_string()).why("every attempt brought other bytes")
+            }
+            Ok(_) | Err(_) => error,
+        }
     }
 
     /// Judges a unit that came whole and is odd.
@@ -272,8 +296,19 @@ impl Shared {
         way: &Way,
         sink: &impl Sink,
     ) -> Result<Whole, Error> {
-        let name = track.name(unit);
-        let message = doubts.first().map_or_else(String::new, |doubt| doubt.error(&name).to_string());
+        let message =
+            doubts.first().map_or_else(String::new, |doubt| doubt.error(&track.name(unit)).to_string());
+        self.again_for(track, unit, message, way, sink).await
+    }
+
+    async fn again_for(
+        &self,
+        track: &Track,
+        unit: &Unit,
+        message: String,
+        way: &Way,
+        sink: &impl Sink,
+    ) -> Result<Whole, Error> {
         let (place, class) = (hls_fetch::redacted(&unit.url), Class::Content);
         self.report(Retry { place, class, message, attempt: 1, wait: Duration::ZERO });
         let way = Way { fresh: true, gauge: Arc::clone(&way.gauge), ..Way::default() };

@@ -126,7 +126,7 @@ impl Lane {
             self.index.begin_unit().ok()?;
         }
         if self.file.is_none() {
-            self.file = Some(File::open(&self.part).ok()?);
+            self.file = Some(hls_state::open_to_read(&self.part).ok()?);
         }
         let file = self.file.as_mut()?;
         file.seek(SeekFrom::Start(placed.offset)).ok()?;

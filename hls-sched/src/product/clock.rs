@@ -1,7 +1,6 @@
 //! When each timeline of a track begins and ends: its first and its last segment tell.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
 use hls_media::remux::{Index, Indexed};
@@ -32,7 +31,7 @@ pub(super) fn index(
     });
     let units = units::units(track, &one_behind_the_other.collect::<Vec<_>>(), false);
     let mut index = Index::new(input(about, units));
-    let mut file = File::open(path).map_err(|e| failed(path, e))?;
+    let mut file = hls_state::open_to_read(path).map_err(|e| failed(path, e))?;
     let mut buffer = vec![0; PIECE];
     let mut wrong = None;
     for unit in &telling {

@@ -105,7 +105,7 @@ impl Filmed {
 /// file. What was never written to takes no room, and stays so.
 fn wipe(path: &Path, unused: Range<u64>, store: &mut dyn ResumeStore) -> Result<(), Error> {
     let failed = |e| Error::from_io("can't read", path, e);
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = hls_state::open_to_read(path).map_err(failed)?;
     let (mut buffer, mut at) = (vec![0; PIECE], unused.start);
     file.seek(SeekFrom::Start(at)).map_err(failed)?;
     while at < unused.end {
@@ -208,7 +208,7 @@ impl About {
     fn write_manifest(&self, path: &Path) -> Result<(), Error> {
         let Some(manifest) = &self.manifest else { return Ok(()) };
         let failed = |e| Error::from_io("can't read", path, e);
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = hls_state::open_to_read(path).map_err(failed)?;
         let (mut sum, mut buffer, mut length) = (Sha256::new(), vec![0; PIECE], 0);
         loop {
             match file.read(&mut buffer).map_err(failed)? {
@@ -242,7 +242,7 @@ struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn open(path: &'a Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|e| Error::from_io("can't read", path, e))?;
+        let file = hls_state::open_to_read(path).map_err(|e| Error::from_io("can't read", path, e))?;
         Ok(Self { path, file })
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn open(path: &'a Path, placed: &'a [Placed]) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|e| failed(path, e))?;
+        let file = hls_state::open_to_read(path).map_err(|e| failed(path, e))?;
         Ok(Self { path, file, placed, buffer: vec![0; PIECE], unit: 0, read: 0, hasher: Hasher::default() })
     }
 
