@@ -8,6 +8,7 @@ mod local;
 mod odd;
 mod replaced;
 mod secrets;
+mod tracks;
 
 use anyhow::Result;
 
@@ -95,6 +96,7 @@ pub(crate) const TABLE: &[Recipe] = &[
     row("lie.page", "what is no segment, with status 200", lies::page),
     row("lie.redirect", "a redirect to another segment", lies::redirect),
     open("film.one-pass", "a segment is bad once, and nothing else is fetched again", lies::one_pass),
+    row("film.tracks", "pictures, sound or subtitles of a film have one bad segment", tracks::one_track),
     row("aes.vector", "ciphertext with another vector", lies::vector),
     row("aes.swapped", "ciphertext of another segment", lies::swapped),
     row("aes.key", "another key", |t| lies::key(t, false)),
