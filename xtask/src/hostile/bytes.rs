@@ -158,3 +158,42 @@ pub(crate) fn frames(bytes: &[u8]) -> Vec<Range<usize>> {
 pub(crate) fn places(bytes: &[u8], what: &[u8]) -> Vec<usize> {
     bytes.windows(what.len()).enumerate().filter(|(_, window)| *window == what).map(|(at, _)| at).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use hls_testkit::Media;
+
+    use super::*;
+
+    #[test]
+    fn counters_go_on_through_all_segments() {
+        let mut segments = [Media::Ts.segments()[4].to_vec(), Media::Ts.segments()[0].to_vec()];
+        renumber(&mut segments);
+        let all = segments.concat();
+        let video = all.chunks(PACKET).filter(|packet| pid(packet) == 0x100 && packet[3] & 0x10 != 0);
+        assert!(video.zip(1_u8..=255).all(|(packet, n)| packet[3] & 0x0f == n & 0x0f));
+    }
+
+    #[test]
+    fn timestamps_there_and_back() {
+        let segment = Media::Ts.segments()[1];
+        let wrapped = (1_u64 << 33) as f64 / CLOCK;
+        assert_ne!(delayed(segment, 10.0), segment);
+        assert_eq!(delayed(&delayed(segment, 10.0), wrapped - 10.0), segment);
+    }
+
+    #[test]
+    fn boxes_and_frames_fill_their_segments() -> Result<()> {
+        let segment = Media::Fmp4.segments()[1];
+        assert_eq!(boxes(segment).last().map(|one| one.end), Some(segment.len()));
+        assert_eq!(all(segment, *b"trun").len(), 2);
+        let moved = fragment(segment, Media::Fmp4.init().unwrap_or_default(), 2.0, 7)?;
+        assert!(all(&moved, *b"sidx").is_empty());
+        let times = all(&moved, *b"tfdt").into_iter().map(|one| word(&moved, one.start + 16));
+        assert_eq!(times.collect::<Result<Vec<_>>>()?, [25_600 + 25_600, 97_256 + 96_000]);
+        let sound = Media::AudioAdts.segments()[1];
+        let found = frames(sound);
+        assert_eq!(found.last().map(|frame| frame.end), Some(sound.len()));
+        Ok(())
+    }
+}

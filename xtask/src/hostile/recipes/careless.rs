@@ -4,7 +4,7 @@ use anyhow::Result;
 use hls_testkit::{Bytes, Reply, Request};
 
 use super::Verdict;
-use super::lies::{any, times};
+use super::lies::{any, inner, times};
 use crate::hostile::case::Case;
 use crate::hostile::run::Try;
 use crate::hostile::show::{Container, raw};
@@ -50,11 +50,11 @@ pub(super) fn unasked_part(t: &mut Try<'_>) -> Result<Verdict> {
     };
     let range = format!("Content-Range: bytes {from}-{to}/{total}");
     t.note(range.clone());
-    let times_ = t.pick("times", &[1, 2])?;
+    let often = t.pick("times", &[1, 2])?;
     let length = format!("Content-Length: {}", to - from + 1);
     let reply = raw("206 Partial Content", &[&length, &range], &body[from..=to]);
     let right = case.truth(t, &case.show)?;
-    case.origin.script(&case.published.segment_paths[at], [times(reply, times_)]);
+    case.origin.script(&case.published.segment_paths[at], [times(reply, often)]);
     let end = case.run(t, &[])?;
     case.concluded(t, &end, &right, None)
 }
@@ -62,9 +62,9 @@ pub(super) fn unasked_part(t: &mut Try<'_>) -> Result<Verdict> {
 /// A `Content-Length` that is not the length of the body.
 pub(super) fn length(t: &mut Try<'_>) -> Result<Verdict> {
     let case = Case::draw(t, &AV, 3)?;
-    let at = any(t, &case.show);
+    let at = inner(t, &case.show);
     let body = case.show.served(at);
-    // A multiple of a packet is a segment that only its times and the next one give away.
+    // A multiple of a packet is a segment that only its times and its neighbours give away.
     let less = match t.dice.below(3) {
         0 => 188 * (1 + t.dice.below(body.len() as u64 / 400)),
         1 => 1 + t.dice.below(body.len() as u64 / 2),

@@ -62,6 +62,11 @@ pub(super) fn any(t: &mut Try<'_>, show: &Show) -> usize {
     at(t, show, Place::Any)
 }
 
+/// A segment between two others.
+pub(super) fn inner(t: &mut Try<'_>, show: &Show) -> usize {
+    at(t, show, Place::Inner)
+}
+
 /// Has this answer given `n` times for a segment; `told` is the stream as the answer has it.
 fn tell(t: &Try<'_>, case: &Case, at: usize, told: &Show, reply: Reply, n: u32) -> Result<Verdict> {
     let right = case.truth(t, &case.show)?;
@@ -188,8 +193,9 @@ pub(super) fn tail(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
 /// The end is missing from anywhere on.
 pub(super) fn anywhere(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
     let length = show.segments[at].len();
-    let end = t.number("bytes", 1..=length as u64 - 1) as usize;
-    t.note(format!("of {length}"));
+    // An odd number of bytes is no number of packets.
+    let end = (t.dice.below(length as u64 - 1) as usize | 1).min(length - 1);
+    t.note(format!("{end} of {length} bytes"));
     Ok(show.segments[at][..end].to_vec())
 }
 

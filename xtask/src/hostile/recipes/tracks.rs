@@ -48,16 +48,16 @@ pub(super) fn one_track(t: &mut Try<'_>) -> Result<Verdict> {
         "status 404" => Reply::status(404),
         _ => Reply::truncated(),
     };
-    let times_ = t.pick("times", &[1, 1, 2])?;
+    let often = t.pick("times", &[1, 1, 2])?;
     let path = tracks[track].as_ref().context("no such track")?.segment_paths[at].clone();
-    case.origin.script(&path, [times(reply, times_)]);
+    case.origin.script(&path, [times(reply, often)]);
     case.published.url.clone_from(&master.url);
     // Three tracks, each with its playlist; and pictures that can't be taken in one pass come again.
     case.most += 3 * n + 4;
     let right = right.into();
     let end = case.run(t, &["--subs", "all"])?;
     // What comes twice may be kept.
-    let kept = (times_ > 1).then_some(&right);
+    let kept = (often > 1).then_some(&right);
     if !judge::has_tool("ffmpeg") && end.code() == Some(0) {
         judge::skip("ffmpeg is not installed: films of several tracks are not compared");
         return Ok(Verdict::Right);
