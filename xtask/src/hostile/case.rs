@@ -244,7 +244,8 @@ pub(crate) fn outlaw(end: &End) -> Option<Verdict> {
         _ if end.said.contains("panicked") => format!("a panic: {}", end.words()),
         None => format!("{status}"),
         Some(code) if !DOCUMENTED.contains(&code) => format!("exit {code}: {}", end.words()),
-        Some(code) if code != 0 && !end.said.contains("error[") && code != 4 => {
+        // What is finished with something missing, or with the end of a live stream, is no error.
+        Some(code) if ![0, 4, 14].contains(&code) && !end.said.contains("error[") => {
             format!("exit {code} without an error: {}", end.words())
         }
         _ if end.peak > MEMORY => format!("{} MiB of memory", end.peak >> 20),

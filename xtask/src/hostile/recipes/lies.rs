@@ -212,7 +212,7 @@ pub(super) fn front(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> 
 pub(super) fn middle(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
     let all = borders(show, at);
     let begin = 1 + t.dice.below(all.len() as u64 / 2) as usize;
-    let n = 1 + t.dice.below((all.len() - begin).min(40) as u64) as usize;
+    let n = 1 + t.dice.below((all.len() - begin).min(14) as u64) as usize;
     let (from, to) = (all[begin - 1], all[(begin - 1 + n).min(all.len() - 1)]);
     t.note(format!("bytes {from} to {to} are missing"));
     Ok([&show.segments[at][..from], &show.segments[at][to..]].concat())
@@ -222,7 +222,8 @@ pub(super) fn middle(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>>
 pub(super) fn twice(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
     let all = borders(show, at);
     let begin = t.dice.below(all.len() as u64 / 2) as usize;
-    let n = 2 + t.dice.below(20) as usize;
+    // Sixteen packets are a row of their own.
+    let n = 2 + t.dice.below(13) as usize;
     let (from, to) = (all[begin], all[(begin + n).min(all.len() - 1)]);
     t.note(format!("bytes {from} to {to} come twice"));
     Ok([&show.segments[at][..to], &show.segments[at][from..]].concat())
