@@ -70,7 +70,7 @@ pub(crate) const TABLE: &[Recipe] = &[
     row("lie.container", "a segment in another container", |t| lie(t, &[Ts, Fmp4, Cmaf, Adts, Vtt], Any, lies::another_container)),
     row("lie.zeros", "zeros in the place of media", |t| lie(t, &[Ts, Fmp4, Cmaf], Any, lies::zeros)),
     open("lie.zeros-adts", "zeros in frames of ADTS", |t| lie(t, &[Adts], Any, lies::zeros)),
-    row("lie.packets", "packets of one PID are missing", |t| lie(t, &[Ts], Any, lies::packets)),
+    row("lie.packets", "packets of one PID are missing", |t| lie(t, &[Ts], Inner, lies::packets)),
     open("lie.packets-16", "as many packets of a PID are missing as its counter can't tell", |t| lie(t, &[Ts], Any, lies::sixteen_packets)),
     row("lie.noise", "packets of noise", |t| lie(t, &[Ts], Any, lies::noise)),
     row("lie.tail", "the end is missing, with a length that fits", |t| lie(t, &[Ts, Cmaf], Inner, lies::tail)),
