@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 
 pub(crate) const PACKET: usize = 188;
 const CLOCK: f64 = 90_000.0;
+/// The PID of sound in the media of the workspace.
+const SOUND: u16 = 0x101;
 
 /// The number of the elementary stream or table of a packet (ISO/IEC 13818-1, section 2.4.3.2).
 pub(crate) fn pid(packet: &[u8]) -> u16 {
@@ -28,11 +30,11 @@ pub(crate) fn renumber(segments: &mut [Vec<u8>]) {
     }
 }
 
-/// Moves every clock reference and timestamp of a transport stream.
-pub(crate) fn delayed(segment: &[u8], seconds: f64) -> Vec<u8> {
-    let shift = (seconds * CLOCK) as u64;
+/// Moves every clock reference and timestamp of a transport stream, those of pictures and those of sound.
+pub(crate) fn delayed(segment: &[u8], [pictures, sound]: [f64; 2]) -> Vec<u8> {
     let mut moved = segment.to_vec();
     for packet in moved.chunks_exact_mut(PACKET) {
+        let shift = ((if pid(packet) == SOUND { sound } else { pictures }) * CLOCK).round() as u64;
         let (starts, at) = (packet[1] & 0x40 != 0, payload(packet));
         if at > 10 && packet[5] & 0x10 != 0 {
             let field = packet[6..11].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
@@ -116,8 +118,8 @@ pub(crate) fn word(bytes: &[u8], at: usize) -> Result<u32> {
     Ok(u32::from_be_bytes(word.try_into()?))
 }
 
-/// A fragment with its number and its times moved, without the index in front of it.
-pub(crate) fn fragment(segment: &[u8], section: &[u8], seconds: f64, number: u32) -> Result<Vec<u8>> {
+/// A fragment with its number and the times of its tracks moved, without the index in front of it.
+pub(crate) fn fragment(segment: &[u8], section: &[u8], seconds: [f64; 2], number: u32) -> Result<Vec<u8>> {
     let mut moved = Vec::new();
     for one in boxes(segment).filter(|one| one.name != *b"sidx") {
         moved.extend_from_slice(&segment[one.start..one.end]);
@@ -129,11 +131,11 @@ pub(crate) fn fragment(segment: &[u8], section: &[u8], seconds: f64, number: u32
     let scales = scales.collect::<Result<Vec<_>>>()?;
     let headers = all(&moved, *b"tfhd");
     for (header, time) in headers.iter().zip(all(&moved, *b"tfdt")) {
-        let track = word(&moved, header.start + 12)? as usize;
-        let scale = *scales.get(track.wrapping_sub(1)).context("no such track")?;
+        let track = (word(&moved, header.start + 12)? as usize).wrapping_sub(1);
+        let (scale, seconds) = scales.get(track).zip(seconds.get(track)).context("no such track")?;
         let field = moved.get_mut(time.start + 12..time.start + 20).context("a short time")?;
         let old = u64::from_be_bytes((&*field).try_into()?);
-        field.copy_from_slice(&(old + (seconds * f64::from(scale)) as u64).to_be_bytes());
+        field.copy_from_slice(&(old + (seconds * f64::from(*scale)).round() as u64).to_be_bytes());
     }
     Ok(moved)
 }
@@ -178,8 +180,8 @@ mod tests {
     fn timestamps_there_and_back() {
         let segment = Media::Ts.segments()[1];
         let wrapped = (1_u64 << 33) as f64 / CLOCK;
-        assert_ne!(delayed(segment, 10.0), segment);
-        assert_eq!(delayed(&delayed(segment, 10.0), wrapped - 10.0), segment);
+        assert_ne!(delayed(segment, [10.0; 2]), segment);
+        assert_eq!(delayed(&delayed(segment, [10.0; 2]), [wrapped - 10.0; 2]), segment);
     }
 
     #[test]
@@ -187,7 +189,7 @@ mod tests {
         let segment = Media::Fmp4.segments()[1];
         assert_eq!(boxes(segment).last().map(|one| one.end), Some(segment.len()));
         assert_eq!(all(segment, *b"trun").len(), 2);
-        let moved = fragment(segment, Media::Fmp4.init().unwrap_or_default(), 2.0, 7)?;
+        let moved = fragment(segment, Media::Fmp4.init().unwrap_or_default(), [2.0; 2], 7)?;
         assert!(all(&moved, *b"sidx").is_empty());
         let times = all(&moved, *b"tfdt").into_iter().map(|one| word(&moved, one.start + 16));
         assert_eq!(times.collect::<Result<Vec<_>>>()?, [25_600 + 25_600, 97_256 + 96_000]);

@@ -10,8 +10,8 @@ pub(crate) const KEY: [u8; 16] = *b"0123456789abcdef";
 pub(crate) const MONDAY: &str = "Mon, 02 Nov 2026 08:00:00 GMT";
 pub(crate) const TUESDAY: &str = "Tue, 03 Nov 2026 08:00:00 GMT";
 
-/// How much longer than its segments the media takes to begin again, its sound being longer than its pictures.
-const ROUND: f64 = 12.08;
+/// How long pictures and sound of the media are. Each goes on from its own end where the media begins again.
+const ROUND: [f64; 2] = [12.0, 564.0 * 1024.0 / 48_000.0];
 
 /// What the segments are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Show {
         let mut frames = 0;
         let timed = (0..count).map(|at| {
             let (round, piece) = (at / pieces.len(), pieces[at % pieces.len()]);
-            let later = round as f64 * ROUND;
+            let later = ROUND.map(|seconds| seconds * round as f64);
             Ok(match container {
                 Container::Ts => bytes::delayed(piece, later),
                 Container::Fmp4 | Container::Cmaf => {

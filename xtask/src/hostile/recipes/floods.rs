@@ -40,10 +40,9 @@ pub(super) fn cookies(t: &mut Try<'_>) -> Result<Verdict> {
 }
 
 /// More cues than anybody could read.
-pub(super) fn cues(t: &mut Try<'_>) -> Result<Verdict> {
+pub(super) fn cues(t: &mut Try<'_>, each: std::ops::RangeInclusive<u64>) -> Result<Verdict> {
     let origin = Origin::start();
-    let n = t.number("cues in a segment", 10_000..=200_000);
-    let segments = t.number("segments", 1..=4);
+    let (n, segments) = (t.number("cues in a segment", each), t.number("segments", 1..=3));
     let mut list = "#EXTM3U\n#EXT-X-TARGETDURATION:600\n".to_owned();
     for at in 0..segments {
         let mut text = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:126000\n\n".to_owned();
