@@ -10,7 +10,7 @@ use crate::bare;
 use crate::workspace::{self, cargo};
 #[cfg(target_os = "linux")]
 use crate::{crash, disk, release::rehearsal};
-use crate::{damage, examples, fuzz, release::alone, sim, streams, test, tidy};
+use crate::{damage, examples, fuzz, hostile, release::alone, sim, streams, test, tidy};
 
 /// What could not be checked on this machine: in no way green, though nothing has failed.
 pub(crate) type Unchecked = Vec<String>;
@@ -50,6 +50,7 @@ pub(crate) fn run() -> Result<Unchecked> {
     #[cfg(target_os = "linux")]
     step("disk", || disk::run(&[]))?;
     step("streams", || streams::run(&["--seeds", "150"].map(str::to_owned)))?;
+    step("hostile", || hostile::run(&["--seeds", "77"].map(str::to_owned)))?;
     step("fuzz", || fuzz::parse(&["--seconds".to_owned(), "60".to_owned()]))?;
     step("sim", || sim::run(&[]))?;
     Ok(unchecked)

@@ -19,6 +19,7 @@ mod download;
 mod examples;
 mod fixture;
 mod fuzz;
+mod hostile;
 mod kill;
 mod origin;
 #[cfg(target_os = "linux")]
@@ -45,7 +46,7 @@ cargo xtask COMMAND
   adr TITLE     begin the record of a decision
   tidy          prove the layers and the house rules
   ci            what .ci/run runs, once everything is installed: fmt, clippy, doc, tidy, deny, test, bare,
-                examples, features, web, rehearsal, crash, damage, disk, streams, fuzz, sim
+                examples, features, web, rehearsal, crash, damage, disk, streams, hostile, fuzz, sim
   bare          tests that use programs of others, with a search path that leads to none of them
   demo          download an encrypted stream, be killed half way, go on, verify
   examples      what docs/embedding.md leads to: run, and held to what it should do
@@ -74,6 +75,8 @@ cargo xtask COMMAND
                 record streams in real time, side by side: left alone, through outages, told to end, killed
   streams [--seeds N] [--from N] [--program PATH]
                 streams drawn at random, downloaded to each kind of output, compared with what they show (with ffmpeg)
+  hostile [--seeds N] [--from N] [--only PATTERN] [--program PATH]
+                servers that lie, careless ones, and bad luck: right bytes, a warning, or another exit code
   producers [--program PATH] [--only PATTERN] [--keep DIR]
                 streams made by ffmpeg, GStreamer, Shaka Packager and nginx-rtmp, downloaded to each kind of output, compared
                 with what was packaged, and played by mpv, GStreamer, MediaInfo and Chromium
@@ -136,6 +139,7 @@ fn run(args: &[String]) -> Result<()> {
         ("soak", rest) => soak::run(rest),
         ("producers", rest) => producers::run(rest),
         ("streams", rest) => streams::run(rest),
+        ("hostile", rest) => hostile::run(rest),
         ("release", rest) => release::run(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

@@ -121,6 +121,17 @@ impl Vod {
         }
     }
 
+    /// Puts this initialization section in front of its segments.
+    pub fn section(mut self, section: Bytes) -> Self {
+        self.inits = vec![section];
+        self
+    }
+
+    /// Returns the clear segments in order.
+    pub fn segments(&self) -> &[Bytes] {
+        &self.segments
+    }
+
     /// Cuts a transport stream so many packets later between its segments: what follows a cut goes on with what was
     /// before it.
     pub fn cut_later(mut self, packets: usize) -> Self {
@@ -257,8 +268,8 @@ impl Vod {
     /// Puts playlist, segments and keys on `origin`.
     pub fn publish(&self, origin: &Origin) -> Published {
         let layout = layout::lay_out(self, &origin.base());
-        for (path, bytes) in layout.files {
-            origin.put(&path, bytes);
+        for (path, bytes) in &layout.files {
+            origin.put(path, bytes.clone());
         }
         let playlist_path = format!("{}/index.m3u8", self.prefix);
         origin.put(&playlist_path, layout.playlist.clone());
@@ -281,6 +292,7 @@ impl Vod {
             segment_paths: layout.segment_paths,
             init_paths: layout.init_paths,
             key_paths: layout.key_paths,
+            files: layout.files,
         }
     }
 }
@@ -305,4 +317,6 @@ pub struct Published {
     pub init_paths: Vec<String>,
     /// Path of each key, in the order of first use.
     pub key_paths: Vec<String>,
+    /// What is served at each path, encrypted where it has to be; the playlist is not among them.
+    pub files: Vec<(String, Bytes)>,
 }

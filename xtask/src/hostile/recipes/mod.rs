@@ -1,0 +1,117 @@
+//! The table of what goes wrong; one more kind of it is one more row.
+
+mod careless;
+mod floods;
+mod lies;
+mod live;
+mod local;
+mod odd;
+mod replaced;
+mod secrets;
+mod tracks;
+
+use anyhow::Result;
+
+use self::lies::Place::{Any, Edge, Inner};
+use self::lies::{Adts, Cmaf, Fmp4, Ts, Vtt, lie};
+use super::Verdict;
+use super::run::Try;
+
+/// One kind of misfortune.
+pub(crate) struct Recipe {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// The program is not held to it yet: what breaks the law is counted, and is no failure.
+    pub(crate) is_open: bool,
+    pub(crate) play: fn(&mut Try<'_>) -> Result<Verdict>,
+}
+
+const fn row(name: &'static str, about: &'static str, play: fn(&mut Try<'_>) -> Result<Verdict>) -> Recipe {
+    Recipe { name, about, is_open: false, play }
+}
+
+const fn open(name: &'static str, about: &'static str, play: fn(&mut Try<'_>) -> Result<Verdict>) -> Recipe {
+    Recipe { name, about, is_open: true, play }
+}
+
+/// All kinds. Where nothing else is said, the server does it once, twice or for ever, to one segment.
+#[rustfmt::skip]
+pub(crate) const TABLE: &[Recipe] = &[
+    row("replaced.middle", "a file in byte ranges is replaced during the download", replaced::in_the_middle),
+    row("replaced.rerun", "segments or the section are replaced between two runs", replaced::between_runs),
+    row("replaced.same-tag", "a segment that is half here is replaced, and keeps its strong tag", replaced::same_tag),
+    row("part.tampered", "another program changes, moves or replaces the part file", |t| local::tampered(t, local::ACTS)),
+    open("part.pipe", "a pipe that nobody writes to is put in the place of the part file", |t| local::tampered(t, &["a pipe in its place"])),
+    row("part.foreign", "a file of somebody else has the name of the part file", local::foreign_part),
+    row("cut.unbounded", "a body that ends with its connection is cut", |t| lies::unbounded(t, &[Ts, Fmp4, Cmaf], Inner)),
+    open("cut.unbounded-edge", "the first or last body, which ends with its connection, is cut", |t| lies::unbounded(t, &[Ts, Cmaf], Edge)),
+    open("cut.unbounded-adts", "frames are missing at the end of a body that ends with its connection", |t| lies::unbounded(t, &[Adts], Any)),
+    open("cut.unbounded-vtt", "cues are missing at the end of a body that ends with its connection", |t| lies::unbounded(t, &[Vtt], Any)),
+    row("list.one-name", "two streams of a list have one name", |t| local::one_name(t, &[&[], &["--skip-existing"]])),
+    open("list.one-name-force", "two streams of a list have one name, with --force", |t| local::one_name(t, &[&["--force"]])),
+    row("live.reloads", "every load of a live playlist asks for another one", live::reloads),
+    row("live.durations", "a playlist has durations that no clock holds", |t| live::durations(t, live::COMMANDS)),
+    open("live.durations-film", "a film is made of a playlist with durations that no clock holds", |t| live::durations(t, &[&["get", "-o", "out.mp4"]])),
+    row("live.gaps", "a live playlist lists ever more segments", live::gaps),
+    row("flood.cookies", "every answer sets large cookies", floods::cookies),
+    row("flood.cues", "subtitles have more cues than anybody reads", |t| floods::cues(t, 10_000..=90_000)),
+    open("flood.cues-many", "subtitles have half a million cues", |t| floods::cues(t, 170_000..=300_000)),
+    row("flood.samples", "fragments claim samples without bytes", floods::samples),
+    row("flood.endless", "bodies, heads and codes of which little is much", floods::endless),
+    row("flood.segments", "a playlist lists very many segments", floods::many),
+    open("flood.missing", "a playlist declares very many segments missing", floods::missing),
+    row("flood.input", "an input file of this machine has no end", local::endless_input),
+    row("pipe.idle", "nobody reads the pipe that is the output, and a signal comes", local::idle_pipe),
+    row("odd.every", "every segment is odd in one way or two", odd::every_segment),
+    row("odd.harmless", "every segment has more in it than it needs", odd::harmless),
+    row("lie.segment", "another segment in the place of this one", |t| lie(t, &[Ts, Fmp4, Cmaf, Adts], Any, lies::another_segment)),
+    open("lie.segment-vtt", "other subtitles in the place of these", |t| lie(t, &[Vtt], Any, lies::another_segment)),
+    row("lie.rendition", "a segment of another rendition", |t| lie(t, &[Fmp4], Any, lies::another_rendition)),
+    open("lie.rendition-ts", "a transport stream of another rendition", |t| lie(t, &[Ts], Any, lies::another_rendition)),
+    row("lie.container", "a segment in another container", |t| lie(t, &[Ts, Fmp4, Cmaf, Adts, Vtt], Any, lies::another_container)),
+    row("lie.zeros", "zeros in the place of media", |t| lie(t, &[Ts, Fmp4, Cmaf], Any, lies::zeros)),
+    open("lie.zeros-adts", "zeros in frames of ADTS", |t| lie(t, &[Adts], Any, lies::zeros)),
+    row("lie.packets", "packets of one PID are missing", |t| lie(t, &[Ts], Inner, lies::packets)),
+    open("lie.packets-16", "as many packets of a PID are missing as its counter can't tell", |t| lie(t, &[Ts], Any, lies::sixteen_packets)),
+    row("lie.noise", "packets of noise", |t| lie(t, &[Ts], Any, lies::noise)),
+    row("lie.tail", "the end is missing, with a length that fits", |t| lie(t, &[Ts, Cmaf], Inner, lies::tail)),
+    open("lie.tail-edge", "the end of the first or last segment is missing, with a length that fits", |t| lie(t, &[Ts, Cmaf, Adts], Edge, lies::tail)),
+    row("lie.anywhere", "the end is missing from any byte on", |t| lie(t, &[Ts, Fmp4, Cmaf, Adts], Any, lies::anywhere)),
+    row("lie.front", "the first fragments are missing", |t| lie(t, &[Cmaf], Inner, lies::front)),
+    open("lie.front-ts", "the first packets are missing", |t| lie(t, &[Ts], Inner, lies::front)),
+    open("lie.front-edge", "the beginning of the first or last segment is missing", |t| lie(t, &[Ts, Cmaf, Adts], Edge, lies::front)),
+    row("lie.middle", "packets or fragments are missing in the middle", |t| lie(t, &[Ts, Cmaf], Inner, lies::middle)),
+    open("lie.middle-edge", "packets or fragments are missing in the middle of the first or last segment", |t| lie(t, &[Ts, Cmaf], Edge, lies::middle)),
+    open("lie.middle-adts", "frames of ADTS are missing in the middle", |t| lie(t, &[Adts], Any, lies::middle)),
+    row("lie.twice", "packets or fragments come twice", |t| lie(t, &[Ts, Cmaf], Any, lies::twice)),
+    open("lie.twice-adts", "frames of ADTS come twice", |t| lie(t, &[Adts], Any, lies::twice)),
+    row("lie.no-mdat", "the last fragment has no mdat", |t| lie(t, &[Fmp4, Cmaf], Any, lies::without_data)),
+    row("lie.short-mdat", "an mdat is shorter than its samples", |t| lie(t, &[Fmp4, Cmaf], Any, lies::short_data)),
+    row("lie.trun", "samples lie outside the mdat", |t| lie(t, &[Fmp4, Cmaf], Any, lies::outside)),
+    open("lie.trun-before", "samples lie 2 GiB before the mdat", |t| lie(t, &[Fmp4, Cmaf], Any, lies::far_before)),
+    row("lie.tfdt", "a track of a fragment has another decode time", |t| lie(t, &[Fmp4, Cmaf], Any, lies::another_time)),
+    open("lie.tfdt-little", "a track of a fragment has a decode time a little later", |t| lie(t, &[Fmp4, Cmaf], Any, lies::a_little_later)),
+    open("lie.moov", "a segment brings another initialization section", |t| lie(t, &[Fmp4, Cmaf], Any, lies::another_section)),
+    open("lie.section", "another initialization section, or what is none", lies::section),
+    row("lie.playlist", "a playlist that is cut, or none, at first", lies::playlist),
+    row("lie.gzip", "gzip that is whole and holds a part", lies::gzip),
+    row("lie.page", "what is no segment, with status 200", lies::page),
+    row("lie.redirect", "a redirect to another segment", lies::redirect),
+    open("film.one-pass", "a segment is bad once, and nothing else is fetched again", lies::one_pass),
+    row("film.tracks", "pictures, sound or subtitles of a film have one bad segment", tracks::one_track),
+    row("aes.vector", "ciphertext with another vector", lies::vector),
+    row("aes.swapped", "ciphertext of another segment", lies::swapped),
+    row("aes.key", "another key", |t| lies::key(t, false)),
+    open("aes.key-ever", "another key for ever is not asked for without end", |t| lies::key(t, true)),
+    row("aes.numbers", "media sequence numbers that do not fit the vectors", |t| lies::numbers(t, &[Ts, Adts])),
+    open("aes.numbers-mp4", "media sequence numbers that do not fit the vectors of fragments", |t| lies::numbers(t, &[Fmp4, Cmaf])),
+    row("http.status", "a whole segment under another status", careless::statuses),
+    row("http.unasked", "a part that nobody asked for", careless::unasked_part),
+    row("http.length", "a length that is not that of the body", careless::length),
+    row("http.ranges", "ranges with other totals or places", careless::ranges),
+    row("http.failures", "cut connections, errors and what is no HTTP, some times in a row", careless::failures),
+    row("secret.ports", "secrets of one origin and another port", secrets::ports),
+    row("secret.suffixes", "cookies for a suffix of names", secrets::suffixes),
+    row("secret.paths", "tokens in paths", secrets::paths),
+    row("secret.referer", "the page that leads to a stream, and other hosts", secrets::referer),
+];
