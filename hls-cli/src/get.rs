@@ -238,12 +238,12 @@ impl Claimed {
         others.map(|(path, _)| path.clone()).collect()
     }
 
-    /// Takes a name. `false`: another input has it.
-    fn claim(&mut self, path: &Path) -> bool {
+    /// Takes a name for the input that is at work, unless another one has it.
+    fn claim(&mut self, path: &Path) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let path = folder.join(path.file_name().unwrap_or_default());
-        *self.outputs.entry(path).or_insert_with(|| self.argument.clone()) == self.argument
+        self.outputs.entry(path).or_insert_with(|| self.argument.clone());
     }
 }
 
@@ -280,13 +280,8 @@ fn tell_end(
         Err(error) => error,
     };
     match (error.kind(), ending) {
-        (Kind::Exists, None) if skips && file_of(&error).is_some_and(|path| !claimed.claim(path)) => {
-            teller
-                .line("another stream of this list has that name: give this one a name of its own, with -o");
-            teller.failed(&error);
-            End::Code(exit_code(Kind::Exists))
-        }
         (Kind::Exists, _) if skips && error.code() == "output.exists" => {
+            file_of(&error).into_iter().for_each(|path| claimed.claim(path));
             teller.line(&format!("skipped: {error}"));
             End::Code(0)
         }

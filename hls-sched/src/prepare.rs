@@ -61,7 +61,7 @@ fn is_not_spared(config: &Config, output: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let message = format!("another stream of this list has this output: {}", manifest::shown(output));
-    Err(Error::new(Kind::Exists, "output.exists", message).next("-o gives this one a name of its own"))
+    Err(Error::new(Kind::Exists, "output.taken", message).next("-o gives this one a name of its own"))
 }
 
 /// Whether a recording has begun that this job goes on with.

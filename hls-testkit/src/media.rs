@@ -34,6 +34,11 @@ impl Media {
     /// Seconds of each segment.
     pub const SEGMENT_SECONDS: f64 = 2.0;
 
+    /// Returns the seconds of the last segment, where they are not those of the others: sound alone ends after 89 frames of 1,024 samples.
+    pub fn last_seconds(self) -> Option<f64> {
+        matches!(self, Self::AudioFmp4 | Self::AudioAdts).then_some(89.0 * 1024.0 / 48_000.0)
+    }
+
     /// When the first picture or sound of the transport streams is presented, in ticks of 90 kHz.
     pub const FIRST_TIMESTAMP: u64 = 126_000;
 

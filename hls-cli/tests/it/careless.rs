@@ -15,7 +15,6 @@ fn two_streams_of_one_name_in_a_list_are_never_one() -> Outcome {
         (vec![&one, &two], &["-o", "{name}.ts"], 13, &["movie.ts"]),
         (vec![&one, &one], &["-o", "{name}.ts", "--skip-existing"], 0, &["movie.ts"]),
         (vec![&one, &two], &["-o", "{name}.ts", "--force"], 13, &["movie.ts"]),
-        (vec![&one, &two], &["-o", "movie.ts", "--force"], 13, &["movie.ts"]),
         (vec![&one, &one], &["-o", "{name}.ts", "--force"], 0, &["movie.ts"]),
     ] {
         let folder = Folder::new()?;

@@ -71,7 +71,8 @@ impl Writer<'_> {
                 None => clear.clone(),
                 Some(key) => encrypt(clear, key.key, key.iv.unwrap_or_else(|| number(sequence))),
             };
-            self.line(&format!("#EXTINF:{:.3},", vod.seconds));
+            let last = vod.last_seconds.filter(|_| i + 1 == vod.segments.len());
+            self.line(&format!("#EXTINF:{:.3},", last.unwrap_or(vod.seconds)));
             if vod.byterange {
                 let at = self.single.len();
                 let offset = if implied == Some(at) { String::new() } else { format!("@{at}") };

@@ -32,6 +32,8 @@ pub struct Vod {
     pub(super) redirected: bool,
     pub(super) prefix: String,
     pub(super) seconds: f64,
+    /// How long the last segment is, where that is another time.
+    pub(super) last_seconds: Option<f64>,
     pub(super) ends: bool,
     /// The clear bytes in order, where the segments are slices of one buffer.
     joined: Option<Bytes>,
@@ -80,6 +82,7 @@ impl Vod {
             inits,
             codecs: media.codecs(),
             seconds: Media::SEGMENT_SECONDS,
+            last_seconds: media.last_seconds(),
             ..Self::of(segments, media.extension())
         }
     }
@@ -116,6 +119,7 @@ impl Vod {
             redirected: false,
             prefix: "/vod".to_owned(),
             seconds: 6.0,
+            last_seconds: None,
             ends: true,
             joined: None,
         }
@@ -250,7 +254,7 @@ impl Vod {
 
     /// Sets the duration that the playlist claims for each segment.
     pub fn segment_seconds(mut self, seconds: f64) -> Self {
-        self.seconds = seconds;
+        (self.seconds, self.last_seconds) = (seconds, None);
         self
     }
 
