@@ -103,6 +103,17 @@ impl Fragments {
         jumps.max_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
+    /// How much later than the one before ends a fragment of each track begins that has several, in seconds, where that is most.
+    pub(crate) fn inside(&self, init: &Configuration) -> Vec<(u32, f64)> {
+        let Some(tracks) = &self.0 else { return Vec::new() };
+        let several = tracks.iter().filter(|ticks| ticks.exact + ticks.inexact > 0 && !ticks.is_sparse(init));
+        let inside = several.filter_map(|ticks| {
+            let timescale = init.tracks.iter().find(|track| track.id == ticks.track)?.timescale;
+            Some((ticks.track, ticks.astray as f64 / f64::from(timescale.max(1))))
+        });
+        inside.collect()
+    }
+
     /// Whether samples are of a track that the initialisation section does not have.
     pub(crate) fn has_strangers(&self, init: &Configuration) -> bool {
         let is_known = |ticks: &Ticks| init.tracks.iter().any(|track| track.id == ticks.track);

@@ -357,6 +357,15 @@ impl Summary {
         }
     }
 
+    /// Returns how much later than the one before ends a fragment of each track begins that has several, in seconds, where that is
+    /// most. Of fMP4 alone, which needs its initialisation section for that.
+    pub fn inside(&self, init: Option<&Configuration>) -> Vec<(u32, f64)> {
+        match (&self.time, init) {
+            (Time::Ticks(fragments), Some(init)) => fragments.inside(init),
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns how long the pictures are by their own timestamps. fMP4 needs its initialisation section for that. `None`: there are
     /// none, or that can't be told.
     pub fn length_of_pictures(&self, init: Option<&Configuration>) -> Option<Duration> {

@@ -18,6 +18,9 @@ use crate::event::Event;
 
 /// What is missing of a segment has to be more than the rounding of `EXTINF` and the delay between picture and sound.
 const LEAST_MISSING: Duration = Duration::from_millis(500);
+/// The code of a unit that is in its output and turned out to be another one than the server has.
+pub(crate) const WAS_ANOTHER: &str = "segment.replaced";
+pub(crate) const STARTS_OVER: &str = "--restart discards what is there and starts over";
 /// Bytes that differ each time are not remembered without end.
 const MANY: usize = 8;
 /// As many fetches that brought the same bytes settle a way of being odd.

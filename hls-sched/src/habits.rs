@@ -39,6 +39,8 @@ enum Rule {
     Time,
     /// It is coded in the same way as the others of its timeline.
     Coding { timeline: Option<u64> },
+    /// Each fragment in it begins exactly when the one before ends.
+    Inside,
     /// It begins with the begin of a packet of the elementary stream.
     Begin,
     /// The last packet of the elementary stream is whole.
@@ -105,7 +107,11 @@ impl Signs {
             let (rule, doubt) = (Rule::Coding { timeline }, Some(Doubt::Coding));
             Sign { rule, stream: *stream, value: *value, doubt }
         });
-        Self(length.into_iter().chain(begins).chain(ends).chain(codings).collect())
+        let inside = summary.inside(init).into_iter().map(|(track, seconds)| {
+            let doubt = (seconds.abs() > ROUNDING).then_some(Doubt::Within { seconds });
+            Sign::holds(Rule::Inside, track, doubt)
+        });
+        Self(length.into_iter().chain(inside).chain(begins).chain(ends).chain(codings).collect())
     }
 }
 

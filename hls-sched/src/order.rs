@@ -132,9 +132,9 @@ impl Order {
     /// Segments that came before it was known what is odd about them: one, or two that follow one another.
     pub(crate) fn late(&self, track: u8) -> Option<(Vec<Arc<Came>>, Doubt)> {
         let (place, doubt) = self.habits().late(track)?;
-        let before = place.index.checked_sub(1).filter(|_| {
-            !matches!(doubt, Doubt::Unfinished | Doubt::Inside | Doubt::Coding | Doubt::Lasts { .. })
-        });
+        // What other rules say is about a segment alone.
+        let is_border = matches!(doubt, Doubt::Counters | Doubt::Apart { .. });
+        let before = place.index.checked_sub(1).filter(|_| is_border);
         let came = self.of_track(track, |known| {
             let came = before.into_iter().chain([place.index]).map(|index| known.get(&index).cloned());
             came.collect::<Option<Vec<_>>>()

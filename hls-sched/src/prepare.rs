@@ -18,6 +18,7 @@ pub(crate) use self::picking::Wishes;
 pub(crate) use self::source::Source;
 use crate::choice::Choice;
 use crate::config::{Config, Output};
+use crate::doubt::{STARTS_OVER, WAS_ANOTHER};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
 use crate::pipe::PipeStore;
@@ -116,6 +117,14 @@ pub(crate) async fn open(
         return Ok((Box::new(PipeStore::new(out, Arc::clone(joint))), recovered, None));
     }
     ends.outputs.iter().try_for_each(|output| is_not_spared(config, output))?;
+    let main = ends.outputs.first().filter(|_| !config.restart && !restarts);
+    if main
+        .and_then(|output| hls_state::Memo::of(output)?.ended)
+        .is_some_and(|ended| ended.code == WAS_ANOTHER)
+    {
+        let message = "an earlier run found that a segment in this output is not the one that the server has";
+        return Err(Error::content(WAS_ANOTHER, message).next(STARTS_OVER).finally());
+    }
     let mut options = Options::new(ends.outputs.clone());
     options.tracks = ends.tracks.clone();
     options.durability = config.durability;

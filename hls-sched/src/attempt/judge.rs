@@ -10,7 +10,7 @@ use hls_media::{Configuration, Container};
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
 use crate::assemble::Place;
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
 use crate::event::Retry;
 use crate::order::{Came, Misfit};
@@ -67,7 +67,13 @@ impl Shared {
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
         let odd = self.order.odd(place, (track, unit), summary, init);
-        doubts.extend(odd.filter(|_| lacks == 0.0));
+        // What shows already is told of once.
+        if let Some(odd) = odd
+            && lacks == 0.0
+            && doubts.iter().all(|known| known.code() != odd.code())
+        {
+            doubts.push(odd);
+        }
         let mut misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
         misfits.extend(self.order.twin(place, (track, unit), whole.hash, summary));
         misfits.retain(|misfit| misfit.doubt != Doubt::Counters || !self.is_settled(&misfit.neighbour));
@@ -89,7 +95,8 @@ impl Shared {
         }
         let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks), init);
         // A neighbour may have come while this one was judged.
-        let now = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        let mut now = self.order.misfits(place, (track, unit), (summary, lacks), init);
+        now.extend(self.order.twin(place, (track, unit), whole.hash, summary));
         let news = now.iter().find(|misfit| !known.contains(&misfit.neighbour.place));
         let news = news.map(|misfit| (vec![Arc::clone(&misfit.neighbour), came], misfit.doubt));
         let odd: Vec<_> = news.into_iter().chain(self.order.late(place.track)).collect();
@@ -320,8 +327,8 @@ impl Shared {
 
 /// A unit that turned out to be another than the server has, and is in its output already.
 fn was_another(name: &str) -> Error {
-    Error::content("segment.apart", format!("{name} was another one at first"))
-        .why("the server sends other bytes for it now, which go on as its neighbours do")
-        .next("--restart discards what is there and starts over")
+    Error::content(WAS_ANOTHER, format!("{name} was another one at first"))
+        .why("the server sends other bytes for it now, and the first ones are in the output")
+        .next(STARTS_OVER)
         .finally()
 }
