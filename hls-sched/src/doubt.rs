@@ -98,6 +98,21 @@ impl Doubt {
         doubts
     }
 
+    /// Whether others of its stream may have told that it is odd.
+    pub(crate) fn is_by_habit(self) -> bool {
+        matches!(
+            self,
+            Self::Short { .. }
+                | Self::Apart { .. }
+                | Self::Within { .. }
+                | Self::Lasts { .. }
+                | Self::Counters
+                | Self::Coding
+                | Self::Inside
+                | Self::Unfinished
+        )
+    }
+
     /// How much of a segment is missing by what the playlist says, in seconds.
     pub(crate) fn lacks(self) -> f64 {
         match self {

@@ -157,10 +157,10 @@ impl Habits {
         self.known.get(&(track, sign.rule, sign.stream))?.usual()
     }
 
-    /// What a segment shows, by itself or with the one before it, is kept as it is.
-    pub(crate) fn learn(&mut self, place: Place, signs: Signs) {
-        let is_open = |sign: &Sign| sign.doubt.is_some() && self.usual(place.track, sign).is_none();
-        if self.early.len() < MANY && signs.0.iter().any(is_open) {
+    /// What a segment shows, by itself or with the one before it, is kept as it is. `is_told`: what is odd about it has been doubted.
+    pub(crate) fn learn(&mut self, place: Place, signs: Signs, is_told: bool) {
+        let is_open = |sign: &Sign| sign.doubt.is_some() && self.usual(place.track, sign) != Some(sign.value);
+        if !is_told && self.early.len() < MANY && signs.0.iter().any(is_open) {
             self.early.push((place, signs.clone()));
         }
         if self.known.len() >= MOST_KNOWN {
@@ -201,7 +201,7 @@ mod tests {
     fn habits(borders: &str) -> Habits {
         let mut habits = Habits::default();
         for (index, border) in (1..).zip(borders.chars()) {
-            habits.learn(place(index), signs(&[(256, border == '+')]));
+            habits.learn(place(index), signs(&[(256, border == '+')]), false);
         }
         habits
     }
@@ -234,12 +234,16 @@ mod tests {
     fn what_came_before_it_was_known_is_looked_at_once() {
         let mut known = habits("-++");
         assert_eq!(known.late(0), None);
-        known.learn(place(4), signs(&[(256, true)]));
+        known.learn(place(4), signs(&[(256, true)]), false);
         let found = Some((place(1), Doubt::Counters));
         assert_eq!((known.late(1), known.late(0), known.late(0)), (None, found, None));
         // What was told at its time is not looked at again.
-        known.learn(place(5), signs(&[(256, false)]));
+        known.learn(place(5), signs(&[(256, false)]), true);
         assert_eq!(known.late(0), None);
+        // What was judged before it was known, and came behind that, is.
+        let mut known = habits("+++");
+        known.learn(place(5), signs(&[(256, false)]), false);
+        assert_eq!(known.late(0), Some((place(5), Doubt::Counters)));
     }
 
     #[test]

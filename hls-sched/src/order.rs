@@ -163,7 +163,7 @@ impl Order {
         of: (&Track, &Unit),
         hash: Fingerprint,
         (summary, lacks): (&Summary, f64),
-        init: Option<&Configuration>,
+        (init, is_told): (Option<&Configuration>, bool),
     ) -> Arc<Came> {
         let own = timeline(of.0, of.1);
         self.count_restarts(place, own, summary);
@@ -177,12 +177,12 @@ impl Order {
         });
         let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
         let mut habits = self.habits();
-        habits.learn(place, Signs::of(summary, (own, of.1.duration), init));
+        habits.learn(place, Signs::of(summary, (own, of.1.duration), init), is_told);
         if let Some(before) = before {
-            habits.learn(place, Signs::between(&before.summary, summary, init));
+            habits.learn(place, Signs::between(&before.summary, summary, init), is_told);
         }
         if let Some(after) = after {
-            habits.learn(after.place, Signs::between(summary, &after.summary, init));
+            habits.learn(after.place, Signs::between(summary, &after.summary, init), is_told);
         }
         drop(habits);
         came

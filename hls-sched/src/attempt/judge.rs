@@ -81,6 +81,7 @@ impl Shared {
         let is_broken = doubts.iter().any(|doubt| doubt.code() == Doubt::Counters.code());
         let fresh = misfits.iter().map(|misfit| misfit.doubt);
         doubts.extend(fresh.filter(|doubt| !is_broken || doubt.code() != Doubt::Counters.code()));
+        let is_told = doubts.iter().any(|doubt| doubt.is_by_habit());
         let known: Vec<Place> = misfits.iter().map(|misfit| misfit.neighbour.place).collect();
         // On the heap: all that asking again takes would lie in each attempt, 100 KiB of it.
         let judged = match doubts.is_empty() {
@@ -93,7 +94,7 @@ impl Shared {
         if judged.instead.is_some() {
             return Ok(judged);
         }
-        let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks), init);
+        let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks), (init, is_told));
         // A neighbour may have come while this one was judged.
         let mut now = self.order.misfits(place, (track, unit), (summary, lacks), init);
         now.extend(self.order.twin(place, (track, unit), whole.hash, summary));
@@ -176,7 +177,8 @@ impl Shared {
             return match other.zip(spare.chunks()) {
                 // What came the second time is as it should be.
                 Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
-                    let _ = self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0), init);
+                    let _ =
+                        self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0), (init, false));
                     Ok(Judged { instead: Some((Box::new(came), chunks)), ..Judged::default() })
                 }
                 _ => Err(at(error)),
@@ -251,7 +253,8 @@ impl Shared {
     async fn late(&self, track: &Track, (all, doubt): (&[Arc<Came>], Doubt), way: &Way) -> Option<Place> {
         let (doubts, last) = ([doubt], all.last()?);
         // What is odd about one that has come twice has been told.
-        let is_told = doubt == Doubt::Counters && all.iter().any(|came| self.is_settled(came));
+        let is_told = all.iter().all(|came| self.is_settled(came))
+            || doubt == Doubt::Counters && all.iter().any(|came| self.is_settled(came));
         if is_told || self.doubts.trusts(last.place.track, &doubts) {
             return None;
         }
