@@ -207,12 +207,13 @@ impl Continuity {
         self.border.clone().ending(last)
     }
 
-    /// Returns each elementary stream, and whether it begins with the begin of a packet.
+    /// Returns each elementary stream, and whether it begins with the begin of a packet; for PID 0, whether its table is there.
     pub(crate) fn begins(&self) -> Vec<(u32, bool)> {
         let is_stream =
             |pid: &u16| self.counters.get(usize::from(*pid)).is_some_and(|state| state & STREAM != 0);
         let streams = self.border.begins().filter(|(pid, _)| is_stream(pid));
-        streams.map(|(pid, begins)| (u32::from(pid), begins)).collect()
+        let table = (0, self.border.begins().any(|(pid, _)| pid == 0));
+        streams.map(|(pid, begins)| (u32::from(pid), begins)).chain([table]).collect()
     }
 
     /// Returns each stream whose packets say how long they are, and whether the last one is whole.
@@ -289,6 +290,21 @@ mod tests {
         check("padding", &[null.clone(), null, plain(0)], None);
         let table = vec![0x40, 0, 0x10, 0, 0, 0xb0];
         check("a table, again and again", &[table.clone(), table.clone(), table], None);
+    }
+
+    #[test]
+    fn what_begins_as_it_should() {
+        let check = |what: &str, packets: &[Vec<u8>], expect: &[(u32, bool)]| {
+            let mut continuity = Continuity::default();
+            packets.iter().for_each(|packet| continuity.packet(0, packet));
+            assert_eq!(continuity.begins(), expect, "{what}");
+        };
+        let start = packet(0x40, 0x10, 0, &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]);
+        let again = packet(0x40, 0x10, 1, &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0]);
+        let table = vec![0x40, 0, 0x10, 0, 0, 0xb0];
+        check("table and stream", &[table, start.clone()], &[(256, true), (0, true)]);
+        check("a stream alone", &[start], &[(256, true), (0, false)]);
+        check("inside a packet", &[plain(0), again], &[(256, false), (0, false)]);
     }
 
     #[test]

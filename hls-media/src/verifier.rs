@@ -320,8 +320,8 @@ impl Summary {
         &self.codings
     }
 
-    /// Tells of each elementary stream of a transport stream whether it begins with the begin of a packet. Some multiplexers cut
-    /// segments anywhere, so a single one that does not tells little.
+    /// Tells of each elementary stream of a transport stream whether it begins with the begin of a packet, and of PID 0 whether there is
+    /// a table. Some multiplexers cut segments anywhere, so a single one that does not tells little.
     pub fn begins(&self) -> &[(u32, bool)] {
         &self.begins
     }

@@ -28,8 +28,8 @@ use self::segment::Segment;
 use crate::container::{SNIFF, Sniffed, sniff};
 use crate::remux::RemuxError;
 
-/// The memory of all cues, at most: some 220,000 of them, which is a word in each second of two days.
-const MOST_HELD: usize = 48 << 20;
+/// The memory of all cues, at most: some 150,000 of them, which is a word in each second of a day and a half.
+const MOST_HELD: usize = 32 << 20;
 /// What a cue takes beside its text.
 const CUE: usize = 200;
 /// Bytes counted for each further sample that a cue lasts over.
