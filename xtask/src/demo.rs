@@ -17,7 +17,9 @@ pub(crate) fn run() -> Result<()> {
     let program = download::build()?;
     let output = workspace::target()?.join("demo").join("hls-demo.ts");
 
-    let vod = Vod::looped(40).aes128(*b"a key of 16 byte").iv(Iv::PerSegment);
+    // Each round begins a little behind the end of the one before it.
+    let rounds = (1..40).fold(Vod::looped(40), |vod, round| vod.discontinuity_at(6 * round));
+    let vod = rounds.aes128(*b"a key of 16 byte").iv(Iv::PerSegment);
     let total = vod.bytes();
     // What a connection may bring in a second, so that all of them need that many seconds for all of it.
     let rate = total / SECONDS / u64::from(CONNECTIONS);
