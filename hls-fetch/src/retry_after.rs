@@ -20,19 +20,9 @@ pub fn parse_retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duratio
     Some(until.duration_since(base).unwrap_or_default())
 }
 
-/// An IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Reads an `HTTP-date` (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, or one of the two obsolete forms.
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
-    let rest = text.trim().split_once(", ")?.1;
-    let mut parts = rest.split(' ');
-    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
-    let (time, zone) = (parts.next()?, parts.next()?);
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = MONTHS.iter().position(|m| *m == month)? + 1;
-    if zone != "GMT" {
-        return None;
-    }
-    humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
+    httpdate::parse_http_date(text.trim()).ok()
 }
 
 #[cfg(test)]
@@ -54,6 +44,8 @@ mod tests {
             ("", None),
             ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
             ("Sun, 06 Nov 1994 08:49:07 GMT", Some(0)),
+            ("Sunday, 06-Nov-94 08:49:47 GMT", Some(10)),
+            ("Sun Nov  6 08:49:47 1994", Some(10)),
             ("Sun, 99 Foo 1994 08:49:07 GMT", None),
         ] {
             let mut headers = HeaderMap::new();

@@ -28,20 +28,67 @@ const TABLES: [usize; 2] = [0, 0x11];
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Continuity {
     /// One entry for each PID, empty until the first packet.
-    counters: Vec<u8>,
+    pids: Vec<Pid>,
+    streams: Vec<Stream>,
     tables: Tables,
     timestamps: Timestamps,
     found: Found,
     border: Border,
     scrambled_at: Option<u64>,
-    /// Packets of elementary streams that say how long they are, with how much of each is still to come.
-    open: Vec<(usize, usize)>,
-    /// Streams whose packets say how long they are, and whether those are sound or anything else but pictures.
-    bounded: Vec<(usize, bool)>,
-    /// How each stream is coded, by its first packet.
-    codings: Vec<(usize, Look)>,
-    /// One of them is being looked for.
-    is_seeking: bool,
+}
+
+/// What is known of a PID.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pid {
+    /// Its flags and its counter.
+    state: u8,
+    /// Where it is in the list of streams, counted from 1. 0: it is not there.
+    stream: u8,
+}
+
+/// An elementary stream of which a packet began.
+#[derive(Debug, Clone)]
+struct Stream {
+    pid: u16,
+    /// Sound or anything else but pictures.
+    is_sound: bool,
+    /// A packet of it said how long it is.
+    is_bounded: bool,
+    /// How many bytes of the last packet are still to come. 0: none, or it does not say.
+    rest: usize,
+    /// How it is coded, by its first packet.
+    look: Look,
+}
+
+impl Stream {
+    /// Takes the header of a packet and what comes with it. Returns whether the one before it is too short.
+    fn begin(&mut self, payload: &[u8]) -> bool {
+        if matches!(self.look, Look::Seeks(_)) {
+            self.look = Look::Nothing;
+        }
+        // Some multiplexers cut short the length of pictures, which has 16 bits.
+        let is_sound = !matches!(payload.get(3), Some(0xe0..=0xef));
+        let is_short = self.rest > 0 && is_sound;
+        let len = payload.get(4..6).and_then(<[u8]>::first_chunk).map_or(0, |two| u16::from_be_bytes(*two));
+        self.rest = match len {
+            0 => 0,
+            len => (usize::from(len) + 6).saturating_sub(payload.len()),
+        };
+        if len > 0 && !self.is_bounded {
+            (self.is_bounded, self.is_sound) = (true, is_sound);
+        }
+        is_short
+    }
+
+    /// Takes more of a packet. Returns whether it has more bytes than it said.
+    fn go_on(&mut self, payload: &[u8]) -> bool {
+        if matches!(self.look, Look::Seeks(_)) {
+            self.look.go_on(payload);
+        }
+        let is_long = self.rest == 0 && self.is_bounded && self.is_sound;
+        self.rest = self.rest.saturating_sub(payload.len());
+        is_long
+    }
 }
 
 impl Continuity {
@@ -52,11 +99,11 @@ impl Continuity {
         if pid == NULL {
             return;
         }
-        if self.counters.is_empty() {
-            self.counters = vec![0; PIDS];
+        if self.pids.is_empty() {
+            self.pids = vec![Pid::default(); PIDS];
             TABLES.into_iter().for_each(|pid| self.mark(pid, TABLE));
         }
-        let Some(state) = self.counters.get_mut(pid) else { return };
+        let Some(Pid { state, stream }) = self.pids.get_mut(pid) else { return };
         let (is_damaged, begins, counter) = (b & 0x80 != 0, b & 0x40 != 0, d & 0x0f);
         let known = *state & KNOWN != 0;
         // The way of nearly all packets: nothing but payload that goes on.
@@ -70,9 +117,8 @@ impl Continuity {
             if *state & STREAM != 0 && is_blank(body) {
                 self.found.add(Odd::Blank, offset);
             }
-            if self.is_seeking || !self.bounded.is_empty() {
-                self.passed(offset, pid, body);
-            }
+            let stream = *stream;
+            self.go_on(offset, stream, body);
             return;
         }
         let adaptation = if d & 0x20 == 0 { 0 } else { body.first().map_or(0, |len| usize::from(*len) + 1) };
@@ -121,7 +167,10 @@ impl Continuity {
         match starts_pes {
             _ if is_duplicate => {}
             true => self.begin(offset, pid, payload),
-            false => self.passed(offset, pid, payload),
+            false => {
+                let stream = *stream;
+                self.go_on(offset, stream, payload);
+            }
         }
     }
 
@@ -131,52 +180,34 @@ impl Continuity {
         if has_bad_times(payload) {
             self.found.add(Odd::Start, offset);
         }
-        let has_room = self.codings.len() < MANY;
-        match self.codings.iter_mut().find(|(known, _)| *known == pid) {
-            Some((_, look @ Look::Seeks(_))) => *look = Look::Nothing,
-            Some(_) => {}
-            None if has_room => self.codings.push((pid, Look::begin(payload))),
-            None => {}
-        }
-        self.is_seeking = self.codings.iter().any(|(_, look)| matches!(look, Look::Seeks(_)));
-        let before = self.open.iter().position(|(open, _)| *open == pid).map(|at| self.open.swap_remove(at));
-        // Some multiplexers cut short the length of pictures, which has 16 bits.
-        let is_sound = !matches!(payload.get(3), Some(0xe0..=0xef));
-        if before.is_some() && is_sound {
-            self.found.add(Odd::Length, offset);
-        }
-        let Some(len) = payload.get(4..6).and_then(<[u8]>::first_chunk).map(|two| u16::from_be_bytes(*two))
-        else {
-            return;
-        };
-        let rest = (usize::from(len) + 6).saturating_sub(payload.len());
-        if len > 0 && rest > 0 && self.open.len() < MANY {
-            self.open.push((pid, rest));
-        }
-        if len > 0 && !self.bounded.iter().any(|(known, _)| *known == pid) && self.bounded.len() < MANY {
-            self.bounded.push((pid, is_sound));
+        let Some(Pid { stream, .. }) = self.pids.get_mut(pid) else { return };
+        if let Some(stream) = usize::from(*stream).checked_sub(1).and_then(|at| self.streams.get_mut(at)) {
+            if stream.begin(payload) {
+                self.found.add(Odd::Length, offset);
+            }
+        } else if let Ok(pid) = u16::try_from(pid)
+            && self.streams.len() < MANY
+        {
+            let mut begun = Stream { pid, is_sound: false, is_bounded: false, rest: 0, look: Look::Nothing };
+            begun.begin(payload);
+            begun.look = Look::begin(payload);
+            self.streams.push(begun);
+            *stream = u8::try_from(self.streams.len()).unwrap_or(0);
         }
     }
 
-    /// More of a packet of an elementary stream came.
-    fn passed(&mut self, offset: u64, pid: usize, payload: &[u8]) {
-        if let Some((_, look)) = self.codings.iter_mut().find(|(known, _)| self.is_seeking && *known == pid) {
-            look.go_on(payload);
-        }
-        let bytes = payload.len();
-        match self.open.iter().position(|(open, _)| *open == pid) {
-            Some(at) => match self.open.get_mut(at) {
-                Some((_, rest)) if *rest > bytes => *rest -= bytes,
-                _ => drop(self.open.swap_remove(at)),
-            },
-            None if self.bounded.contains(&(pid, true)) => self.found.add(Odd::Length, offset),
-            None => {}
+    /// More of a packet of an elementary stream came, which is at `stream` in the list, counted from 1.
+    #[inline]
+    fn go_on(&mut self, offset: u64, stream: u8, payload: &[u8]) {
+        let stream = usize::from(stream).checked_sub(1).and_then(|at| self.streams.get_mut(at));
+        if stream.is_some_and(|stream| stream.go_on(payload)) {
+            self.found.add(Odd::Length, offset);
         }
     }
 
     fn mark(&mut self, pid: usize, flag: u8) {
-        if let Some(state) = self.counters.get_mut(pid).filter(|_| pid != NULL) {
-            *state |= flag;
+        if let Some(known) = self.pids.get_mut(pid).filter(|_| pid != NULL) {
+            known.state |= flag;
         }
     }
 
@@ -201,8 +232,8 @@ impl Continuity {
     /// How the unit begins and ends, by its counters.
     pub(crate) fn border(&self) -> Border {
         let last = |pid: u16| {
-            let state = self.counters.get(usize::from(pid)).filter(|state| **state & KNOWN != 0);
-            state.map(|state| state & 0x0f)
+            let known = self.pids.get(usize::from(pid)).filter(|pid| pid.state & KNOWN != 0);
+            known.map(|pid| pid.state & 0x0f)
         };
         self.border.clone().ending(last)
     }
@@ -210,7 +241,7 @@ impl Continuity {
     /// Returns each elementary stream, and whether it begins with the begin of a packet; for PID 0, whether its table is there.
     pub(crate) fn begins(&self) -> Vec<(u32, bool)> {
         let is_stream =
-            |pid: &u16| self.counters.get(usize::from(*pid)).is_some_and(|state| state & STREAM != 0);
+            |pid: &u16| self.pids.get(usize::from(*pid)).is_some_and(|pid| pid.state & STREAM != 0);
         let streams = self.border.begins().filter(|(pid, _)| is_stream(pid));
         let table = (0, self.border.begins().any(|(pid, _)| pid == 0));
         streams.map(|(pid, begins)| (u32::from(pid), begins)).chain([table]).collect()
@@ -218,18 +249,17 @@ impl Continuity {
 
     /// Returns each stream whose packets say how long they are, and whether the last one is whole.
     pub(crate) fn ends(&self) -> Vec<(u32, bool)> {
-        let is_whole = |pid: usize| !self.open.iter().any(|(open, _)| *open == pid);
-        let of = |(pid, _): &(usize, bool)| Some((u32::try_from(*pid).ok()?, is_whole(*pid)));
-        self.bounded.iter().filter_map(of).collect()
+        let bounded = self.streams.iter().filter(|stream| stream.is_bounded);
+        bounded.map(|stream| (u32::from(stream.pid), stream.rest == 0)).collect()
     }
 
     /// Returns how each stream is coded, where its first packet tells.
     pub(crate) fn codings(&self) -> Vec<(u32, Coding)> {
-        let found = |(pid, look): &(usize, Look)| match look {
-            Look::Found(coding) => Some((u32::try_from(*pid).ok()?, *coding)),
+        let found = |stream: &Stream| match stream.look {
+            Look::Found(coding) => Some((u32::from(stream.pid), coding)),
             Look::Seeks(_) | Look::Nothing => None,
         };
-        self.codings.iter().filter_map(found).collect()
+        self.streams.iter().filter_map(found).collect()
     }
 
     /// Where the first packet is whose payload says that it is scrambled.

@@ -1,5 +1,7 @@
 //! Bits of parameter sets and frame headers.
 
+use std::borrow::Cow;
+
 /// Reads bits, most significant first. What lies behind the end reads as nothing at all.
 #[derive(Debug, Clone)]
 pub(crate) struct Bits<'a> {
@@ -81,7 +83,10 @@ impl<'a> Bits<'a> {
 }
 
 /// Takes the bytes out that keep start codes from showing up in a NAL unit (H.264, section 7.4.1).
-pub(crate) fn unescaped(nal: &[u8]) -> Vec<u8> {
+pub(crate) fn unescaped(nal: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(3, nal).is_none() {
+        return Cow::Borrowed(nal);
+    }
     let mut out = Vec::with_capacity(nal.len());
     let mut zeros = 0;
     for &byte in nal {
@@ -92,7 +97,7 @@ pub(crate) fn unescaped(nal: &[u8]) -> Vec<u8> {
         zeros = if byte == 0 { zeros + 1 } else { 0 };
         out.push(byte);
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Writes bits, most significant first.
@@ -149,6 +154,7 @@ mod tests {
         let mut bits = Bits::new(&bytes);
         let read = [3, 11, 1, 32].map(|count| bits.read(count));
         assert_eq!(read, [Some(5), Some(0x2b7), Some(1), Some(0xffff_ffff)]);
-        assert_eq!(unescaped(&[1, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3]), [1, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(*unescaped(&[1, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3]), [1, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(*unescaped(&[1, 0, 0, 1, 0, 0]), [1, 0, 0, 1, 0, 0]);
     }
 }

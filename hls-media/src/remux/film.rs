@@ -43,6 +43,16 @@ pub struct Film {
 struct Track {
     clock: SampleClock,
     rate: u32,
+    /// The sample entry of the last sample: nearly all have the one before's.
+    entry: Option<Entry>,
+}
+
+/// A sample entry and its number, which holds as long as there are no more of them.
+#[derive(Debug)]
+struct Entry {
+    entry: Vec<u8>,
+    number: u8,
+    of: usize,
 }
 
 impl Film {
@@ -129,7 +139,7 @@ impl Film {
             self.tracks.iter_mut().for_each(|track| track.clock.reset());
         }
         let entries = tracks.infos.get(track).map(|info| &info.entries);
-        let entry = entries.and_then(|entries| entries.get(usize::from(sample.entry))).cloned();
+        let entry = entries.and_then(|entries| entries.get(usize::from(sample.entry)));
         let (entry, place) = entry.zip(places.get(track).copied()).ok_or_else(differs)?;
         let len = u64::from(sample.size);
         self.sample(place, entry, sample, heard)?;
@@ -164,7 +174,7 @@ impl Film {
     fn sample(
         &mut self,
         number: usize,
-        entry: Vec<u8>,
+        entry: &[u8],
         mut sample: Sample,
         heard: Heard,
     ) -> Result<(), RemuxError> {
@@ -172,7 +182,14 @@ impl Film {
         let (Some(info), Some(track)) = (self.infos.get_mut(number), self.tracks.get_mut(number)) else {
             return Err(bad);
         };
-        sample.entry = info.entry(entry)?;
+        sample.entry = match &track.entry {
+            Some(last) if last.of == info.entries.len() && last.entry == entry => last.number,
+            _ => {
+                let number = info.entry(entry.to_vec())?;
+                track.entry = Some(Entry { entry: entry.to_vec(), number, of: info.entries.len() });
+                number
+            }
+        };
         if &info.handler == b"vide" {
             (sample.dts, sample.pts) = self.clock.take(sample.dts, sample.pts);
             return self.recorder.sample(number, info, sample);
