@@ -23,6 +23,8 @@ pub(crate) struct Front {
     pub(crate) kind: Container,
     /// Bytes in front that belong to no container.
     pub(crate) lead: usize,
+    /// Bytes of the ID3 tags in front of AC-3 or Enhanced AC-3, which players of these expect nowhere in a file.
+    pub(crate) tags: usize,
     /// Bytes of a frame that began before.
     pub(crate) inside: usize,
     pub(crate) odd: Option<Odd>,
@@ -36,7 +38,7 @@ impl Front {
             Sniffed::WebVtt => Container::WebVtt,
             Sniffed::PackedAudio => Container::Adts,
         };
-        Self { kind, lead: 0, inside: 0, odd: None }
+        Self { kind, lead: 0, tags: 0, inside: 0, odd: None }
     }
 }
 
@@ -78,6 +80,9 @@ fn behind_tags(head: &[u8], is_end: bool) -> Look {
     // Two bytes that are the same are no proof, as they are where a container begins a unit.
     let is_proved = ts::is_packets(behind) && behind.len() > 2 * PACKET;
     match sniff(behind) {
+        Ok(Sniffed::PackedAudio) if behind.starts_with(&[0x0b, 0x77]) => {
+            Look::Is(Front { tags: lead, ..Front::plain(Sniffed::PackedAudio) })
+        }
         Ok(Sniffed::MpegTs) if !is_proved => audio,
         Ok(Sniffed::PackedAudio) | Err(_) => audio,
         Ok(sniffed) => Look::Is(Front { lead, odd: Some(Odd::Tag), ..Front::plain(sniffed) }),
@@ -163,6 +168,14 @@ mod tests {
         );
         check("a tag", [&id3[..], &packets(9)].concat(), Some((MpegTs, 73, 0, Some(Odd::Tag))));
         check("a tag and frames", [&id3[..], &adts(50)].concat(), Some((Adts, 0, 0, None)));
+        let tags = |head: &[u8]| match look(head, true) {
+            Ok(Look::Is(front)) => (front.kind, front.lead, front.tags),
+            other => panic!("{other:?}"),
+        };
+        let dolby = [&[0x0b, 0x77, 0, 0, 0x14, 0x40, 0x40][..], &[0; 761]].concat().repeat(3);
+        assert_eq!(tags(&[&id3[..], &dolby].concat()), (Adts, 0, 73));
+        assert_eq!(tags(&dolby), (Adts, 0, 0));
+        assert_eq!(tags(&[&id3[..], &adts(50)].concat()), (Adts, 0, 0));
         check("inside a packet", packets(99)[88..].to_vec(), Some((MpegTs, 0, 0, Some(Odd::CutHead))));
         check("inside a frame", adts(2000)[9..].to_vec(), Some((Adts, 0, 7, Some(Odd::Frame))));
         check("inside a frame of few", adts(50)[9..].to_vec(), Some((Adts, 0, 7, Some(Odd::Frame))));

@@ -24,6 +24,7 @@ use crate::{
 pub struct Verifier {
     bytes: u64,
     lead: u64,
+    tags: u64,
     /// Bytes in front that are no part of the container, whether they stay or not.
     skipped: u64,
     /// What is odd about how it begins.
@@ -179,19 +180,25 @@ impl Verifier {
         if matches!(self.state, State::Head(_)) { None } else { Some(self.lead) }
     }
 
+    /// Returns how many bytes of ID3 tags stand in front of AC-3 or Enhanced AC-3. They have the timestamp, and in the middle of a
+    /// file players lose a frame by them. `None`: that is not known yet.
+    pub fn tags(&self) -> Option<u64> {
+        if matches!(self.state, State::Head(_)) { None } else { Some(self.tags) }
+    }
+
     /// Tells whether it has taken any bytes.
     pub fn has_begun(&self) -> bool {
         self.bytes > 0
     }
 
     fn begin(&mut self, head: &[u8], is_end: bool) -> Result<(), MediaError> {
-        let Look::Is(Front { kind, lead, inside, odd }) = front::look(head, is_end)? else {
+        let Look::Is(Front { kind, lead, tags, inside, odd }) = front::look(head, is_end)? else {
             self.state = State::Head(head.to_vec());
             return Ok(());
         };
         // A tag stays where it is: players know what it is.
         self.lead = if odd == Some(Odd::Picture) { lead as u64 } else { 0 };
-        self.skipped = lead as u64;
+        (self.skipped, self.tags) = (lead as u64, tags as u64);
         self.odd = odd.map(|odd| Oddity::new(odd, 0));
         self.state = match kind {
             Container::MpegTs => State::MpegTs(Box::default()),

@@ -64,6 +64,8 @@ pub(crate) struct Pipeline {
     /// Looks at the begin; `None`: all is seen.
     admission: Option<Admission>,
     seen: Option<UnitTracks>,
+    /// An MP4 is made of it, which takes times from tags; else they are left out where players stumble over them.
+    needs_tags: bool,
 }
 
 impl Pipeline {
@@ -90,6 +92,7 @@ impl Pipeline {
             as_it_came: None,
             admission: None,
             seen: None,
+            needs_tags: false,
         }
     }
 
@@ -109,13 +112,20 @@ impl Pipeline {
 
     /// What the begin of the unit tells is an error at once. `mp4`: what an MP4 is made of it.
     pub(crate) fn admitting(mut self, mp4: Option<(Takes, MayLack)>) -> Self {
+        self.needs_tags = mp4.is_some();
         self.admission = Some(Admission::new(mp4));
         self
     }
 
     /// Whether what is handed on tells how to go on in another process.
     pub(crate) fn can_be_replayed(&self) -> bool {
-        self.remuxer.is_none() && self.verifier.lead().unwrap_or(0) == 0
+        self.remuxer.is_none() && self.front().unwrap_or(0) == 0
+    }
+
+    /// How many bytes in front go nowhere; `None`: that is not known yet.
+    fn front(&self) -> Option<usize> {
+        let tags = if self.needs_tags { 0 } else { self.verifier.tags()? };
+        Some(usize::try_from(self.verifier.lead()? + tags).unwrap_or(usize::MAX))
     }
 
     /// Takes bytes of the output that an earlier run left.
@@ -178,7 +188,7 @@ impl Pipeline {
         let summary = self.verifier.finish().map_err(|e| self.not_media(&e))?;
         if !self.is_begun {
             let held = std::mem::take(&mut self.held);
-            let behind = held.get(usize::try_from(summary.lead).unwrap_or(0)..).unwrap_or_default().to_vec();
+            let behind = held.get(self.front().unwrap_or(0)..).unwrap_or_default().to_vec();
             rest = self.hand_on(behind.into())?;
         }
         let mut piece = None;
@@ -205,12 +215,11 @@ impl Pipeline {
             return self.hand_on(plain);
         }
         // What is in front of its container goes nowhere.
-        let Some(lead) = self.verifier.lead() else {
+        let Some(lead) = self.front() else {
             self.held.extend_from_slice(&plain);
             return Ok(None);
         };
         self.is_begun = true;
-        let lead = usize::try_from(lead).unwrap_or(usize::MAX);
         let plain = if self.held.is_empty() {
             plain.slice(lead.min(plain.len())..)
         } else {

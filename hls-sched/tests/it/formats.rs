@@ -44,6 +44,28 @@ async fn audio_alone() -> Outcome {
     check(Vod::from_media(Media::AudioFmp4), "m4s").await
 }
 
+/// Players of AC-3 lose a frame where a tag stands between two.
+#[tokio::test]
+async fn dolby_behind_tags() -> Outcome {
+    // 48 kHz and 192 kbit/s: frames of 768 bytes and 32 ms (ETSI TS 102 366, section 4.4.1).
+    let frame = |n: u8| [&[0x0b, 0x77, 0, 0, 0x14, 0x40, 0x40][..], &[n; 761]].concat();
+    let frames = |segment: u8| (0..100).flat_map(|n| frame(segment * 7 + n)).collect::<Vec<_>>();
+    let tagged = |segment: u8| {
+        let time = (u64::from(segment) * 288_000).to_be_bytes();
+        let content = [&b"com.apple.streaming.transportStreamTimestamp\0"[..], &time].concat();
+        [b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0", &content[..], &frames(segment)].concat()
+    };
+    let vod = || Vod::of((0..5).map(|segment| tagged(segment).into()).collect(), "ac3").segment_seconds(3.2);
+    for (vod, format) in [(vod(), Format::Auto), (vod().aes128(KEY), Format::Auto), (vod(), Format::Join)] {
+        let origin = Origin::start();
+        let mut vod = vod.publish(&origin);
+        vod.expected = (0..5).flat_map(frames).collect::<Vec<_>>().into();
+        let done = exact_as(format, &vod, "ac3").await?;
+        assert_eq!(done.retries, 0);
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn aes_with_implicit_iv() -> Outcome {
     check(ts().aes128(KEY).media_sequence(77), "ts").await
