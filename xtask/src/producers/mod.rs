@@ -260,7 +260,9 @@ impl Ground<'_> {
         }
         let ended = get(self.program, folder, url, target, file, &more)?;
         if ended.code != Some(0) {
-            let is_helpful = ended.said.contains("error[") && ended.said.contains("next:");
+            let says = |what| ended.said.contains(what);
+            // A pipe whose bytes are written already can only be told of.
+            let is_helpful = says("error[") && says("next:") || says("wrong: ") && says("NAME.mp4 makes one");
             return Ok(match is_helpful && may_be_refused(variant, output, &ended) {
                 true => Verdict::Refused(ended.kind()),
                 false => Verdict::Wrong(format!("exit {:?}: {}", ended.code.unwrap_or(-1), ended.said)),
