@@ -178,6 +178,8 @@ pub(crate) struct Frames {
     /// In free format no header tells where the next one is.
     unchecked: bool,
     nanos: u64,
+    /// How long the last frame lasts.
+    last_nanos: u64,
     /// The tag that the unit begins with.
     tag: Option<Vec<u8>>,
     is_in_tag: bool,
@@ -209,6 +211,20 @@ impl Frames {
     /// How long the frames are together. `None`: it can't be told.
     pub(crate) fn duration(&self) -> Option<Duration> {
         (self.nanos > 0 && !self.unchecked).then(|| Duration::from_nanos(self.nanos))
+    }
+
+    /// How long all frames are together whose first byte has come, in nanoseconds. `None`: it can't be told.
+    pub(crate) fn begun(&self) -> Option<u64> {
+        let (mut nanos, mut head) = (self.nanos, self.head.get(..self.head_len).unwrap_or(&[]));
+        while !head.is_empty() {
+            let Frame::Header { len: Some(len), nanos: lasts, .. } = frame(head) else {
+                nanos = nanos.saturating_add(self.last_nanos);
+                break;
+            };
+            nanos = nanos.saturating_add(lasts);
+            head = usize::try_from(len).ok().and_then(|len| head.get(len..)).unwrap_or(&[]);
+        }
+        (!self.unchecked).then_some(nanos)
     }
 
     pub(crate) fn push(&mut self, input: &[u8]) -> Result<(), MediaError> {
@@ -306,6 +322,7 @@ impl Frames {
                     return Err(MediaError::FrameLost { offset: self.begin });
                 }
                 self.nanos = self.nanos.saturating_add(nanos);
+                self.last_nanos = nanos;
                 self.agrees(container, head);
                 match len {
                     Some(len) => self.remaining = len,

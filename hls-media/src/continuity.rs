@@ -1,5 +1,6 @@
 //! Continuity counters of MPEG transport streams (ISO/IEC 13818-1, section 2.4.3), and what else their packets tell.
 
+use crate::audio::{self, Frame, Frames};
 use crate::border::Border;
 use crate::coding::{Coding, Look};
 use crate::oddity::{Found, Odd, is_blank};
@@ -56,16 +57,29 @@ struct Stream {
     is_bounded: bool,
     /// How many bytes of the last packet are still to come. 0: none, or it does not say.
     rest: usize,
+    /// Its first packet is to come.
+    is_first: bool,
     /// How it is coded, by its first packet.
     look: Look,
+    /// The frames of packed sound in it. `None`: it is something else, or they do not follow one another.
+    frames: Option<Box<Frames>>,
+    /// How long the frames are that had begun before the last timestamp, in nanoseconds.
+    before: u64,
 }
 
 impl Stream {
+    fn new(pid: u16, payload: &[u8]) -> Self {
+        let frames = matches!(audio::frame(data(payload)), Frame::Header { .. }).then(Box::default);
+        let look = Look::begin(payload);
+        Self { pid, is_sound: false, is_bounded: false, rest: 0, is_first: true, look, frames, before: 0 }
+    }
+
     /// Takes the header of a packet and what comes with it. Returns whether the one before it is too short.
     fn begin(&mut self, payload: &[u8]) -> bool {
-        if matches!(self.look, Look::Seeks(_)) {
+        if !std::mem::take(&mut self.is_first) && matches!(self.look, Look::Seeks(_)) {
             self.look = Look::Nothing;
         }
+        self.sound(data(payload));
         // Some multiplexers cut short the length of pictures, which has 16 bits.
         let is_sound = !matches!(payload.get(3), Some(0xe0..=0xef));
         let is_short = self.rest > 0 && is_sound;
@@ -80,8 +94,24 @@ impl Stream {
         is_short
     }
 
+    /// Returns how long the frames are that began since the last timestamp, in ticks of 90 kHz.
+    fn lasts(&self) -> Option<i64> {
+        let nanos = self.frames.as_ref()?.begun()?.saturating_sub(self.before);
+        i64::try_from(u128::from(nanos) * 90_000 / 1_000_000_000).ok()
+    }
+
+    /// Takes bytes of the elementary stream.
+    fn sound(&mut self, bytes: &[u8]) {
+        if self.frames.as_mut().is_some_and(|frames| frames.push(bytes).is_err()) {
+            self.frames = None;
+        }
+    }
+
     /// Takes more of a packet. Returns whether it has more bytes than it said.
     fn go_on(&mut self, payload: &[u8]) -> bool {
+        if self.frames.is_some() {
+            self.sound(payload);
+        }
         if matches!(self.look, Look::Seeks(_)) {
             self.look.go_on(payload);
         }
@@ -176,23 +206,23 @@ impl Continuity {
 
     /// A packet of an elementary stream begins.
     fn begin(&mut self, offset: u64, pid: usize, payload: &[u8]) {
-        self.timestamps.begin(pid, payload);
         if has_bad_times(payload) {
             self.found.add(Odd::Start, offset);
         }
         let Some(Pid { stream, .. }) = self.pids.get_mut(pid) else { return };
-        if let Some(stream) = usize::from(*stream).checked_sub(1).and_then(|at| self.streams.get_mut(at)) {
-            if stream.begin(payload) {
-                self.found.add(Odd::Length, offset);
-            }
-        } else if let Ok(pid) = u16::try_from(pid)
-            && self.streams.len() < MANY
-        {
-            let mut begun = Stream { pid, is_sound: false, is_bounded: false, rest: 0, look: Look::Nothing };
-            begun.begin(payload);
-            begun.look = Look::begin(payload);
-            self.streams.push(begun);
+        if *stream == 0 && self.streams.len() < MANY {
+            let Ok(pid) = u16::try_from(pid) else { return };
+            self.streams.push(Stream::new(pid, payload));
             *stream = u8::try_from(self.streams.len()).unwrap_or(0);
+        }
+        let stream = usize::from(*stream).checked_sub(1).and_then(|at| self.streams.get_mut(at));
+        let is_timed = self.timestamps.begin(pid, payload, stream.as_ref().and_then(|stream| stream.lasts()));
+        let Some(stream) = stream else { return };
+        if is_timed && let Some(begun) = stream.frames.as_ref().and_then(|frames| frames.begun()) {
+            stream.before = begun;
+        }
+        if stream.begin(payload) {
+            self.found.add(Odd::Length, offset);
         }
     }
 
@@ -267,9 +297,20 @@ impl Continuity {
         self.scrambled_at
     }
 
-    pub(crate) fn timestamps(&self) -> &Timestamps {
-        &self.timestamps
+    /// Returns the timestamps of all streams, and when sound ends.
+    pub(crate) fn timestamps(&self) -> Timestamps {
+        let mut timestamps = self.timestamps.clone();
+        for stream in &self.streams {
+            timestamps.end(usize::from(stream.pid), stream.lasts());
+        }
+        timestamps
     }
+}
+
+/// Returns what is behind the header of a packet of an elementary stream.
+fn data(payload: &[u8]) -> &[u8] {
+    let header = payload.get(8).map_or(payload.len(), |len| 9 + usize::from(*len));
+    payload.get(header..).unwrap_or(&[])
 }
 
 /// Whether what came of a payload may begin a packet of an elementary stream: the rest may be in the next one.

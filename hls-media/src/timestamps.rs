@@ -19,6 +19,8 @@ const NEAR: i64 = 15 * CLOCK as i64 / 100;
 
 /// Timestamps that were milliseconds once are as exact.
 const ROUNDED: i64 = CLOCK as i64 / 1000 + 10;
+/// Sound goes on where the frames before it end, give or take this.
+const EXACT: i64 = CLOCK as i64 / 100;
 /// Of fewer pictures nobody knows how far apart they should be.
 const FEW_STEPS: u32 = 8;
 
@@ -44,13 +46,19 @@ struct Stream {
     usual: i64,
     alike: u32,
     count: u32,
+    /// Sound: how often a timestamp is elsewhere than the frames before it end, and by how much where that is most.
+    apart: u32,
+    furthest: i64,
+    /// How long the frames of sound are since the last timestamp.
+    tail: Option<i64>,
 }
 
 impl Timestamps {
-    pub(crate) fn begin(&mut self, pid: usize, payload: &[u8]) {
-        let Some(time) = decoding_time(payload) else { return };
+    /// Takes the header of a packet. `lasts`: how long the frames of sound are since the timestamp before. Returns whether it has one.
+    pub(crate) fn begin(&mut self, pid: usize, payload: &[u8], lasts: Option<i64>) -> bool {
+        let Some(time) = decoding_time(payload) else { return false };
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.pid == pid) {
-            stream.take(time);
+            stream.take(time, lasts);
         } else if self.streams.len() < MANY {
             let (first, last) = (time, time);
             self.streams.push(Stream {
@@ -65,7 +73,18 @@ impl Timestamps {
                 usual: 0,
                 alike: 0,
                 count: 1,
+                apart: 0,
+                furthest: 0,
+                tail: None,
             });
+        }
+        true
+    }
+
+    /// Ends a stream: `lasts` as for [`begin`](Self::begin).
+    pub(crate) fn end(&mut self, pid: usize, lasts: Option<i64>) {
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.pid == pid) {
+            stream.tail = lasts.filter(|ticks| *ticks > 0 && !stream.is_pictures);
         }
     }
 
@@ -80,20 +99,28 @@ impl Timestamps {
         Some(widest as f64 / CLOCK as f64)
     }
 
-    /// How much later each stream of pictures begins in `next` than it ends here, in seconds. The last packet of a stream of sound
-    /// may have fewer frames than the others, so that its end is not known as well.
+    /// How much later each stream of pictures begins in `next` than it ends here, in seconds; of sound too, where its frames tell
+    /// when it ends.
     pub(crate) fn ahead(&self, next: &Self) -> Vec<(u32, f64)> {
         let ahead = |before: &Stream| {
             let after = next.streams.iter().find(|stream| stream.pid == before.pid)?;
             Some((u32::try_from(before.pid).ok()?, before.ahead(after)? as f64 / CLOCK as f64))
         };
-        self.streams.iter().filter(|stream| stream.is_pictures).filter_map(ahead).collect()
+        self.streams
+            .iter()
+            .filter(|stream| stream.is_pictures || stream.tail.is_some())
+            .filter_map(ahead)
+            .collect()
     }
 
-    /// How much is left out between two pictures, in seconds, where that is most and nearly all others have the same distance.
+    /// How much is left out between two pictures, in seconds, where that is most and nearly all others have the same distance;
+    /// or between two packets of sound, where nearly all others go on where the frames before them end.
     pub(crate) fn jump_inside(&self) -> Option<f64> {
-        let jumps = self.streams.iter().filter(|stream| stream.is_pictures).filter_map(|stream| {
+        let jumps = self.streams.iter().filter_map(|stream| {
             let steps = stream.count.checked_sub(1).filter(|steps| *steps >= FEW_STEPS)?;
+            if !stream.is_pictures {
+                return (stream.apart > 0 && stream.apart <= steps / 4).then_some(stream.furthest);
+            }
             let is_even = stream.usual > 0 && stream.alike >= steps - steps / 4;
             let left_out = stream.widest - stream.usual;
             (is_even && left_out > stream.usual / 2).then_some(left_out)
@@ -104,6 +131,11 @@ impl Timestamps {
     /// How long the pictures are.
     pub(crate) fn length(&self) -> Option<Duration> {
         self.streams.iter().filter(|stream| stream.is_pictures).filter_map(Stream::duration).max()
+    }
+
+    /// How long the sound is.
+    pub(crate) fn length_of_sound(&self) -> Option<Duration> {
+        self.streams.iter().filter(|stream| stream.tail.is_some()).filter_map(Stream::duration).max()
     }
 
     /// How long the longest stream is. `None`: no stream has two timestamps that differ.
@@ -134,8 +166,13 @@ impl Sounds {
 }
 
 impl Stream {
-    fn take(&mut self, time: i64) {
+    fn take(&mut self, time: i64, lasts: Option<i64>) {
         let ahead = nearest(time - self.last);
+        let apart = lasts.filter(|ticks| *ticks > 0).map_or(0, |ticks| ahead.saturating_sub(ticks));
+        if apart.abs() > EXACT {
+            self.apart = self.apart.saturating_add(1);
+            self.furthest = if apart.abs() > self.furthest.abs() { apart } else { self.furthest };
+        }
         self.at = self.at.saturating_add(ahead);
         self.widest = self.widest.max(ahead);
         if self.count == 1 {
@@ -150,12 +187,20 @@ impl Stream {
 
     /// How much later another one begins than this one ends, in ticks; `None`: it goes on, or that can't be told.
     fn jump(&self, next: &Self) -> Option<i64> {
+        if self.tail.is_some() {
+            return self.ahead(next).filter(|ahead| ahead.abs() > NEAR);
+        }
         let near = NEAR.max(self.widest.max(next.widest).saturating_mul(2));
         self.ahead(next).filter(|ahead| ahead.abs() > near)
     }
 
     /// How much later another one begins than this one ends, in ticks; `None`: that can't be told.
     fn ahead(&self, next: &Self) -> Option<i64> {
+        if let Some(tail) = self.tail {
+            return Some(nearest(
+                next.first.saturating_add(next.earliest).saturating_sub(self.last.saturating_add(tail)),
+            ));
+        }
         let steps = i64::from(self.count.checked_sub(1).filter(|steps| *steps > 0)?);
         let step = self.latest.checked_sub(self.earliest)? / steps;
         // What comes now and then may be anywhere.
@@ -168,6 +213,10 @@ impl Stream {
 
     /// From the first timestamp to the last, and the part of the last, which is taken to be as long as the others.
     fn duration(&self) -> Option<Duration> {
+        if let Some(tail) = self.tail {
+            let ticks = self.latest.checked_sub(self.earliest)?.checked_add(tail)?;
+            return Some(Duration::from_millis(ticks.unsigned_abs().saturating_mul(1000) / CLOCK));
+        }
         let between = self.latest.checked_sub(self.earliest).filter(|ticks| *ticks > 0)?.unsigned_abs();
         let steps = u64::from(self.count.checked_sub(1).filter(|steps| *steps > 0)?);
         Some(Duration::from_millis(between.saturating_add(between / steps).saturating_mul(1000) / CLOCK))
@@ -238,7 +287,7 @@ mod tests {
 
     fn check(times: &[u64], millis: Option<u64>) {
         let mut timestamps = Timestamps::default();
-        times.iter().for_each(|time| timestamps.begin(0x100, &pes(*time)));
+        times.iter().for_each(|time| _ = timestamps.begin(0x100, &pes(*time), None));
         assert_eq!(timestamps.duration(), millis.map(Duration::from_millis), "{times:?}");
     }
 
@@ -258,10 +307,10 @@ mod tests {
         let check = |what: &str, steps: &[u64], expect: Option<f64>| {
             let mut timestamps = Timestamps::default();
             let mut time = 9_000;
-            timestamps.begin(0x100, &pes(time));
+            timestamps.begin(0x100, &pes(time), None);
             for step in steps {
                 time += step;
-                timestamps.begin(0x100, &pes(time));
+                timestamps.begin(0x100, &pes(time), None);
             }
             assert_eq!(timestamps.jump_inside(), expect, "{what}");
         };
@@ -282,7 +331,7 @@ mod tests {
     fn the_longest_stream_counts() {
         let mut timestamps = Timestamps::default();
         for (pid, time) in [(1, 0), (1, 90_000), (2, 7), (2, 7 + 180_000)] {
-            timestamps.begin(pid, &pes(time));
+            timestamps.begin(pid, &pes(time), None);
         }
         assert_eq!(timestamps.duration(), Some(Duration::from_secs(4)));
     }

@@ -118,7 +118,7 @@ impl Verifier {
                 codings = packets.continuity().codings();
                 begins = packets.continuity().begins();
                 ends = packets.continuity().ends();
-                Time::Stamps(packets.continuity().timestamps().clone())
+                Time::Stamps(packets.continuity().timestamps())
             }
             State::Fmp4(boxes) => {
                 oddities.extend(boxes.found().list());
@@ -381,6 +381,11 @@ impl Summary {
             Time::Ticks(fragments) => fragments.length(init?),
             Time::Told(_) | Time::Packed(_) => None,
         }
+    }
+
+    /// Returns how long the sound of a transport stream is, by its timestamps and frames. `None`: there is none, or that can't be told.
+    pub fn length_of_sound(&self) -> Option<Duration> {
+        if let Time::Stamps(stamps) = &self.time { stamps.length_of_sound() } else { None }
     }
 
     /// Tells whether its bytes are all that tells it from others of its stream: sound without timestamps, and subtitles.

@@ -89,8 +89,11 @@ impl Signs {
         (timeline, said): (Option<u64>, Duration),
         init: Option<&Configuration>,
     ) -> Self {
-        // Sound ends with a frame, before or behind the pictures. In a transport stream nothing tells how many its last packet has.
-        let sound = || summary.duration(init).filter(|_| summary.container != Container::MpegTs);
+        // Sound ends with a frame, before or behind the pictures.
+        let sound = || match summary.container {
+            Container::MpegTs => summary.length_of_sound(),
+            _ => summary.duration(init),
+        };
         let pictures = summary.length_of_pictures(init).map(|lasts| (lasts, ROUNDING));
         let length = pictures.or_else(|| Some((sound()?, FRAME))).map(|(lasts, exact)| {
             let seconds = lasts.as_secs_f64() - said.as_secs_f64();
