@@ -12,6 +12,8 @@ use crate::{
 const HEADER: usize = 10;
 /// A tag that is larger holds pictures, and is passed.
 const LARGEST_TAG: u64 = 4 << 10;
+/// Some encoders fill frames up with a few zeros.
+const MOST_ZEROS: u64 = 16;
 /// As many frames in a row are no accident.
 const IN_A_ROW: usize = 3;
 
@@ -180,6 +182,9 @@ pub(crate) struct Frames {
     nanos: u64,
     /// How long the last frame lasts.
     last_nanos: u64,
+    /// How many zeros have come last of a frame, and how many of them are too many.
+    zeros: u64,
+    most_zeros: u64,
     /// The tag that the unit begins with.
     tag: Option<Vec<u8>>,
     is_in_tag: bool,
@@ -236,6 +241,7 @@ impl Frames {
                 if let Some(tag) = self.tag.as_mut().filter(|_| self.is_in_tag) {
                     tag.extend_from_slice(part);
                 }
+                self.count_zeros(part);
                 input = rest;
                 self.remaining -= skip as u64;
                 self.offset = self.offset.saturating_add(skip as u64);
@@ -275,6 +281,18 @@ impl Frames {
             return Err(MediaError::FrameTruncated { offset: self.begin, missing: self.remaining });
         }
         if self.container.is_none() { Err(MediaError::NoFrames) } else { Ok(None) }
+    }
+
+    /// A raw data block of AAC ends with three bits that are set, in its last byte (ISO/IEC 14496-3, section 4.4.2.1).
+    fn count_zeros(&mut self, part: &[u8]) {
+        if self.container != Some(Container::Adts) || !self.in_frame {
+            return;
+        }
+        let zeros = part.iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros = if zeros == part.len() { self.zeros } else { 0 }.saturating_add(zeros as u64);
+        if self.remaining == part.len() as u64 && self.zeros >= self.most_zeros {
+            self.found.add(Odd::Blank, self.begin);
+        }
     }
 
     /// Reads the header that was put together from several chunks; what is behind the frame stays.
@@ -323,6 +341,8 @@ impl Frames {
                 }
                 self.nanos = self.nanos.saturating_add(nanos);
                 self.last_nanos = nanos;
+                self.zeros = 0;
+                self.most_zeros = len.unwrap_or(0).saturating_sub(HEADER as u64).clamp(1, MOST_ZEROS);
                 self.agrees(container, head);
                 match len {
                     Some(len) => self.remaining = len,

@@ -59,6 +59,8 @@ struct Stream {
     rest: usize,
     /// Its first packet is to come.
     is_first: bool,
+    /// It is pictures or sound, and no data that comes now and then.
+    is_media: bool,
     /// How it is coded, by its first packet.
     look: Look,
     /// The frames of packed sound in it. `None`: it is something else, or they do not follow one another.
@@ -70,8 +72,18 @@ struct Stream {
 impl Stream {
     fn new(pid: u16, payload: &[u8]) -> Self {
         let frames = matches!(audio::frame(data(payload)), Frame::Header { .. }).then(Box::default);
-        let look = Look::begin(payload);
-        Self { pid, is_sound: false, is_bounded: false, rest: 0, is_first: true, look, frames, before: 0 }
+        let is_media = frames.is_some() || matches!(payload.get(3), Some(0xc0..=0xef));
+        Self {
+            pid,
+            is_sound: false,
+            is_bounded: false,
+            rest: 0,
+            is_first: true,
+            is_media,
+            look: Look::begin(payload),
+            frames,
+            before: 0,
+        }
     }
 
     /// Takes the header of a packet and what comes with it. Returns whether the one before it is too short.
@@ -275,6 +287,11 @@ impl Continuity {
         let streams = self.border.begins().filter(|(pid, _)| is_stream(pid));
         let table = (0, self.border.begins().any(|(pid, _)| pid == 0));
         streams.map(|(pid, begins)| (u32::from(pid), begins)).chain([table]).collect()
+    }
+
+    /// Returns the streams of pictures and sound that have packets.
+    pub(crate) fn streams(&self) -> Vec<u32> {
+        self.streams.iter().filter(|stream| stream.is_media).map(|stream| u32::from(stream.pid)).collect()
     }
 
     /// Returns each stream whose packets say how long they are, and whether the last one is whole.

@@ -114,18 +114,24 @@ impl Fragments {
         inside.collect()
     }
 
+    /// Returns the tracks of pictures and sound that have samples. `None`: that can't be told.
+    pub(crate) fn streams(&self, init: &Configuration) -> Option<Vec<u32>> {
+        let tracks = self.0.as_ref()?.iter().filter(|ticks| !ticks.is_sparse(init));
+        Some(tracks.map(|ticks| ticks.track).collect())
+    }
+
     /// Whether samples are of a track that the initialisation section does not have.
     pub(crate) fn has_strangers(&self, init: &Configuration) -> bool {
         let is_known = |ticks: &Ticks| init.tracks.iter().any(|track| track.id == ticks.track);
         self.0.as_ref().is_some_and(|tracks| !tracks.iter().all(is_known))
     }
 
-    /// How long the pictures are. `None`: that can't be told.
-    pub(crate) fn length(&self, init: &Configuration) -> Option<Duration> {
-        let is_pictures = |ticks: &&Ticks| {
-            init.tracks.iter().any(|track| track.id == ticks.track && &track.handler == b"vide")
+    /// How long the first track with that handler is. `None`: that can't be told.
+    pub(crate) fn length(&self, init: &Configuration, handler: [u8; 4]) -> Option<Duration> {
+        let is_it = |ticks: &&Ticks| {
+            init.tracks.iter().any(|track| track.id == ticks.track && track.handler == handler)
         };
-        self.0.as_ref()?.iter().find(is_pictures)?.duration(init).filter(|lasts| !lasts.is_zero())
+        self.0.as_ref()?.iter().find(is_it)?.duration(init).filter(|lasts| !lasts.is_zero())
     }
 
     /// How long the longest track of pictures or sound is. `None`: that can't be told.

@@ -1,7 +1,11 @@
-//! The last line of WebVTT, which tells whether the text was cut.
+//! What the lines of WebVTT tell: whether the text was cut, and how its times are to be read.
+
+use crate::coding::{Coding, hash};
 
 /// No line of times is longer, with its settings.
 const LONGEST: usize = 256;
+/// More line ends in a row than this say nothing more.
+const MOST_ENDS: u8 = 2;
 
 /// Keeps the line that has begun.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +16,10 @@ pub(crate) struct Lines {
     after_times: bool,
     /// There was a line of times.
     has_cue: bool,
+    /// How many lines end at the end of it.
+    ends: u8,
+    /// The line of its header that maps its times to those of MPEG (RFC 8216, section 3.5); 0: there is none.
+    map: Coding,
 }
 
 impl Lines {
@@ -19,12 +27,19 @@ impl Lines {
         self.bytes = self.bytes.saturating_add(input.len() as u64);
         let mut lines = input.split(|byte| matches!(byte, b'\n' | b'\r'));
         let Some(last) = lines.next_back() else { return };
+        let ends = input.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+        let (len, ends) = (ends.clone().count(), ends.filter(|byte| **byte == b'\n').count());
+        let before = if len == input.len() { self.ends } else { 0 };
+        self.ends = before.saturating_add(u8::try_from(ends).unwrap_or(u8::MAX)).min(MOST_ENDS);
         for line in lines {
             self.extend(line);
             // CR and LF each end a line. The empty line between the two of a CRLF does not count.
             if !self.line.is_empty() {
                 self.after_times = is_times(&self.line);
                 self.has_cue |= self.after_times;
+                if !self.has_cue && self.line.starts_with(b"X-TIMESTAMP-MAP") {
+                    self.map = hash(0, &self.line);
+                }
             }
             self.line.clear();
         }
@@ -39,6 +54,16 @@ impl Lines {
     /// Whether it has a cue.
     pub(crate) fn has_cue(&self) -> bool {
         self.has_cue
+    }
+
+    /// Returns how many lines end at its end, no more than two: an empty line ends a cue.
+    pub(crate) fn ends(&self) -> u8 {
+        self.ends
+    }
+
+    /// Returns the line of its header that maps its times, as a number.
+    pub(crate) fn map(&self) -> Coding {
+        self.map
     }
 
     /// Where the last line begins, if it is one of times that is not whole, or is all there is of its cue.
@@ -65,6 +90,23 @@ fn begins_times(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_a_text_ends_and_what_its_times_mean() {
+        let check = |text: &str, ends: u8, map: Option<&[u8]>| {
+            for size in [1, 3, 100] {
+                let mut lines = Lines::default();
+                text.as_bytes().chunks(size).for_each(|chunk| lines.push(chunk));
+                let expect = map.map_or(0, |line| hash(0, line));
+                assert_eq!((lines.ends(), lines.map()), (ends, expect), "{text:?} in {size}");
+            }
+        };
+        let map = "X-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000";
+        check("WEBVTT", 0, None);
+        check(&format!("WEBVTT\n{map}\n\n00:01.000 --> 00:02.000\nyou\n\n\n"), 2, Some(map.as_bytes()));
+        check(&format!("WEBVTT\r\n{map}\r\n\r\n00:01.000 --> 00:02.000\r\nyou\r\n"), 1, Some(map.as_bytes()));
+        check(&format!("WEBVTT\n\n00:01.000 --> 00:02.000\n{map}\nyo"), 0, None);
+    }
 
     #[test]
     fn where_a_text_was_cut() {

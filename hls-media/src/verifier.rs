@@ -6,7 +6,7 @@ use crate::{
     Configuration, Container, MediaError,
     audio::Frames,
     border::Border,
-    coding::Coding,
+    coding::{Coding, hash},
     fmp4::Boxes,
     fragment::Fragments,
     front::{self, Front, Look},
@@ -110,6 +110,7 @@ impl Verifier {
         let (container, kind) = self.keep(result)?;
         let (mut is_scrambled, mut border, mut brand) = (false, Border::default(), None);
         let (mut codings, mut begins, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut streams, mut ending) = (Vec::new(), None);
         let time = match &self.state {
             State::MpegTs(packets) => {
                 oddities.extend(packets.oddities());
@@ -118,6 +119,7 @@ impl Verifier {
                 codings = packets.continuity().codings();
                 begins = packets.continuity().begins();
                 ends = packets.continuity().ends();
+                streams = packets.continuity().streams();
                 Time::Stamps(packets.continuity().timestamps())
             }
             State::Fmp4(boxes) => {
@@ -128,12 +130,18 @@ impl Verifier {
             }
             State::PackedAudio(frames) => {
                 oddities.extend(frames.found().list());
+                begins.push((0, frames.start().is_some()));
                 match frames.start().zip(frames.duration()) {
                     Some((start, lasts)) => Time::Packed(Sounds { start, lasts }),
                     None => Time::Told(frames.duration()),
                 }
             }
-            State::WebVtt(_) | State::Head(_) | State::Failed(_) => Time::Told(None),
+            State::WebVtt(lines) => {
+                codings.push((0, lines.map()));
+                ending = lines.has_cue().then(|| lines.ends());
+                Time::Told(None)
+            }
+            State::Head(_) | State::Failed(_) => Time::Told(None),
         };
         let is_told_by_bytes = match &self.state {
             State::PackedAudio(frames) => frames.start().is_none(),
@@ -159,6 +167,8 @@ impl Verifier {
             codings,
             begins,
             ends,
+            streams,
+            ending,
             brand,
             is_told_by_bytes,
         })
@@ -250,6 +260,8 @@ pub struct Summary {
     codings: Vec<(u32, Coding)>,
     begins: Vec<(u32, bool)>,
     ends: Vec<(u32, bool)>,
+    streams: Vec<u32>,
+    ending: Option<u8>,
     brand: Option<[u8; 8]>,
     is_told_by_bytes: bool,
 }
@@ -281,6 +293,8 @@ impl Summary {
             codings: Vec::new(),
             begins: Vec::new(),
             ends: Vec::new(),
+            streams: Vec::new(),
+            ending: None,
             brand: None,
             is_told_by_bytes: false,
         }
@@ -320,6 +334,33 @@ impl Summary {
         self.border.with(&next.border)
     }
 
+    /// Tells whether the next unit breaks off a stream of a transport stream: the last packet of it here is not whole, and the
+    /// next unit begins another one, whose continuity counter does not go on.
+    pub fn breaks_off(&self, next: &Self) -> bool {
+        let counters = self.counters(next);
+        let is_broken = |pid: &u32| counters.iter().any(|(of, goes_on)| u32::from(*of) == *pid && !goes_on);
+        let is_open = |(pid, is_whole): &&(u32, bool)| !is_whole && next.begins.contains(&(*pid, true));
+        self.ends.iter().filter(is_open).any(|(pid, _)| is_broken(pid))
+    }
+
+    /// Returns the streams of pictures and sound that have bytes, as a number that is the same for the same ones: PIDs or track
+    /// IDs. `None`: there are none, or that can't be told. fMP4 needs its initialisation section for that.
+    pub fn streams(&self, init: Option<&Configuration>) -> Option<u64> {
+        let mut streams = match (&self.time, init) {
+            (Time::Ticks(fragments), Some(init)) => fragments.streams(init)?,
+            _ => self.streams.clone(),
+        };
+        streams.sort_unstable();
+        let all = |before, stream: &u32| hash(before, &stream.to_be_bytes());
+        (!streams.is_empty()).then(|| streams.iter().fold(0, all))
+    }
+
+    /// Returns how many lines end at the end of WebVTT that has cues, no more than two: an empty line ends a cue.
+    #[must_use]
+    pub fn ending(&self) -> Option<u8> {
+        self.ending
+    }
+
     /// Returns how each stream is coded as far as the unit says it itself, as a number that is the same where it says the same:
     /// parameter sets and headers of frames in a transport stream by PID, and the `moov` boxes of a segment of fragmented MP4
     /// together as stream 0, which is 0 where there are none.
@@ -328,7 +369,7 @@ impl Summary {
     }
 
     /// Tells of each elementary stream of a transport stream whether it begins with the begin of a packet, and of PID 0 whether there is
-    /// a table. Some multiplexers cut segments anywhere, so a single one that does not tells little.
+    /// a table; of packed sound, as stream 0, whether a tag says when it begins. Some multiplexers cut segments anywhere, so a single one that does not tells little.
     pub fn begins(&self) -> &[(u32, bool)] {
         &self.begins
     }
@@ -378,14 +419,20 @@ impl Summary {
     pub fn length_of_pictures(&self, init: Option<&Configuration>) -> Option<Duration> {
         match &self.time {
             Time::Stamps(stamps) => stamps.length(),
-            Time::Ticks(fragments) => fragments.length(init?),
+            Time::Ticks(fragments) => fragments.length(init?, *b"vide"),
             Time::Told(_) | Time::Packed(_) => None,
         }
     }
 
-    /// Returns how long the sound of a transport stream is, by its timestamps and frames. `None`: there is none, or that can't be told.
-    pub fn length_of_sound(&self) -> Option<Duration> {
-        if let Time::Stamps(stamps) = &self.time { stamps.length_of_sound() } else { None }
+    /// Returns how long the sound is by its own timestamps and frames. fMP4 needs its initialisation section for that. `None`: there
+    /// is none, or that can't be told.
+    pub fn length_of_sound(&self, init: Option<&Configuration>) -> Option<Duration> {
+        match &self.time {
+            Time::Stamps(stamps) => stamps.length_of_sound(),
+            Time::Ticks(fragments) => fragments.length(init?, *b"soun"),
+            Time::Packed(sounds) => Some(sounds.lasts),
+            Time::Told(lasts) => *lasts,
+        }
     }
 
     /// Tells whether its bytes are all that tells it from others of its stream: sound without timestamps, and subtitles.

@@ -99,8 +99,8 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
     /// The bytes of a second attempt and their hash: they have still to be put in their place.
     pub(crate) beside: Option<(Vec<Bytes>, Fingerprint)>,
-    /// One that came before, with so many bytes, and is not what the server has.
-    pub(crate) wrong: Option<(Place, u64)>,
+    /// Those that came before, with so many bytes, and are not what the server has.
+    pub(crate) wrong: Vec<(Place, u64)>,
 }
 
 /// How an attempt goes about it.

@@ -50,6 +50,10 @@ pub(crate) enum Doubt {
     Inside,
     /// The last packet of one of its elementary streams is not whole.
     Unfinished,
+    /// It has other streams of pictures and sound than the others.
+    Streams,
+    /// Its text does not end as that of the others does.
+    Ending,
     /// It has samples of a track that its initialization section does not have.
     Stranger,
     /// Its container shows it.
@@ -70,6 +74,8 @@ enum Way {
     Coding,
     Inside,
     Unfinished,
+    Streams,
+    Ending,
     Stranger,
     Media(Odd),
 }
@@ -98,6 +104,11 @@ impl Doubt {
         doubts
     }
 
+    /// Whether it is about two segments that do not fit one another, of which either may be the wrong one.
+    fn is_of_border(self) -> bool {
+        matches!(self, Self::Apart { .. } | Self::Counters | Self::Twin)
+    }
+
     /// Whether others of its stream may have told that it is odd.
     pub(crate) fn is_by_habit(self) -> bool {
         matches!(
@@ -110,6 +121,8 @@ impl Doubt {
                 | Self::Coding
                 | Self::Inside
                 | Self::Unfinished
+                | Self::Streams
+                | Self::Ending
         )
     }
 
@@ -134,6 +147,8 @@ impl Doubt {
             Self::Coding => Way::Coding,
             Self::Inside => Way::Inside,
             Self::Unfinished => Way::Unfinished,
+            Self::Streams => Way::Streams,
+            Self::Ending => Way::Ending,
             Self::Stranger => Way::Stranger,
             Self::Media(oddity) => Way::Media(oddity.odd),
         }
@@ -145,10 +160,8 @@ impl Doubt {
             Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64() / said.as_secs_f64(),
             Self::Unbounded { missing } => missing,
             Self::Apart { seconds } | Self::Within { seconds } | Self::Lasts { seconds } => seconds.abs(),
-            Self::Twin | Self::Counters | Self::Coding | Self::Inside | Self::Unfinished | Self::Stranger => {
-                1.0
-            }
             Self::Media(oddity) => oddity.count as f64,
+            _ => 1.0,
         }
     }
 
@@ -158,10 +171,8 @@ impl Doubt {
             Self::Short { .. } => known + 0.1,
             Self::Unbounded { .. } => known.max(0.0) + 0.03,
             Self::Apart { .. } | Self::Within { .. } | Self::Lasts { .. } => known * 1.1 + 0.1,
-            Self::Twin | Self::Counters | Self::Coding | Self::Inside | Self::Unfinished | Self::Stranger => {
-                known
-            }
             Self::Media(_) => known * 2.0,
+            _ => known,
         }
     }
 
@@ -175,7 +186,8 @@ impl Doubt {
                 Self::Lasts { .. } => "segment.long",
                 Self::Twin => "segment.twin",
                 Self::Coding => "segment.header",
-                Self::Inside | Self::Unfinished => "segment.cut",
+                Self::Inside | Self::Unfinished | Self::Ending => "segment.cut",
+                Self::Streams => "segment.tracks",
                 Self::Stranger => "segment.stranger",
                 _ => "segment.apart",
             };
@@ -230,16 +242,22 @@ impl Doubt {
             }
             Self::Twin => return format!("{name} has the same bytes as another segment"),
             Self::Coding => {
-                return format!("pictures or sound of {name} are coded in another way than in the others");
+                return format!(
+                    "pictures, sound or times of {name} are coded in another way than in the others"
+                );
             }
             Self::Inside => {
                 return format!(
-                    "{name} begins inside a packet of a stream, or without its tables, unlike the others"
+                    "{name} begins inside a packet of a stream, or without its tables or timestamp, unlike the others"
                 );
             }
             Self::Unfinished => {
                 return format!("the last packet of an elementary stream in {name} is not whole");
             }
+            Self::Streams => {
+                return format!("{name} lacks pictures or sound, or has more of them than the others");
+            }
+            Self::Ending => return format!("{name} ends inside a line or a cue, unlike the others"),
             Self::Stranger => {
                 return format!(
                     "{name} has samples of a track that its initialization section does not have"
@@ -414,8 +432,9 @@ impl Doubts {
         news
     }
 
-    /// Judges a segment by what is odd about it; `again` asks for its hash once more. `Ok`: it is kept, and whoever listens has
-    /// been told.
+    /// Judges a segment by what is odd about it. `again` asks for its hash once more. `beside` asks for its neighbours once more,
+    /// where it is what the server has, and says whether one of them is another now. `Ok`: it is kept, and whoever listens has been
+    /// told.
     ///
     /// # Errors
     /// The unit differs from the server's, a second fetch failed, or odd data counts as an error. Another attempt may bring it.
@@ -425,10 +444,11 @@ impl Doubts {
         doubts: &[Doubt],
         hash: Fingerprint,
         again: impl Future<Output = Result<Fingerprint, Error>>,
+        beside: impl Future<Output = bool>,
         tell: impl Fn(Event),
     ) -> Result<(), Error> {
         let track = place.track;
-        let Some(first) = doubts.first() else { return Ok(()) };
+        let Some(mut first) = doubts.first() else { return Ok(()) };
         let mut arrival = self.note(place, hash);
         if arrival == Arrival::First {
             loop {
@@ -456,10 +476,20 @@ impl Doubts {
         if arrival == Arrival::First {
             return Err(first.error(name));
         }
+        // What the neighbour was at fault for is not odd about this one.
+        let is_explained = beside.await;
+        let mut own = doubts.iter().filter(|doubt| !is_explained || !doubt.is_of_border()).peekable();
+        match own.peek() {
+            Some(doubt) => first = doubt,
+            None => {
+                self.changed.notify_waiters();
+                return Ok(());
+            }
+        }
         if self.is_strict {
             return Err(first.refused(name));
         }
-        for doubt in doubts {
+        for doubt in own {
             let settled = self.seen(|seen| seen.came_again(track, *doubt));
             if arrival == Arrival::Again && settled.is_some() {
                 tell(doubt.warning(name, settled == Some(true)));

@@ -47,6 +47,10 @@ enum Rule {
     End,
     /// It lasts as long as the playlist says.
     Length,
+    /// It has the same streams as the others of its timeline.
+    Streams { timeline: Option<u64> },
+    /// Its text ends with as many line ends as that of the others.
+    Ending,
 }
 
 /// What a rule says of a stream.
@@ -89,16 +93,21 @@ impl Signs {
         (timeline, said): (Option<u64>, Duration),
         init: Option<&Configuration>,
     ) -> Self {
-        // Sound ends with a frame, before or behind the pictures.
-        let sound = || match summary.container {
-            Container::MpegTs => summary.length_of_sound(),
-            _ => summary.duration(init),
+        let length = |(stream, lasts, exact): (u32, Option<Duration>, f64)| {
+            let seconds = lasts?.as_secs_f64() - said.as_secs_f64();
+            let doubt = (seconds.abs() > exact).then_some(Doubt::Lasts { seconds });
+            Some(Sign::holds(Rule::Length, stream, doubt))
         };
-        let pictures = summary.length_of_pictures(init).map(|lasts| (lasts, ROUNDING));
-        let length = pictures.or_else(|| Some((sound()?, FRAME))).map(|(lasts, exact)| {
-            let seconds = lasts.as_secs_f64() - said.as_secs_f64();
-            Sign::holds(Rule::Length, 0, (seconds.abs() > exact).then_some(Doubt::Lasts { seconds }))
-        });
+        // Sound ends with a frame, before or behind the pictures. Multiplexers of transport streams put several into a packet, and
+        // what they say of how long the last segment is leaves out some of them.
+        let pictures = summary.length_of_pictures(init);
+        let (sound, exact) = match summary.container {
+            // Beside pictures it may end as it likes.
+            _ if pictures.is_some() => (None, FRAME),
+            Container::MpegTs => (summary.length_of_sound(init), 3.0 * FRAME),
+            _ => (summary.length_of_sound(init), FRAME),
+        };
+        let lengths = [(0, pictures, ROUNDING), (1, sound, exact)];
         let begins = summary
             .begins()
             .iter()
@@ -114,7 +123,16 @@ impl Signs {
             let doubt = (seconds.abs() > ROUNDING).then_some(Doubt::Within { seconds });
             Sign::holds(Rule::Inside, track, doubt)
         });
-        Self(length.into_iter().chain(inside).chain(begins).chain(ends).chain(codings).collect())
+        let streams = summary.streams(init).map(|value| {
+            let (rule, doubt) = (Rule::Streams { timeline }, Some(Doubt::Streams));
+            Sign { rule, stream: 0, value, doubt }
+        });
+        let ending = summary.ending().map(|lines| {
+            let (value, doubt) = (u64::from(lines), Some(Doubt::Ending));
+            Sign { rule: Rule::Ending, stream: 0, value, doubt }
+        });
+        let all = lengths.into_iter().filter_map(length).chain(streams).chain(ending).chain(inside);
+        Self(all.chain(begins).chain(ends).chain(codings).collect())
     }
 }
 
@@ -167,7 +185,7 @@ impl Habits {
             self.early.push((place, signs.clone()));
         }
         if self.known.len() >= MOST_KNOWN {
-            self.known.retain(|(_, rule, _), _| !matches!(rule, Rule::Coding { .. }));
+            self.known.retain(|(_, rule, _), _| !matches!(rule, Rule::Coding { .. } | Rule::Streams { .. }));
         }
         for sign in signs.0 {
             self.known.entry((place.track, sign.rule, sign.stream)).or_default().learn(sign.value);

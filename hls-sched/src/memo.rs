@@ -7,6 +7,7 @@ use url::Position;
 
 use crate::choice::Choice;
 use crate::config::{Config, Input};
+use crate::earlier::changed;
 use crate::error::Error;
 use crate::plan::Tracks;
 use crate::prepare::Ends;
@@ -38,6 +39,25 @@ pub(crate) fn of(config: &Config, choice: Option<Choice>, ends: &Ends, tracks: &
         })
         .collect();
     memo
+}
+
+/// Compares a job with what an earlier run of it kept: a list that has lost segments is no reason to end earlier.
+///
+/// # Errors
+/// The same tracks have fewer units than they had. What is kept is how many those were.
+pub(crate) fn is_as_long(now: &mut Memo, output: &Path) -> Result<(), Error> {
+    let Some(earlier) = Memo::of(output).filter(|earlier| earlier.choice == now.choice) else {
+        return Ok(());
+    };
+    let pairs = earlier.outputs.iter().zip(&now.outputs);
+    match pairs.filter(|(was, is)| was.name == is.name).find(|(was, is)| was.units > is.units) {
+        Some((was, is)) => {
+            let (was, is) = (was.units - was.uncounted.len() as u64, is.units - is.uncounted.len() as u64);
+            now.outputs = earlier.outputs;
+            Err(changed(is, &format!("the playlist listed {was} segments then, and lists {is} now")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Where a job's bytes come from: scheme, host and path, without what may be secret.

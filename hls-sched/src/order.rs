@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hls_media::{Configuration, Summary};
+use hls_media::{Configuration, Odd, Summary};
 use hls_state::Fingerprint;
 
 use crate::assemble::Place;
@@ -17,6 +17,9 @@ const MANY: usize = 1024;
 
 /// How exactly it is known how much is missing in a segment, in seconds.
 const KNOWN: f64 = 0.4;
+
+/// How much the packets last that are missing in a segment by their counters, in seconds, as far as anybody knows.
+const LOST: f64 = 1.0;
 
 /// What came of the segments of a job so far.
 #[derive(Debug, Default)]
@@ -68,11 +71,14 @@ impl Order {
     ) -> Vec<Misfit> {
         // What is missing in a segment is missing once.
         let is_known = |seconds: f64, of: &Came| {
-            seconds > 0.0 && seconds <= lacks + of.lacks + KNOWN && lacks + of.lacks > 0.0
+            let loses = loses(summary) || loses(&of.summary);
+            let is_lacked = seconds <= lacks + of.lacks + KNOWN && lacks + of.lacks > 0.0;
+            seconds > 0.0 && (is_lacked || loses && seconds <= LOST)
         };
         let own = timeline(track, unit);
         let doubt = |neighbour: &Came, [before, after]: [&Summary; 2]| match before.jump(after, init) {
             Some(seconds) => (!is_known(seconds, neighbour)).then_some(Doubt::Apart { seconds }),
+            None if before.breaks_off(after) => Some(Doubt::Counters),
             None => {
                 let doubt = self.habits().broken(place.track, &Signs::between(before, after, init))?;
                 Some(doubt).filter(
@@ -104,7 +110,8 @@ impl Order {
         self.habits().broken(place.track, &Signs::of(summary, told, init))
     }
 
-    /// Another segment that has the same bytes, of a track in which nothing but its bytes tells a segment from others.
+    /// Another segment that has the same bytes: a neighbour, or any of a track in which nothing but its bytes tells a segment from
+    /// others. Advertisements and loops bring the same bytes again, but seldom twice in a row under two names.
     pub(crate) fn twin(
         &self,
         place: Place,
@@ -112,16 +119,19 @@ impl Order {
         hash: Fingerprint,
         summary: &Summary,
     ) -> Option<Misfit> {
-        if !summary.is_told_by_bytes() {
-            return None;
-        }
+        let is_near = |came: &Came| came.place.index.abs_diff(place.index) == 1 && !summary.is_empty();
         let is_other = |came: &&Arc<Came>| {
             let other = || track.unit(came.place.index);
             came.hash == hash
                 && came.place != place
                 && other().is_some_and(|other| (&other.url, other.range) != (&unit.url, unit.range))
         };
-        let neighbour = self.of_track(place.track, |known| known.values().find(is_other).cloned())?;
+        let neighbour = match summary.is_told_by_bytes() {
+            true => self.of_track(place.track, |known| known.values().find(is_other).cloned())?,
+            false => {
+                self.neighbours(place).into_iter().flatten().find(|came| is_near(came) && is_other(&came))?
+            }
+        };
         Some(Misfit { neighbour, doubt: Doubt::Twin })
     }
 
@@ -178,11 +188,15 @@ impl Order {
         let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
         let mut habits = self.habits();
         habits.learn(place, Signs::of(summary, (own, of.1.duration), init), is_told);
+        // That packets are missing in a segment has been told, and at its ends they are missing too.
+        let is_told = is_told || loses(summary);
         if let Some(before) = before {
-            habits.learn(place, Signs::between(&before.summary, summary, init), is_told);
+            let signs = Signs::between(&before.summary, summary, init);
+            habits.learn(place, signs, is_told || loses(&before.summary));
         }
         if let Some(after) = after {
-            habits.learn(after.place, Signs::between(summary, &after.summary, init), is_told);
+            let signs = Signs::between(summary, &after.summary, init);
+            habits.learn(after.place, signs, is_told || loses(&after.summary));
         }
         drop(habits);
         came
@@ -197,6 +211,11 @@ impl Order {
     pub(crate) fn forget(&self, place: Place) {
         self.of_track(place.track, |known| known.remove(&place.index));
     }
+}
+
+/// Tells whether packets are missing in a segment, as it says itself.
+fn loses(summary: &Summary) -> bool {
+    summary.oddities.iter().any(|oddity| matches!(oddity.odd, Odd::Continuity | Odd::Length))
 }
 
 /// The number of the timeline of a segment: what shares it goes on from one segment to the next.

@@ -21,8 +21,8 @@ use crate::plan::{Track, Unit};
 /// What came of judging a unit.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
-    /// One that came before, with so many bytes, and is not what the server has.
-    pub(super) wrong: Option<(Place, u64)>,
+    /// Those that came before, with so many bytes, and are not what the server has.
+    pub(super) wrong: Vec<(Place, u64)>,
     /// What becomes of the unit.
     pub(super) becomes: Becomes,
     /// The same unit as it came when it was asked for again, and is to be taken instead.
@@ -140,7 +140,7 @@ impl Shared {
         let Found { doubts, misfits, init, becomes } = found;
         let name = track.name(unit);
         let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
-        let (wrong, other) = (Mutex::new(None), Mutex::new(None));
+        let (wrong, other) = (Mutex::new(Vec::new()), Mutex::new(None));
         let spare = Spare::default();
         let again = async {
             let came = self.again(track, unit, &doubts, way, &spare).await?;
@@ -153,24 +153,26 @@ impl Shared {
             if doubts.contains(&Doubt::Stranger) {
                 self.has_its_section(track, (way, checks), &doubts).await?;
             }
-            // Nor may its neighbour.
+            Ok(hash)
+        };
+        let beside = async {
             for misfit in &misfits {
                 let neighbour = &misfit.neighbour;
                 let Some(unit) = track.unit(neighbour.place.index) else { continue };
-                let is_same = self.doubts.is_settled(neighbour.place, neighbour.hash)
+                let is_same = self.is_settled(neighbour)
                     || self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
                         self.doubts.note(neighbour.place, neighbour.hash);
                         self.doubts.note(neighbour.place, came.hash);
                         came.hash == neighbour.hash
                     });
                 if !is_same {
-                    *wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(neighbour.place);
+                    wrong.lock().unwrap_or_else(PoisonError::into_inner).push(neighbour.place);
                 }
             }
-            Ok(hash)
+            !wrong.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
         };
         let tell = |event| drop(self.events.send(event));
-        let judged = self.doubts.judge((place, &name), &doubts, whole.hash, again, tell).await;
+        let judged = self.doubts.judge((place, &name), &doubts, whole.hash, again, beside, tell).await;
         let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = judged {
             let other = other.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -184,7 +186,7 @@ impl Shared {
                 _ => Err(at(error)),
             };
         }
-        let wrong = wrong.map(|wrong| self.take_back((track, unit), wrong)).transpose()?.flatten();
+        let wrong = self.take_back((track, unit), wrong)?;
         Ok(Judged { wrong, instead: None, becomes })
     }
 
@@ -206,20 +208,28 @@ impl Shared {
         }
     }
 
-    /// Takes back a unit that is not what the server has, before the one behind it takes its place. Returns how many bytes it
+    /// Takes back units that are not what the server has, before the ones behind them take their place. Returns how many bytes they
     /// had.
     ///
     /// # Errors
-    /// It is in its output already.
-    fn take_back(&self, (track, unit): (&Track, &Unit), wrong: Place) -> Result<Option<(Place, u64)>, Error> {
-        // A recording is not ended by it: what is written stays.
-        if unit.live.is_some() && !self.assemble(|assembler| assembler.is_waiting(wrong)) {
-            return Ok(None);
+    /// One is in its output already.
+    fn take_back(
+        &self,
+        (track, unit): (&Track, &Unit),
+        wrong: Vec<Place>,
+    ) -> Result<Vec<(Place, u64)>, Error> {
+        let mut taken = Vec::new();
+        for place in wrong {
+            // A recording is not ended by it: what is written stays.
+            if unit.live.is_some() && !self.assemble(|assembler| assembler.is_waiting(place)) {
+                continue;
+            }
+            self.order.forget(place);
+            let bytes = self.assemble(|assembler| assembler.take_back(place));
+            let name = track.unit(place.index).map(|unit| track.name(&unit)).unwrap_or_default();
+            taken.push((place, bytes.ok_or_else(|| was_another(&name))?));
         }
-        self.order.forget(wrong);
-        let bytes = self.assemble(|assembler| assembler.take_back(wrong));
-        let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
-        Ok(Some((wrong, bytes.ok_or_else(|| was_another(&name))?)))
+        Ok(taken)
     }
 
     /// Looks again at segments of which it is known only now that something is odd.
@@ -227,22 +237,17 @@ impl Shared {
         &self,
         (track, unit): (&Track, &Unit),
         odd: Vec<(Vec<Arc<Came>>, Doubt)>,
-        judged: Judged,
+        mut judged: Judged,
         way: &Way,
     ) -> Result<Judged, Error> {
         let mut late = None;
         for (came, doubt) in odd {
             late = late.or(self.late(track, (&came, doubt), way).await);
         }
-        let taken = late.map(|wrong| self.take_back((track, unit), wrong)).transpose()?.flatten();
-        match (taken, judged.wrong) {
-            // Only one can be taken back at once.
-            (Some((wrong, _)), Some(_)) => {
-                let name = track.unit(wrong.index).map(|unit| track.name(&unit)).unwrap_or_default();
-                Err(was_another(&name))
-            }
-            (taken, wrong) => Ok(Judged { wrong: taken.or(wrong), ..judged }),
-        }
+        let is_new = |place: &Place| judged.wrong.iter().all(|(wrong, _)| wrong != place);
+        let late = late.into_iter().filter(is_new).collect();
+        judged.wrong.extend(self.take_back((track, unit), late)?);
+        Ok(judged)
     }
 
     fn is_settled(&self, came: &Came) -> bool {

@@ -88,7 +88,7 @@ impl Engine {
 
     fn verified(&mut self, attempt: u64, place: Place, mut done: Done) -> Result<(), Error> {
         let now = Instant::now().into_std();
-        if let Some((place, bytes)) = done.wrong.take() {
+        for (place, bytes) in std::mem::take(&mut done.wrong) {
             self.again(place, bytes);
         }
         if let Some((chunks, hash)) = done.beside.take() {

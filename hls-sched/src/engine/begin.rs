@@ -195,6 +195,9 @@ impl Part {
         }
         let tracks = Arc::new(Tracks(tracks));
         let mut note = memo::of(config, choices.first().cloned(), &ends, &tracks);
+        let is_new = recovered.aside.is_empty() && recovered.outputs.iter().all(Vec::is_empty);
+        let main = outputs.first().filter(|_| !is_live && !is_new);
+        let is_as_long = main.map_or(Ok(()), |main| memo::is_as_long(&mut note, main));
         let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
             note.ended = Some(memo::ended(&error));
             store.keep_memo(&note);
@@ -217,7 +220,8 @@ impl Part {
             Ok(live) => live,
             Err(error) => return Err(noted(error, &mut store)),
         };
-        let earlier = match Earlier::new(&tracks, &recovered) {
+        let earlier = Earlier::new(&tracks, &recovered).and_then(|earlier| is_as_long.map(|()| earlier));
+        let earlier = match earlier {
             Ok(earlier) => earlier,
             Err(error) => return Err(noted(error, &mut store)),
         };

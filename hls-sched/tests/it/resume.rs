@@ -259,6 +259,7 @@ async fn another_stream_is_not_joined_to_it() -> Outcome {
         Vod::of(first_differs.collect(), "ts").prefix("/spliced"),
         longer,
         Vod::synthetic(20, SIZE as usize).media_sequence(1).prefix("/later"),
+        Vod::synthetic(18, SIZE as usize).prefix("/fewer"),
     ] {
         let folder = Folder::new()?;
         let out = folder.file("out.ts");
