@@ -133,6 +133,15 @@ impl Timestamps {
         self.streams.iter().filter(|stream| stream.is_pictures).filter_map(Stream::duration).max()
     }
 
+    /// How much later than the frames before it end a packet of sound begins inside the unit, in seconds, where that is most; 0
+    /// where none does by more than 10 ms. Of streams with several packets whose frames tell that.
+    pub(crate) fn inside(&self) -> Vec<(u32, f64)> {
+        let several = self.streams.iter().filter(|stream| stream.tail.is_some() && stream.count > 1);
+        let pid =
+            |stream: &Stream| Some((u32::try_from(stream.pid).ok()?, stream.furthest as f64 / CLOCK as f64));
+        several.filter_map(pid).collect()
+    }
+
     /// How long the sound is.
     pub(crate) fn length_of_sound(&self) -> Option<Duration> {
         self.streams.iter().filter(|stream| stream.tail.is_some()).filter_map(Stream::duration).max()

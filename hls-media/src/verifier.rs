@@ -406,10 +406,11 @@ impl Summary {
     }
 
     /// Returns how much later than the one before ends a fragment of each track begins that has several, in seconds, where that is
-    /// most. Of fMP4 alone, which needs its initialisation section for that.
+    /// most. Of fMP4, which needs its initialisation section for that, and of sound in transport streams, packet by packet.
     pub fn inside(&self, init: Option<&Configuration>) -> Vec<(u32, f64)> {
         match (&self.time, init) {
             (Time::Ticks(fragments), Some(init)) => fragments.inside(init),
+            (Time::Stamps(stamps), _) => stamps.inside(),
             _ => Vec::new(),
         }
     }

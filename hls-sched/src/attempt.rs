@@ -273,9 +273,13 @@ impl Shared {
         }
         let begin = begin_of(place, track, &whole);
         let completion = self.assemble(|assembler| {
+            if self.order.is_disowned(place, whole.hash) {
+                return None;
+            }
             begin.into_iter().for_each(|begin| assembler.begins_at(place, begin));
-            assembler.complete(place, attempt, whole.hash)
+            Some(assembler.complete(place, attempt, whole.hash))
         });
+        let completion = completion.ok_or_else(|| judge::is_another(track, &unit))?;
         self.room.notify_waiters();
         match completion {
             Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None, wrong }),

@@ -109,6 +109,11 @@ impl Doubt {
         matches!(self, Self::Apart { .. } | Self::Counters | Self::Twin)
     }
 
+    /// Whether an initialization section with other time scales or default durations may be what is odd.
+    pub(crate) fn may_be_of_section(self) -> bool {
+        matches!(self, Self::Short { .. } | Self::Apart { .. } | Self::Within { .. } | Self::Lasts { .. })
+    }
+
     /// Whether others of its stream may have told that it is odd.
     pub(crate) fn is_by_habit(self) -> bool {
         matches!(

@@ -15,6 +15,8 @@ use crate::doubt::Doubt;
 
 /// As many borders make a habit. That they agree by accident is one in four thousand for counters.
 const LEAST: u32 = 3;
+/// As many make one of times, which agree by accident even less.
+const LEAST_OF_TIME: u32 = 2;
 /// Of so many borders one may be another.
 const FEW: u32 = 3;
 /// Borders that came before the habit was known are looked at again so often in a track: it costs two segments each time.
@@ -159,11 +161,11 @@ impl Habit {
         }
     }
 
-    /// The value that came often enough, and nearly always.
-    fn usual(&self) -> Option<u64> {
+    /// The value that came at least so often, and nearly always.
+    fn usual(&self, least: u32) -> Option<u64> {
         let (value, count) = self.0.iter().max_by_key(|(_, count)| *count)?;
         let others = self.0.iter().map(|(_, count)| *count).sum::<u32>() - count;
-        (*count >= LEAST && count / FEW >= others).then_some(*value)
+        (*count >= least && count / FEW >= others).then_some(*value)
     }
 }
 
@@ -175,7 +177,8 @@ impl Habits {
     }
 
     fn usual(&self, track: u8, sign: &Sign) -> Option<u64> {
-        self.known.get(&(track, sign.rule, sign.stream))?.usual()
+        let least = if matches!(sign.rule, Rule::Time | Rule::Inside) { LEAST_OF_TIME } else { LEAST };
+        self.known.get(&(track, sign.rule, sign.stream))?.usual(least)
     }
 
     /// What a segment shows, by itself or with the one before it, is kept as it is. `is_told`: what is odd about it has been doubted.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hls_fetch::{Decision, Fetch, Request, RetryPolicy, Rule};
-use hls_parse::{Media, Multivariant, Options, Parsed, Playlist, PlaylistType};
+use hls_parse::{Media, Multivariant, Options, Parsed, Playlist, PlaylistType, WarningKind};
 use url::Url;
 
 use crate::error::{Error, Kind};
@@ -18,6 +18,8 @@ const MOST_SECONDS: u64 = 7 * 86_400;
 /// A playlist that says that it is complete and has no end is loaded a second time after its target duration, within these.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A playlist in which lines are missing is loaded a second time after this.
+const SHORT_WAIT: Duration = Duration::from_millis(200);
 
 /// Loads a playlist as a job does, tried again where that helps; `within` is the playlist that names it, whose variables it
 /// may import.
@@ -67,10 +69,19 @@ pub(crate) async fn playlist(
     report: &(dyn Fn(Retry) + Sync),
 ) -> Result<Parsed, Error> {
     let mut attempt = 0;
-    let mut endless = None::<Media>;
+    let (mut endless, mut torn) = (None::<Media>, None::<Parsed>);
     loop {
         attempt += 1;
         let error = match once(fetch, url, parent, import).await {
+            // A line that was lost on its way is there the next time.
+            Ok(parsed) if torn.is_none() && lost_lines(&parsed) > 0 => {
+                torn = Some(parsed);
+                tokio::time::sleep(SHORT_WAIT).await;
+                continue;
+            }
+            Ok(parsed) if torn.as_ref().is_some_and(|torn| lost_lines(torn) < lost_lines(&parsed)) => {
+                return Ok(torn.unwrap_or(parsed));
+            }
             Ok(parsed) => match without_end(&parsed) {
                 None => return Ok(parsed),
                 // A cut answer that happens to end at a line, a film whose end was forgotten, or a live stream.
@@ -99,6 +110,13 @@ pub(crate) async fn playlist(
             Decision::GiveUp => return Err(error.after_attempts(attempt)),
         }
     }
+}
+
+/// Returns how many lines are missing that others name.
+fn lost_lines(parsed: &Parsed) -> usize {
+    use WarningKind::{NoExtinf, NoUri, StrayUri, VariantWithoutUri};
+    let is_lost = |kind: &WarningKind| matches!(kind, NoUri | NoExtinf | StrayUri | VariantWithoutUri);
+    parsed.warnings.iter().filter(|warning| is_lost(&warning.kind)).count()
 }
 
 /// The playlist, where it says that it is complete (VOD) and has no end.

@@ -1,6 +1,6 @@
 //! Whether each segment goes on where the one before it ends, by their own timestamps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +29,8 @@ pub(crate) struct Order {
     /// How often timestamps do not go on over a discontinuity.
     restarts: AtomicU64,
     habits: Mutex<Habits>,
+    /// Segments that are not what the server has, as was found before they were in their place.
+    disowned: Mutex<HashSet<(Place, Fingerprint)>>,
 }
 
 /// A segment that has come.
@@ -205,6 +207,16 @@ impl Order {
     /// A segment of a track that has come.
     pub(crate) fn any(&self, track: u8) -> Option<Arc<Came>> {
         self.of_track(track, |known| known.last_key_value().map(|(_, came)| Arc::clone(came)))
+    }
+
+    /// These bytes of a segment, which are not in their place yet, are not what the server has.
+    pub(crate) fn disown(&self, place: Place, hash: Fingerprint) {
+        self.disowned.lock().unwrap_or_else(PoisonError::into_inner).insert((place, hash));
+    }
+
+    /// Tells whether these bytes of a segment have been disowned.
+    pub(crate) fn is_disowned(&self, place: Place, hash: Fingerprint) -> bool {
+        self.disowned.lock().unwrap_or_else(PoisonError::into_inner).contains(&(place, hash))
     }
 
     /// A segment that came is not what the server has.

@@ -202,9 +202,7 @@ impl Captions {
             if self.seen.insert(self.hashers.each_ref().map(|hasher| hasher.hash_one(known))) {
                 self.add(cue, segment.is_sampled.then_some(source));
             }
-            if self.held > MOST_HELD {
-                return Err(CaptionsError::TooMany(self.cues.len()));
-            }
+            self.has_room()?;
         }
         for block in segment.blocks {
             if !self.blocks.contains(&block) {
@@ -213,7 +211,11 @@ impl Captions {
             }
         }
         self.unreadable += segment.unreadable;
-        Ok(())
+        self.has_room()
+    }
+
+    fn has_room(&self) -> Result<(), CaptionsError> {
+        if self.held > MOST_HELD { Err(CaptionsError::TooMany(self.cues.len())) } else { Ok(()) }
     }
 
     /// Adds a cue that is new. `source`: of one in a sample, what tells it from others that are alike.

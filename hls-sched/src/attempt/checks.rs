@@ -23,6 +23,8 @@ pub(crate) struct TrackChecks {
     pub(crate) configuration: OnceLock<Configuration>,
     /// The first initialization section that came.
     pub(super) section: OnceLock<Vec<u8>>,
+    /// It has been asked for again, because of segments that may be odd only by it.
+    pub(super) section_is_asked: OnceLock<()>,
     /// The brand of the first segment that came, and its version.
     brand: OnceLock<[u8; 8]>,
     /// Segments have come that are what the name of the output promises.
@@ -42,6 +44,7 @@ impl TrackChecks {
             is_joined,
             configuration: OnceLock::new(),
             section: OnceLock::new(),
+            section_is_asked: OnceLock::new(),
             brand: OnceLock::new(),
             fits: OnceLock::new(),
             known: Notify::new(),

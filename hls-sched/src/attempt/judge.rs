@@ -64,6 +64,12 @@ impl Shared {
             Container::Fmp4 => self.configuration(checks, track).await,
             _ => None,
         };
+        if let Some(seconds) = summary.duration(init).and_then(|lasts| is_off(lasts, unit.duration))
+            && init.is_some()
+            && checks.section_is_asked.set(()).is_ok()
+        {
+            Box::pin(self.has_its_section(track, (way, checks), &[Doubt::Lasts { seconds }])).await?;
+        }
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
         let odd = self.order.odd(place, (track, unit), summary, init);
@@ -150,7 +156,10 @@ impl Shared {
                 return Ok(hash);
             }
             // It is what the server has, so its section may not be.
-            if doubts.contains(&Doubt::Stranger) {
+            let is_of_section = |doubt: &Doubt| doubt.may_be_of_section();
+            if doubts.contains(&Doubt::Stranger)
+                || doubts.iter().any(is_of_section) && checks.section_is_asked.set(()).is_ok()
+            {
                 self.has_its_section(track, (way, checks), &doubts).await?;
             }
             Ok(hash)
@@ -166,7 +175,7 @@ impl Shared {
                         came.hash == neighbour.hash
                     });
                 if !is_same {
-                    wrong.lock().unwrap_or_else(PoisonError::into_inner).push(neighbour.place);
+                    wrong.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(neighbour));
                 }
             }
             !wrong.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
@@ -216,10 +225,20 @@ impl Shared {
     fn take_back(
         &self,
         (track, unit): (&Track, &Unit),
-        wrong: Vec<Place>,
+        wrong: Vec<Arc<Came>>,
     ) -> Result<Vec<(Place, u64)>, Error> {
         let mut taken = Vec::new();
-        for place in wrong {
+        for (place, hash) in wrong.iter().map(|came| (came.place, came.hash)) {
+            let is_under_way = self.assemble(|assembler| {
+                let is_under_way = assembler.is_under_way(place);
+                is_under_way.then(|| self.order.disown(place, hash));
+                is_under_way
+            });
+            // Its own attempt ends with that, and is made again.
+            if is_under_way {
+                self.order.forget(place);
+                continue;
+            }
             // A recording is not ended by it: what is written stays.
             if unit.live.is_some() && !self.assemble(|assembler| assembler.is_waiting(place)) {
                 continue;
@@ -244,7 +263,7 @@ impl Shared {
         for (came, doubt) in odd {
             late = late.or(self.late(track, (&came, doubt), way).await);
         }
-        let is_new = |place: &Place| judged.wrong.iter().all(|(wrong, _)| wrong != place);
+        let is_new = |came: &Arc<Came>| judged.wrong.iter().all(|(wrong, _)| *wrong != came.place);
         let late = late.into_iter().filter(is_new).collect();
         judged.wrong.extend(self.take_back((track, unit), late)?);
         Ok(judged)
@@ -255,7 +274,7 @@ impl Shared {
     }
 
     /// Looks again at segments that came before it was known what is odd about them. Returns one that is not what the server has.
-    async fn late(&self, track: &Track, (all, doubt): (&[Arc<Came>], Doubt), way: &Way) -> Option<Place> {
+    async fn late(&self, track: &Track, (all, doubt): (&[Arc<Came>], Doubt), way: &Way) -> Option<Arc<Came>> {
         let (doubts, last) = ([doubt], all.last()?);
         // What is odd about one that has come twice has been told.
         let is_told = all.iter().all(|came| self.is_settled(came))
@@ -269,7 +288,7 @@ impl Shared {
                 continue;
             }
             match self.again(track, &unit, &doubts, way, &Nowhere).await {
-                Ok(now) if now.hash != came.hash => return Some(came.place),
+                Ok(now) if now.hash != came.hash => return Some(Arc::clone(came)),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -333,10 +352,23 @@ impl Shared {
     }
 }
 
+/// Returns how much longer a segment lasts than the playlist says, in seconds, where that is more than rounding and a frame explain:
+/// the time scale in its initialization section may be that of another stream.
+fn is_off(lasts: Duration, said: Duration) -> Option<f64> {
+    let seconds = lasts.as_secs_f64() - said.as_secs_f64();
+    (seconds.abs() > 0.07 + 0.03 * said.as_secs_f64()).then_some(seconds)
+}
+
 /// A unit that turned out to be another than the server has, and is in its output already.
 fn was_another(name: &str) -> Error {
     Error::content(WAS_ANOTHER, format!("{name} was another one at first"))
         .why("the server sends other bytes for it now, and the first ones are in the output")
         .next(STARTS_OVER)
         .finally()
+}
+
+/// A unit that came whole, and came as another one when it was asked for again.
+pub(super) fn is_another(track: &Track, unit: &Unit) -> Error {
+    Error::content("content.damaged", format!("{} was another one the second time", track.name(unit)))
+        .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
 }

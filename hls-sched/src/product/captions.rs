@@ -11,8 +11,8 @@ use super::source::Source;
 use super::{Made, Product, Step, Told, clock, placed, units};
 use crate::error::Error;
 
-/// A segment of subtitles that is longer is none.
-const LONGEST: u64 = 64 << 20;
+/// A segment of subtitles that is longer is none: those of a whole film have some 200 KiB.
+const LONGEST: u64 = 8 << 20;
 
 /// Text is written in pieces of about this size.
 const PIECE: usize = 256 << 10;
@@ -78,7 +78,7 @@ pub(super) fn merged(
             ahead.extend_from_slice(bytes);
         }
         if unit.len > LONGEST {
-            return Err(step.unfit(number, "subtitles.long", "a segment of subtitles has more than 64 MiB"));
+            return Err(step.unfit(number, "subtitles.long", "a segment of subtitles has more than 8 MiB"));
         }
         let rest = ahead.split_off(len.min(ahead.len()));
         let bytes = std::mem::replace(&mut ahead, rest);

@@ -131,7 +131,9 @@ async fn a_playlist_that_promises_twice_the_time() -> Outcome {
         let origin = Origin::start();
         let vod = Vod::from_media(media).segment_seconds(4.0).publish(&origin);
         let (done, warnings) = warned(&vod.url, &vod.expected).await?;
-        assert_eq!((done.retries, warnings.len()), (3, 3), "{media:?}: {warnings:?}");
+        // The section could be that of another stream.
+        let sections = u64::from(media.init().is_some());
+        assert_eq!((done.retries, warnings.len()), (3 + sections, 3), "{media:?}: {warnings:?}");
     }
     Ok(())
 }
@@ -273,9 +275,15 @@ async fn another_segment_in_its_place_once() -> Outcome {
                         assert_eq!((error.kind(), error.code()), (Kind::Content, "segment.replaced"));
                         assert_eq!(victim, 0, "{media:?}: {error}");
                         let again = || crate::support::job(&vod.url).format(Format::Join).output(&out);
-                        let error = again().start().finish().await.expect_err("it is there still");
-                        assert_eq!(error.code(), "segment.replaced");
-                        again().restart(true).start().finish().await?;
+                        let left = folder.names();
+                        match again().start().finish().await {
+                            // The output was cut back to where it begins, and nothing was beside it.
+                            Ok(_) => assert!(left.is_empty(), "{left:?}"),
+                            Err(error) => assert_eq!(error.code(), "segment.replaced"),
+                        }
+                        if !out.exists() {
+                            again().restart(true).start().finish().await?;
+                        }
                         same(&out, &vod.expected)?;
                     }
                 }

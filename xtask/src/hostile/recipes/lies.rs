@@ -138,6 +138,61 @@ pub(super) fn zeros(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> 
     Ok(bad)
 }
 
+/// A segment without one of its elementary streams.
+pub(super) fn without_stream(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
+    let gone = t.pick("stream", &[0x100_u16, 0x101])?;
+    let kept = show.segments[at].chunks_exact(PACKET).filter(|packet| bytes::pid(packet) != gone);
+    Ok(kept.collect::<Vec<_>>().concat())
+}
+
+/// One packet of the elementary stream of sound is missing, and the counter of the others goes on.
+pub(super) fn without_sound(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
+    let is_sound = |packet: &&[u8]| bytes::pid(packet) == 0x101;
+    let begins = |packet: &[u8]| packet[1] & 0x40 != 0;
+    let count =
+        show.segments[at].chunks_exact(PACKET).filter(is_sound).filter(|packet| begins(packet)).count();
+    // What the first and the last segment begin and end with is told by nothing.
+    let gone = t.number("packet", 1..=count.saturating_sub(2).max(1) as u64) as usize;
+    let (mut nth, mut lost, mut kept) = (0, 0_u8, Vec::new());
+    for packet in show.segments[at].chunks_exact(PACKET) {
+        if !is_sound(&packet) {
+            kept.extend_from_slice(packet);
+            continue;
+        }
+        nth += usize::from(begins(packet));
+        if nth == gone + 1 {
+            lost = lost.wrapping_add(1);
+            continue;
+        }
+        let mut packet = packet.to_vec();
+        packet[3] = packet[3] & 0xf0 | packet[3].wrapping_sub(lost) & 0x0f;
+        kept.extend(packet);
+    }
+    Ok(kept)
+}
+
+/// Subtitles that end inside the text of a cue.
+pub(super) fn inside_line(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
+    let text = &show.segments[at];
+    let times = bytes::places(text, b"-->").pop().context("no cue")?;
+    let line = text[times..].iter().position(|byte| *byte == b'\n').context("no text")? + times + 1;
+    let len = text[line..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - line);
+    let to = t.number("bytes of the last line", 1..=len.max(2) as u64 - 1) as usize;
+    Ok(text[..line + to].to_vec())
+}
+
+/// Subtitles whose times are mapped to others.
+pub(super) fn another_map(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
+    let ticks = t.number("ticks", 1..=900_000);
+    let text = std::str::from_utf8(&show.segments[at])?;
+    let map = format!("X-TIMESTAMP-MAP=MPEGTS:{ticks},LOCAL:00:00:00.000");
+    Ok(match text.lines().find(|line| line.starts_with("X-TIMESTAMP-MAP")) {
+        Some(line) => text.replacen(line, &map, 1),
+        None => text.replacen("WEBVTT\n", &format!("WEBVTT\n{map}\n"), 1),
+    }
+    .into_bytes())
+}
+
 /// Packets of one PID are missing, so that its counter jumps.
 pub(super) fn packets(t: &mut Try<'_>, show: &Show, at: usize) -> Result<Vec<u8>> {
     let n = t.pick("missing packets", &[1, 2, 7, 14])?;
@@ -488,6 +543,38 @@ pub(super) fn playlist(t: &mut Try<'_>) -> Result<Verdict> {
     case.origin.script(&case.published.playlist_path, [reply]);
     let end = case.run(t, &[])?;
     case.judge(t, &end, &right, None)
+}
+
+/// A playlist that lacks one of its URIs when it is first loaded.
+pub(super) fn playlist_line(t: &mut Try<'_>) -> Result<Verdict> {
+    let mut case = Case::draw(t, &[Ts, Fmp4, Cmaf, Adts, Vtt], 4)?;
+    case.most += 1;
+    let gone = any(t, &case.show);
+    let text = case.published.playlist.clone();
+    let uris: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let body = text.replacen(&format!("{}\n", uris[gone]), "", 1);
+    let right = case.truth(t, &case.show)?;
+    case.origin.script(&case.published.playlist_path, [case.manner.reply(body)]);
+    let end = case.run(t, &[])?;
+    case.judge(t, &end, &right, None)
+}
+
+/// A section with the time scale of another stream, once.
+pub(super) fn time_scale(t: &mut Try<'_>) -> Result<Verdict> {
+    let mut case = Case::draw(t, &[Fmp4, Cmaf], 4)?;
+    case.most += MORE;
+    let mut section = Media::Fmp4.init().unwrap_or_default().to_vec();
+    let (by, of) = t.pick("time scale", &[(1, 2), (2, 1), (147, 160), (160, 147), (9, 8)])?;
+    // Version 0: two times, then the scale (ISO/IEC 14496-12, section 8.4.2.2).
+    for name in bytes::places(&section, b"mdhd") {
+        let scale = bytes::word(&section, name + 16)?;
+        section[name + 16..name + 20].copy_from_slice(&(scale * by / of).to_be_bytes());
+    }
+    let right = case.truth(t, &case.show)?;
+    let path = case.published.init_paths.first().context("no section")?;
+    case.origin.script(path, [case.manner.reply(section)]);
+    let end = case.run(t, &[])?;
+    case.concluded(t, &end, &right, None)
 }
 
 /// A film is made of a transport stream in one pass, and one segment is bad once: nothing else comes twice.

@@ -5,6 +5,7 @@ mod floods;
 mod lies;
 mod live;
 mod local;
+mod neighbours;
 mod odd;
 mod replaced;
 mod secrets;
@@ -39,12 +40,13 @@ const fn open(name: &'static str, about: &'static str, play: fn(&mut Try<'_>) ->
 pub(crate) const TABLE: &[Recipe] = &[
     row("replaced.middle", "a file in byte ranges is replaced during the download", replaced::in_the_middle),
     row("replaced.rerun", "segments or the section are replaced between two runs", replaced::between_runs),
+    row("replaced.fewer", "the playlist has lost its last segments between two runs", replaced::fewer),
     row("replaced.same-tag", "a segment that is half here is replaced, and keeps its strong tag", replaced::same_tag),
     row("part.tampered", "another program changes, moves or replaces the part file", |t| local::tampered(t, local::ACTS)),
     row("part.pipe", "a pipe that nobody writes to is put in the place of the part file", |t| local::tampered(t, &["a pipe in its place"])),
     row("part.foreign", "a file of somebody else has the name of the part file", local::foreign_part),
     row("cut.unbounded", "a body that ends with its connection is cut", |t| lies::unbounded(t, &[Ts, Fmp4, Cmaf], Inner)),
-    open("cut.unbounded-edge", "the first or last body, which ends with its connection, is cut", |t| lies::unbounded(t, &[Ts, Cmaf], Edge)),
+    row("cut.unbounded-edge", "the first or last body, which ends with its connection, is cut", |t| lies::unbounded(t, &[Ts, Cmaf], Edge)),
     row("cut.unbounded-adts", "frames are missing at the end of a body that ends with its connection", |t| lies::unbounded(t, &[Adts], Any)),
     open("cut.unbounded-vtt", "cues are missing at the end of a body that ends with its connection", |t| lies::unbounded(t, &[Vtt], Any)),
     row("list.one-name", "two streams of a list have one name", |t| local::one_name(t, &[&[], &["--skip-existing"]])),
@@ -55,7 +57,7 @@ pub(crate) const TABLE: &[Recipe] = &[
     row("live.gaps", "a live playlist lists ever more segments", live::gaps),
     row("flood.cookies", "every answer sets large cookies", floods::cookies),
     row("flood.cues", "subtitles have more cues than anybody reads", |t| floods::cues(t, 10_000..=90_000)),
-    open("flood.cues-many", "subtitles have half a million cues", |t| floods::cues(t, 170_000..=300_000)),
+    row("flood.cues-many", "subtitles have half a million cues", |t| floods::cues(t, 170_000..=300_000)),
     row("flood.samples", "fragments claim samples without bytes", floods::samples),
     row("flood.endless", "bodies, heads and codes of which little is much", floods::endless),
     row("flood.segments", "a playlist lists very many segments", floods::many),
@@ -65,14 +67,19 @@ pub(crate) const TABLE: &[Recipe] = &[
     row("odd.every", "every segment is odd in one way or two", odd::every_segment),
     row("odd.harmless", "every segment has more in it than it needs", odd::harmless),
     row("lie.segment", "another segment in the place of this one", |t| lie(t, &[Ts, Fmp4, Cmaf, Adts], Any, lies::another_segment)),
+    row("lie.neighbours", "several segments in a row are others at first", neighbours::others),
     row("lie.segment-vtt", "other subtitles in the place of these", |t| lie(t, &[Vtt], Any, lies::another_segment)),
     row("lie.rendition", "a segment of another rendition", |t| lie(t, &[Fmp4], Any, lies::another_rendition)),
     row("lie.rendition-ts", "a transport stream of another rendition", |t| lie(t, &[Ts], Any, lies::another_rendition)),
     row("lie.container", "a segment in another container", |t| lie(t, &[Ts, Fmp4, Cmaf, Adts, Vtt], Any, lies::another_container)),
     row("lie.zeros", "zeros in the place of media", |t| lie(t, &[Ts, Fmp4, Cmaf], Any, lies::zeros)),
-    open("lie.zeros-adts", "zeros in frames of ADTS", |t| lie(t, &[Adts], Any, lies::zeros)),
+    row("lie.zeros-adts", "zeros in frames of ADTS", |t| lie(t, &[Adts], Any, lies::zeros)),
     row("lie.packets", "packets of one PID are missing", |t| lie(t, &[Ts], Inner, lies::packets)),
     open("lie.packets-16", "as many packets of a PID are missing as its counter can't tell", |t| lie(t, &[Ts], Any, lies::sixteen_packets)),
+    row("lie.stream", "a segment without its pictures or its sound", |t| lie(t, &[Ts], Any, lies::without_stream)),
+    row("lie.sound", "a whole packet of sound is missing inside a segment", |t| lie(t, &[Ts], Any, lies::without_sound)),
+    row("lie.tail-vtt", "subtitles end inside a line", |t| lie(t, &[Vtt], Any, lies::inside_line)),
+    row("lie.map-vtt", "the times of subtitles are mapped to others", |t| lie(t, &[Vtt], Any, lies::another_map)),
     row("lie.noise", "packets of noise", |t| lie(t, &[Ts], Any, lies::noise)),
     row("lie.tail", "the end is missing, with a length that fits", |t| lie(t, &[Ts, Cmaf], Inner, lies::tail)),
     row("lie.tail-edge", "the end of the first or last segment is missing, with a length that fits", |t| lie(t, &[Ts, Cmaf, Adts], Edge, lies::tail)),
@@ -91,9 +98,11 @@ pub(crate) const TABLE: &[Recipe] = &[
     row("lie.trun-before", "samples lie 2 GiB before the mdat", |t| lie(t, &[Fmp4, Cmaf], Any, lies::far_before)),
     row("lie.tfdt", "a track of a fragment has another decode time", |t| lie(t, &[Fmp4, Cmaf], Any, lies::another_time)),
     open("lie.tfdt-little", "a track of a fragment has a decode time a little later", |t| lie(t, &[Fmp4, Cmaf], Any, lies::a_little_later)),
-    open("lie.moov", "a segment brings another initialization section", |t| lie(t, &[Fmp4, Cmaf], Any, lies::another_section)),
+    row("lie.moov", "a segment brings another initialization section", |t| lie(t, &[Fmp4, Cmaf], Any, lies::another_section)),
     open("lie.section", "another initialization section, or what is none", lies::section),
     row("lie.playlist", "a playlist that is cut, or none, at first", lies::playlist),
+    row("lie.playlist-line", "a playlist without one of its lines of URIs, at first", lies::playlist_line),
+    row("lie.time-scale", "a section with another time scale", lies::time_scale),
     row("lie.gzip", "gzip that is whole and holds a part", lies::gzip),
     row("lie.page", "what is no segment, with status 200", lies::page),
     row("lie.redirect", "a redirect to another segment", lies::redirect),

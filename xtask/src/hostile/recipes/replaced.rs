@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use hls_testkit::{Bytes, Gate, Reply, Request, Resource, Step};
 
 use super::Verdict;
-use crate::hostile::case::{Case, Output};
+use crate::hostile::case::{Case, Output, outlaw};
 use crate::hostile::run::Try;
 use crate::hostile::show::{self, Container, Framing, MONDAY, Manner, Show, TUESDAY};
 
@@ -131,6 +131,31 @@ fn kill(t: &Try<'_>, case: &Case, from: usize) -> Result<bool> {
     running.pass(Duration::from_millis(150))?;
     drop(running);
     Ok(came)
+}
+
+/// The playlist has lost its last segments when the job goes on.
+pub(super) fn fewer(t: &mut Try<'_>) -> Result<Verdict> {
+    let drawn = Case::draw(t, &AV, 6)?;
+    let output = if drawn.output == Output::Pipe { Output::Join } else { drawn.output };
+    let case = Case::of(t, drawn.show, output, drawn.manner)?;
+    let n = case.show.segments.len();
+    let from = t.number("killed at segment", 2..=n as u64 - 1) as usize;
+    let gate = hold(&case, from);
+    if !kill(t, &case, from)? {
+        return Ok(Verdict::Wrong("it ended before its server did".to_owned()));
+    }
+    gate.open();
+    case.published.segment_paths.iter().for_each(|path| case.origin.script(path, []));
+    let left = t.number("segments that are left", 1..=n as u64 - 1) as usize;
+    let mut now = case.show.clone();
+    now.segments.truncate(left);
+    now.publish(&case.origin, case.manner);
+    let end = case.run(t, &[])?;
+    Ok(match (outlaw(&end), end.code()) {
+        (Some(verdict), _) => verdict,
+        (None, Some(8)) => Verdict::Refused(end.kind()),
+        _ => Verdict::Wrong(format!("exit {:?} with {left} of {n} segments: {}", end.code(), end.words())),
+    })
 }
 
 /// Some segments, the section or all are others when a killed job goes on.
