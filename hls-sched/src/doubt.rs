@@ -475,6 +475,8 @@ impl Doubts {
             match came {
                 Ok(came) if came == hash => arrival = self.note(place, hash),
                 Ok(came) => drop(self.note(place, came)),
+                // The job ends with that, whatever comes of others.
+                Err(error) if error.is_final() => return Err(error),
                 Err(_) => {}
             }
         }
