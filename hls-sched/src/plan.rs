@@ -35,6 +35,8 @@ pub(crate) struct Track {
     /// It has some segments only, however many the playlist has.
     is_partial: bool,
     pub(crate) bandwidth: Option<u64>,
+    /// How large its pictures are, by the playlist: width and height in pixels.
+    pub(crate) resolution: Option<(u32, u32)>,
     /// What the output holds of a unit is not its bytes.
     pub(crate) pieces: Option<Pieces>,
     /// What an MP4 takes that is made of it, and what it may be without; `None`: none is made.
@@ -169,6 +171,7 @@ impl Track {
             growing: None,
             is_partial: false,
             bandwidth,
+            resolution: None,
             pieces: None,
             mp4: None,
             is_text: false,
@@ -191,6 +194,7 @@ impl Track {
             growing,
             is_partial: false,
             bandwidth,
+            resolution: None,
             pieces: None,
             mp4: None,
             is_text: false,

@@ -24,7 +24,7 @@ pub(crate) struct TrackChecks {
     /// The first initialization section that came.
     pub(super) section: OnceLock<Vec<u8>>,
     /// It has been asked for again, because of segments that may be odd only by it.
-    pub(super) section_is_asked: OnceLock<()>,
+    section_is_asked: OnceLock<()>,
     /// The brand of the first segment that came, and its version.
     brand: OnceLock<[u8; 8]>,
     /// Segments have come that are what the name of the output promises.
@@ -51,6 +51,17 @@ impl TrackChecks {
             foreseen: OnceCell::new(),
             pieces: Agreed::default(),
         }
+    }
+
+    /// Whether the initialization section that came may be asked for again: once.
+    pub(super) fn may_ask(&self) -> bool {
+        self.section.get().is_some() && self.section_is_asked.set(()).is_ok()
+    }
+
+    /// Whether the initialization section is another one than the segments before it were judged by.
+    pub(super) fn is_other_than_foreseen(&self) -> bool {
+        let foreseen = self.foreseen.get().and_then(Option::as_ref);
+        foreseen.zip(self.configuration.get()).is_some_and(|(foreseen, came)| foreseen != came)
     }
 
     /// Whether several initialization sections have to set up the same.

@@ -53,6 +53,11 @@ impl Shared {
             Ok(becomes) => becomes,
             Err(error) => return Err(self.refused((place, track, unit), (checks, whole), error, way).await),
         };
+        if unit.is_init
+            && (checks.is_other_than_foreseen() || is_other_size(track, checks) && checks.may_ask())
+        {
+            Box::pin(self.has_its_section(track, (way, checks), &[Doubt::Coding])).await?;
+        }
         // One picture of each segment lasts as long as anyone likes.
         if unit.is_init || track.media().i_frames_only {
             return Ok(Judged { becomes, ..Judged::default() });
@@ -64,9 +69,11 @@ impl Shared {
             Container::Fmp4 => self.configuration(checks, track).await,
             _ => None,
         };
-        if let Some(seconds) = summary.duration(init).and_then(|lasts| is_off(lasts, unit.duration))
+        let lengths =
+            [summary.duration(init), summary.length_of_pictures(init), summary.length_of_sound(init)];
+        if let Some(seconds) = lengths.into_iter().flatten().find_map(|lasts| is_off(lasts, unit.duration))
             && init.is_some()
-            && checks.section_is_asked.set(()).is_ok()
+            && checks.may_ask()
         {
             Box::pin(self.has_its_section(track, (way, checks), &[Doubt::Lasts { seconds }])).await?;
         }
@@ -157,9 +164,7 @@ impl Shared {
             }
             // It is what the server has, so its section may not be.
             let is_of_section = |doubt: &Doubt| doubt.may_be_of_section();
-            if doubts.contains(&Doubt::Stranger)
-                || doubts.iter().any(is_of_section) && checks.section_is_asked.set(()).is_ok()
-            {
+            if doubts.contains(&Doubt::Stranger) || doubts.iter().any(is_of_section) && checks.may_ask() {
                 self.has_its_section(track, (way, checks), &doubts).await?;
             }
             Ok(hash)
@@ -352,11 +357,22 @@ impl Shared {
     }
 }
 
+/// Tells whether the pictures that a section sets up are of another size than the playlist says.
+fn is_other_size(track: &Track, checks: &TrackChecks) -> bool {
+    let (Some(said), Some(configuration)) = (track.resolution, checks.configuration.get()) else {
+        return false;
+    };
+    let pictures = configuration.tracks.iter().filter(|track| &track.handler == b"vide");
+    let mut sizes =
+        pictures.flat_map(|track| &track.entries).map(|entry| (entry.width, entry.height)).peekable();
+    sizes.peek().is_some() && sizes.all(|(width, height)| (u32::from(width), u32::from(height)) != said)
+}
+
 /// Returns how much longer a segment lasts than the playlist says, in seconds, where that is more than rounding and a frame explain:
 /// the time scale in its initialization section may be that of another stream.
 fn is_off(lasts: Duration, said: Duration) -> Option<f64> {
     let seconds = lasts.as_secs_f64() - said.as_secs_f64();
-    (seconds.abs() > 0.07 + 0.03 * said.as_secs_f64()).then_some(seconds)
+    (seconds.abs() > 0.04 + 0.03 * said.as_secs_f64()).then_some(seconds)
 }
 
 /// A unit that turned out to be another than the server has, and is in its output already.

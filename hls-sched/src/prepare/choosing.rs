@@ -408,7 +408,30 @@ impl<'m> Needed<'m> {
                 *place = Some(media);
             }
         }
+        self.load_short(&mut loaded, config, transport).await;
         Ok(loaded)
+    }
+
+    /// Loads playlists of pictures and sound again that are much shorter than the longest: an old copy may have lost its end.
+    async fn load_short(&self, loaded: &mut [Option<Media>], config: &Config, transport: &Transport) {
+        let all = loaded.iter().flatten().filter(|media| media.ended);
+        let longest = all.map(Media::duration).max().unwrap_or_default();
+        let (base, policy) = (self.playlist.base(), load::policy(&config.policy));
+        for (part, place) in self.parts.iter().zip(loaded) {
+            let Some(media) = place.as_ref().filter(|media| media.ended) else { continue };
+            let usual = media.target_duration.unwrap_or_default() * 2;
+            if part.role == Role::Subtitles || media.duration() + usual.max(longest / 50) >= longest {
+                continue;
+            }
+            let variables = &self.playlist.variables;
+            let again =
+                load::playlist(&*transport.fetch, part.url, Some(base), variables, &policy, &|_| ()).await;
+            if let Ok(Playlist::Media(again)) = again.map(|parsed| parsed.playlist)
+                && again.duration() > media.duration()
+            {
+                *place = Some(again);
+            }
+        }
     }
 }
 
@@ -463,6 +486,8 @@ impl Part<'_> {
         let source =
             Source::named(playlist, (self.variant, self.rendition), alike.as_deref().unwrap_or_default());
         let mut track = planned(self.label, media, self.bandwidth, config, goes_on)?;
+        let resolution = self.variant.resolution.filter(|_| self.has_pictures && self.role == Role::Main);
+        track.resolution = resolution.map(|size| (size.width, size.height));
         if self.role == Role::Clock {
             track = track.into_clock();
         }

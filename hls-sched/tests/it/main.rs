@@ -11,6 +11,7 @@ mod formats;
 mod gaps;
 mod lies;
 mod live;
+mod neighbours;
 mod network;
 mod on_air;
 mod optional;

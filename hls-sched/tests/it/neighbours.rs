@@ -1,0 +1,142 @@
+//! What shows only beside others: several segments that are one another's at first, a stream that one lacks, a list or a section
+//! that the segments do not fit.
+
+use hls_sched::{Format, Kind};
+use hls_testkit::{Master, Media, Origin, Published, Reply, Vod};
+
+use crate::support::{Folder, Outcome, job, same};
+
+/// Downloads a stream in which something was wrong once: right, or refused for good because it is written already.
+async fn right_or_replaced(vod: &Published, what: &str, concurrency: usize) -> Outcome {
+    let folder = Folder::new()?;
+    let out = folder.file("out");
+    let job = job(&vod.url).concurrency(concurrency).format(Format::Join).output(&out);
+    match job.start().finish().await {
+        Ok(_) => same(&out, &vod.expected),
+        Err(error) => {
+            let found = (error.kind(), error.code());
+            assert_eq!(found, (Kind::Content, "segment.replaced"), "{what}, {concurrency} at once: {error}");
+            assert!(!out.exists(), "{what}");
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test]
+async fn several_in_the_place_of_others_once() -> Outcome {
+    let lies: [(&str, &[(usize, usize)]); 7] = [
+        ("the first two", &[(0, 1), (1, 0)]),
+        ("two inside", &[(2, 3), (3, 2)]),
+        ("the last two", &[(4, 5), (5, 4)]),
+        ("a circle", &[(1, 2), (2, 3), (3, 1)]),
+        ("a block", &[(1, 3), (2, 4)]),
+        ("one back", &[(2, 1), (3, 2), (4, 3), (5, 4)]),
+        ("one ahead", &[(1, 2), (2, 3), (3, 4), (4, 5)]),
+    ];
+    for media in [Media::Ts, Media::Fmp4] {
+        for (what, places) in lies {
+            for concurrency in [1, 4] {
+                let origin = Origin::start();
+                let vod = Vod::from_media(media).publish(&origin);
+                for (place, by) in places {
+                    origin.script(&vod.segment_paths[*place], [Reply::ok(media.segments()[*by])]);
+                }
+                right_or_replaced(&vod, what, concurrency).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_segment_without_its_sound_or_pictures_once() -> Outcome {
+    for (victim, gone) in [(2, 1), (4, 0), (5, 1), (3, 0)] {
+        for concurrency in [1, 4] {
+            let origin = Origin::start();
+            let vod = Vod::from_media(Media::Ts).publish(&origin);
+            let segment = Media::Ts.segments()[victim];
+            let kept = segment.chunks(188).filter(|packet| (packet[1] & 0x1f, packet[2]) != (1, gone));
+            let kept = kept.flatten().copied().collect::<Vec<u8>>();
+            assert!(kept.len() < segment.len());
+            origin.script(&vod.segment_paths[victim], [Reply::ok(kept)]);
+            right_or_replaced(&vod, "a stream is missing", concurrency).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn subtitles_that_end_or_count_otherwise_once() -> Outcome {
+    let text = |n: usize, map: u32| {
+        let (begin, end) = (n * 2, n * 2 + 1);
+        format!(
+            "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{map},LOCAL:00:00:00.000\n\n00:{begin:02}.000 --> 00:{end:02}.000\nword {n}\n\n"
+        )
+    };
+    for victim in [3, 5, 7] {
+        let whole = text(victim, 126_000);
+        for wrong in [text(victim, 900_000), whole[..whole.len() - 4].to_owned()] {
+            let origin = Origin::start();
+            let segments = (0..8).map(|n| text(n, 126_000).into_bytes().into()).collect();
+            let vod = Vod::of(segments, "vtt").segment_seconds(2.0).publish(&origin);
+            origin.script(&vod.segment_paths[victim], [Reply::ok(wrong.clone())]);
+            let folder = Folder::new()?;
+            let out = folder.file("out");
+            job(&vod.url).concurrency(1).format(Format::Join).output(&out).start().finish().await?;
+            same(&out, &vod.expected)?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_that_lost_a_line_is_loaded_again() -> Outcome {
+    for (what, forever) in [("once", false), ("for ever", true)] {
+        let origin = Origin::start();
+        let vod = Vod::from_media(Media::Ts).publish(&origin);
+        let uri = vod.playlist.lines().filter(|line| !line.starts_with('#')).nth(3).ok_or("no line")?;
+        let torn = Reply::ok(vod.playlist.replacen(&format!("{uri}\n"), "", 1));
+        origin.script(&vod.playlist_path, [if forever { torn.forever() } else { torn }]);
+        let segments = if forever { 5 } else { 6 };
+        let folder = Folder::new()?;
+        let done = job(&vod.url).output(folder.file("out.ts")).start().finish().await?;
+        assert_eq!(done.segments, segments, "{what}");
+        assert_eq!(origin.requests_for(&vod.playlist_path).len(), 2, "{what}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_section_of_another_stream_is_found_by_how_long_segments_are() -> Outcome {
+    let section = Media::Fmp4.init().ok_or("no section")?;
+    let name = section.windows(4).position(|name| name == b"mdhd").ok_or("no mdhd")?;
+    for (by, of) in [(1, 2), (2, 1), (147, 160), (160, 147)] {
+        let origin = Origin::start();
+        let vod = Vod::from_media(Media::Fmp4).publish(&origin);
+        // Version 0: two times, then the scale (ISO/IEC 14496-12, section 8.4.2.2).
+        let mut other = section.to_vec();
+        let scale = u32::from_be_bytes(*other[name + 16..].first_chunk().ok_or("short")?);
+        other[name + 16..name + 20].copy_from_slice(&(scale * by / of).to_be_bytes());
+        origin.script(&vod.init_paths[0], [Reply::ok(other)]);
+        right_or_replaced(&vod, "another time scale", 4).await?;
+        assert!(origin.requests_for(&vod.init_paths[0]).len() > 1, "{by} of {of}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_of_sound_that_is_far_shorter_is_loaded_again() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let master = Master::new("/m")
+        .variant(900_000, 320, 180, Vod::from_media(Media::Ts))
+        .audio("en", true, Vod::from_media(Media::AudioTs))
+        .publish(&origin);
+    let sound = &master.audio[0];
+    let uri = sound.playlist.lines().filter(|line| !line.starts_with('#')).nth(1).ok_or("no line")?;
+    let (front, _) = sound.playlist.split_once(uri).ok_or("no such line")?;
+    origin.script(&sound.playlist_path, [Reply::ok(format!("{front}{uri}\n#EXT-X-ENDLIST\n"))]);
+    let done = job(&master.url).output(folder.file("movie.mp4")).start().finish().await?;
+    assert_eq!(done.segments, 12);
+    assert_eq!(origin.requests_for(&sound.playlist_path).len(), 2);
+    Ok(())
+}
