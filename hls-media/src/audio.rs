@@ -218,6 +218,11 @@ impl Frames {
         (self.nanos > 0 && !self.unchecked).then(|| Duration::from_nanos(self.nanos))
     }
 
+    /// How long the last frame lasts.
+    pub(crate) fn lasts(&self) -> Duration {
+        Duration::from_nanos(self.last_nanos)
+    }
+
     /// How long all frames are together whose first byte has come, in nanoseconds. `None`: it can't be told.
     pub(crate) fn begun(&self) -> Option<u64> {
         let (mut nanos, mut head) = (self.nanos, self.head.get(..self.head_len).unwrap_or(&[]));

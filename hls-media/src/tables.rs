@@ -47,6 +47,11 @@ impl Tables {
             section.clear();
             return false;
         };
+        // A section begins in this packet, and PID 0 has those of the program association table alone.
+        if pid == 0 && begin.first().is_some_and(|id| *id != 0) {
+            section.clear();
+            return false;
+        }
         // What is in front of where the pointer points ends the section before.
         let mut is_right = true;
         if !section.is_empty() {

@@ -110,7 +110,7 @@ impl Verifier {
         let (container, kind) = self.keep(result)?;
         let (mut is_scrambled, mut border, mut brand) = (false, Border::default(), None);
         let (mut codings, mut begins, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut streams, mut ending) = (Vec::new(), None);
+        let (mut streams, mut ending, mut frame) = (Vec::new(), None, None);
         let time = match &self.state {
             State::MpegTs(packets) => {
                 oddities.extend(packets.oddities());
@@ -131,6 +131,7 @@ impl Verifier {
             State::PackedAudio(frames) => {
                 oddities.extend(frames.found().list());
                 begins.push((0, frames.start().is_some()));
+                frame = Some(frames.lasts()).filter(|lasts| !lasts.is_zero());
                 match frames.start().zip(frames.duration()) {
                     Some((start, lasts)) => Time::Packed(Sounds { start, lasts }),
                     None => Time::Told(frames.duration()),
@@ -169,6 +170,7 @@ impl Verifier {
             ends,
             streams,
             ending,
+            frame,
             brand,
             is_told_by_bytes,
         })
@@ -262,6 +264,7 @@ pub struct Summary {
     ends: Vec<(u32, bool)>,
     streams: Vec<u32>,
     ending: Option<u8>,
+    frame: Option<Duration>,
     brand: Option<[u8; 8]>,
     is_told_by_bytes: bool,
 }
@@ -295,6 +298,7 @@ impl Summary {
             ends: Vec::new(),
             streams: Vec::new(),
             ending: None,
+            frame: None,
             brand: None,
             is_told_by_bytes: false,
         }
@@ -353,6 +357,12 @@ impl Summary {
         streams.sort_unstable();
         let all = |before, stream: &u32| hash(before, &stream.to_be_bytes());
         (!streams.is_empty()).then(|| streams.iter().fold(0, all))
+    }
+
+    /// Returns how long a frame of packed audio lasts.
+    #[must_use]
+    pub fn frame(&self) -> Option<Duration> {
+        self.frame
     }
 
     /// Returns how many lines end at the end of WebVTT that has cues, no more than two: an empty line ends a cue.

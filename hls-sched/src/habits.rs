@@ -95,21 +95,6 @@ impl Signs {
         (timeline, said): (Option<u64>, Duration),
         init: Option<&Configuration>,
     ) -> Self {
-        let length = |(stream, lasts, exact): (u32, Option<Duration>, f64)| {
-            let seconds = lasts?.as_secs_f64() - said.as_secs_f64();
-            let doubt = (seconds.abs() > exact).then_some(Doubt::Lasts { seconds });
-            Some(Sign::holds(Rule::Length, stream, doubt))
-        };
-        // Sound ends with a frame, before or behind the pictures. Multiplexers of transport streams put several into a packet, and
-        // what they say of how long the last segment is leaves out some of them.
-        let pictures = summary.length_of_pictures(init);
-        let (sound, exact) = match summary.container {
-            // Beside pictures it may end as it likes.
-            _ if pictures.is_some() => (None, FRAME),
-            Container::MpegTs => (summary.length_of_sound(init), 3.0 * FRAME),
-            _ => (summary.length_of_sound(init), FRAME),
-        };
-        let lengths = [(0, pictures, ROUNDING), (1, sound, exact)];
         let begins = summary
             .begins()
             .iter()
@@ -133,9 +118,35 @@ impl Signs {
             let (value, doubt) = (u64::from(lines), Some(Doubt::Ending));
             Sign { rule: Rule::Ending, stream: 0, value, doubt }
         });
-        let all = lengths.into_iter().filter_map(length).chain(streams).chain(ending).chain(inside);
+        let all = lengths(summary, said, init).chain(streams).chain(ending).chain(inside);
         Self(all.chain(begins).chain(ends).chain(codings).collect())
     }
+}
+
+/// Whether the pictures or the sound alone last as long as the playlist says.
+fn lengths(
+    summary: &Summary,
+    said: Duration,
+    init: Option<&Configuration>,
+) -> impl Iterator<Item = Sign> + use<> {
+    let length = move |(stream, lasts, exact): (u32, Option<Duration>, f64)| {
+        let seconds = lasts?.as_secs_f64() - said.as_secs_f64();
+        let doubt = (seconds.abs() > exact).then_some(Doubt::Lasts { seconds });
+        Some(Sign::holds(Rule::Length, stream, doubt))
+    };
+    // Sound ends with a frame, before or behind the pictures. Multiplexers of transport streams put several into a packet, and
+    // what they say of how long the last segment is leaves out some of them.
+    let pictures = summary.length_of_pictures(init);
+    let (sound, exact) = match summary.container {
+        // Beside pictures it may end as it likes.
+        _ if pictures.is_some() => (None, FRAME),
+        Container::MpegTs => (summary.length_of_sound(init), 3.0 * FRAME),
+        _ => {
+            let frame = summary.frame().map_or(FRAME, |frame| frame.as_secs_f64() + 0.2 * ROUNDING);
+            (summary.length_of_sound(init), frame)
+        }
+    };
+    [(0, pictures, ROUNDING), (1, sound, exact)].into_iter().filter_map(length)
 }
 
 /// What the streams of a job have in common from one segment to the next.

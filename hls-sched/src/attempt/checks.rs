@@ -172,6 +172,9 @@ impl TrackChecks {
     }
 }
 
+/// The code of a unit in another container than those before it.
+pub(super) const OTHER_CONTAINER: &str = "content.other";
+
 /// The first unit that came is in another container than the name of the output.
 fn other_container(name: &str, promised: Container, found: Container) -> Error {
     let message = format!("{name} is {found}, and the name of the output promises {promised}");
@@ -181,7 +184,7 @@ fn other_container(name: &str, promised: Container, found: Container) -> Error {
 
 /// A unit is in another container than those that came before it.
 fn container_changes(name: &str, before: Container, found: Container) -> Error {
-    Error::content("content.other", format!("{name} is {found}, and those before it are {before}"))
+    Error::content(OTHER_CONTAINER, format!("{name} is {found}, and those before it are {before}"))
         .why("no player reads a file that changes its container in the middle")
         .next("--format join keeps the bytes as they come")
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hls_fetch::Class;
 use hls_media::{Configuration, Container};
 
+use super::checks::OTHER_CONTAINER;
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
 use crate::assemble::Place;
@@ -48,7 +49,12 @@ impl Shared {
         way: &Way,
     ) -> Result<Judged, Error> {
         let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(Judged::default()) };
-        checks.judge(track, unit, whole)?;
+        if let Err(error) = checks.judge(track, unit, whole) {
+            return Err(match error.code() == OTHER_CONTAINER && unit.live.is_none() {
+                true => self.refused((place, track, unit), (checks, whole), error, way).await,
+                false => error,
+            });
+        }
         let becomes = match checks.pieces.judge(place, &track.name(unit), whole.piece.as_ref()) {
             Ok(becomes) => becomes,
             Err(error) => return Err(self.refused((place, track, unit), (checks, whole), error, way).await),
@@ -137,6 +143,8 @@ impl Shared {
                 checks.pieces.forget(place);
                 Error::content("content.damaged", error.to_string()).why("every attempt brought other bytes")
             }
+            // It is what the server has, and so are all behind it.
+            Ok(_) if error.code() == OTHER_CONTAINER => error.finally(),
             Ok(_) | Err(_) => error,
         }
     }
@@ -372,7 +380,7 @@ fn is_other_size(track: &Track, checks: &TrackChecks) -> bool {
 /// the time scale in its initialization section may be that of another stream.
 fn is_off(lasts: Duration, said: Duration) -> Option<f64> {
     let seconds = lasts.as_secs_f64() - said.as_secs_f64();
-    (seconds.abs() > 0.04 + 0.03 * said.as_secs_f64()).then_some(seconds)
+    (seconds.abs() > 0.07 + 0.03 * said.as_secs_f64()).then_some(seconds)
 }
 
 /// A unit that turned out to be another than the server has, and is in its output already.

@@ -30,7 +30,7 @@ pub struct Stream {
     pub entry: String,
     /// What a right download shows.
     pub film: Film,
-    /// The bytes of all segments of the first track in a row, behind its initialization section.
+    /// The bytes of all segments of the first track in a row, behind its initialization section, as they are in a file of them.
     pub joined: Vec<u8>,
     /// The bytes in a row are a right file: times go on from near 0, there is one section, and samples are where it says.
     pub can_be_joined: bool,
@@ -77,8 +77,11 @@ impl Stream {
         let has_own_clocks = shape.periods.iter().any(shape::Period::has_own_clock);
         let mut joined = first.sections.first().cloned().unwrap_or_default();
         for one in first.listed.iter().filter(|one| one.missing.is_none()) {
-            joined.extend_from_slice(if shape.front == Front::Tag { TAG } else { &[] });
-            joined.extend_from_slice(&one.bytes);
+            // Tags in front of AC-3 are left out: players lose a frame by each.
+            let is_dolby = matches!(first.extension, "ac3" | "ec3");
+            let begin = one.bytes.windows(2).position(|two| is_dolby && two == [0x0b, 0x77]).unwrap_or(0);
+            joined.extend_from_slice(if shape.front == Front::Tag && !is_dolby { TAG } else { &[] });
+            joined.extend_from_slice(&one.bytes[begin..]);
         }
         let is_late = shape.periods.iter().any(|period| period.base >= shape::WALL_CLOCK);
         let is_one = !has_own_clocks && !is_late && first.sections.len() < 2;

@@ -258,6 +258,8 @@ fn may_be_refused(stream: &Stream, output: Output, code: Option<i32>) -> bool {
         (Output::Film, Some(7)) => stream.changes_codec,
         // Packed sound is told by its first bytes, as its container.
         (Output::Joined | Output::Film, Some(2)) => stream.changes_codec,
+        // Segments of another container are left out, or end it.
+        (_, Some(4 | 8)) => stream.changes_codec,
         _ => false,
     }
 }
