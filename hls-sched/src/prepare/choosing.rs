@@ -419,8 +419,9 @@ impl<'m> Needed<'m> {
         let (base, policy) = (self.playlist.base(), load::policy(&config.policy));
         for (part, place) in self.parts.iter().zip(loaded) {
             let Some(media) = place.as_ref().filter(|media| media.ended) else { continue };
-            let usual = media.target_duration.unwrap_or_default() * 2;
-            if part.role == Role::Subtitles || media.duration() + usual.max(longest / 50) >= longest {
+            // A server may say any number.
+            let usual = media.target_duration.unwrap_or_default().saturating_mul(2).max(longest / 50);
+            if part.role == Role::Subtitles || media.duration().saturating_add(usual) >= longest {
                 continue;
             }
             let variables = &self.playlist.variables;

@@ -140,3 +140,23 @@ async fn a_list_of_sound_that_is_far_shorter_is_loaded_again() -> Outcome {
     assert_eq!(origin.requests_for(&sound.playlist_path).len(), 2);
     Ok(())
 }
+
+#[tokio::test]
+async fn target_durations_that_no_clock_holds() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let master = Master::new("/m")
+        .variant(900_000, 320, 180, Vod::from_media(Media::Ts))
+        .audio("en", true, Vod::from_media(Media::AudioTs))
+        .publish(&origin);
+    for track in [&master.variants[0], &master.audio[0]] {
+        let (front, rest) =
+            track.playlist.split_once("#EXT-X-TARGETDURATION:").ok_or("no target duration")?;
+        let (_, rest) = rest.split_once('\n').ok_or("no end of the line")?;
+        let target = u64::MAX;
+        origin
+            .put(&track.playlist_path, format!("{front}#EXT-X-TARGETDURATION:{target}\n{rest}").into_bytes());
+    }
+    let done = job(&master.url).output(folder.file("movie.mp4")).start().finish().await?;
+    assert_eq!(done.segments, 12);
+    Ok(())
+}
