@@ -9,7 +9,9 @@ use crate::timestamps::{Timestamps, has_bad_times, is_pes};
 
 /// Padding, whose counter means nothing.
 const NULL: usize = 0x1fff;
-const PIDS: usize = 0x2000;
+/// PIDs have 13 bits. What is known of them is kept in pages of so many, for a segment has but a few.
+const PAGE: usize = 128;
+const PAGES: usize = 0x2000 / PAGE;
 /// The counter of a PID is known.
 const KNOWN: u8 = 0x80;
 /// The last packet was a duplicate; a second one in a row may not be.
@@ -28,14 +30,28 @@ const TABLES: [usize; 2] = [0, 0x11];
 /// The counters of tables are left out: many servers put the same table, counter and all, before each segment and within it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Continuity {
-    /// One entry for each PID, empty until the first packet.
-    pids: Vec<Pid>,
+    pids: Pids,
     streams: Vec<Stream>,
     tables: Tables,
     timestamps: Timestamps,
     found: Found,
     border: Border,
     scrambled_at: Option<u64>,
+}
+
+/// What is known of each PID. Empty until the first packet.
+#[derive(Debug, Clone, Default)]
+struct Pids(Vec<Option<Box<[Pid; PAGE]>>>);
+
+impl Pids {
+    fn get(&self, pid: usize) -> Option<&Pid> {
+        self.0.get(pid / PAGE)?.as_ref()?.get(pid % PAGE)
+    }
+
+    fn get_mut(&mut self, pid: usize) -> Option<&mut Pid> {
+        let page = self.0.get_mut(pid / PAGE)?;
+        page.get_or_insert_with(|| Box::new([Pid::default(); PAGE])).get_mut(pid % PAGE)
+    }
 }
 
 /// What is known of a PID.
@@ -45,6 +61,8 @@ struct Pid {
     state: u8,
     /// Where it is in the list of streams, counted from 1. 0: it is not there.
     stream: u8,
+    /// The rest of the packet of its stream tells nothing.
+    is_quiet: bool,
 }
 
 /// An elementary stream of which a packet began.
@@ -119,6 +137,12 @@ impl Stream {
         }
     }
 
+    /// Tells whether the rest of the packet that has begun tells nothing.
+    fn is_quiet(&self) -> bool {
+        let is_counted = self.rest > 0 || self.is_bounded && self.is_sound;
+        !is_counted && self.frames.is_none() && !matches!(self.look, Look::Seeks(_))
+    }
+
     /// Takes more of a packet. Returns whether it has more bytes than it said.
     fn go_on(&mut self, payload: &[u8]) -> bool {
         if self.frames.is_some() {
@@ -135,34 +159,49 @@ impl Stream {
 
 impl Continuity {
     /// Takes what follows the sync byte of the packet that begins at `offset`.
+    #[inline]
     pub(crate) fn packet(&mut self, offset: u64, packet: &[u8]) {
+        let [b, c, d, body @ ..] = packet else { return };
+        let pid = usize::from(b & 0x1f) << 8 | usize::from(*c);
+        // The way of nearly all packets: nothing but payload that goes on.
+        if b & 0xc0 == 0
+            && d & 0xf0 == 0x10
+            && let Some(Pid { state, stream, is_quiet }) = self.pids.get_mut(pid)
+            && *state & (KNOWN | TABLE) == KNOWN
+        {
+            let next = (*state & 0x0f).wrapping_add(1) & 0x0f;
+            if d & 0x0f == next {
+                *state = KNOWN | *state & STREAM | next;
+                let (is_stream, stream, is_quiet) = (*state & STREAM != 0, *stream, *is_quiet);
+                if is_stream && is_blank(body) {
+                    self.found.add(Odd::Blank, offset);
+                }
+                if !is_quiet {
+                    self.go_on(offset, stream, body);
+                }
+                return;
+            }
+        }
+        self.other(offset, packet);
+    }
+
+    /// Takes a packet that is the first of its PID, begins something, or is odd.
+    #[inline(never)]
+    fn other(&mut self, offset: u64, packet: &[u8]) {
         let [b, c, d, body @ ..] = packet else { return };
         let pid = usize::from(b & 0x1f) << 8 | usize::from(*c);
         if pid == NULL {
             return;
         }
-        if self.pids.is_empty() {
-            self.pids = vec![Pid::default(); PIDS];
+        if self.pids.0.is_empty() {
+            self.pids.0.resize(PAGES, None);
             TABLES.into_iter().for_each(|pid| self.mark(pid, TABLE));
         }
-        let Some(Pid { state, stream }) = self.pids.get_mut(pid) else { return };
+        let Some(Pid { state, stream, .. }) = self.pids.get_mut(pid) else { return };
         let (is_damaged, begins, counter) = (b & 0x80 != 0, b & 0x40 != 0, d & 0x0f);
         let known = *state & KNOWN != 0;
-        // The way of nearly all packets: nothing but payload that goes on.
         let next = (*state & 0x0f).wrapping_add(1) & 0x0f;
         let is_table = *state & TABLE != 0;
-        if !is_damaged && !begins && d & 0xf0 == 0x10 && (!known || counter == next) && !is_table {
-            match known {
-                true => *state = KNOWN | *state & STREAM | next,
-                false => self.border.take(pid, counter, (false, false)),
-            }
-            if *state & STREAM != 0 && is_blank(body) {
-                self.found.add(Odd::Blank, offset);
-            }
-            let stream = *stream;
-            self.go_on(offset, stream, body);
-            return;
-        }
         let adaptation = if d & 0x20 == 0 { 0 } else { body.first().map_or(0, |len| usize::from(*len) + 1) };
         let has_payload = d & 0x10 != 0;
         let payload = body.get(adaptation..).filter(|_| has_payload).unwrap_or(&[]);
@@ -193,6 +232,9 @@ impl Continuity {
             }
             return;
         }
+        if !known && !begins && adaptation == 0 && *state & STREAM != 0 && is_blank(body) {
+            self.found.add(Odd::Blank, offset);
+        }
         let is_duplicate = known && counter == *state & 0x0f && *state & TWICE == 0;
         if known && !announced && counter != next && !is_duplicate {
             self.found.add(Odd::Continuity, offset);
@@ -221,7 +263,7 @@ impl Continuity {
         if has_bad_times(payload) {
             self.found.add(Odd::Start, offset);
         }
-        let Some(Pid { stream, .. }) = self.pids.get_mut(pid) else { return };
+        let Some(Pid { stream, is_quiet, .. }) = self.pids.get_mut(pid) else { return };
         if *stream == 0 && self.streams.len() < MANY {
             let Ok(pid) = u16::try_from(pid) else { return };
             self.streams.push(Stream::new(pid, payload));
@@ -236,6 +278,7 @@ impl Continuity {
         if stream.begin(payload) {
             self.found.add(Odd::Length, offset);
         }
+        *is_quiet = stream.is_quiet();
     }
 
     /// More of a packet of an elementary stream came, which is at `stream` in the list, counted from 1.

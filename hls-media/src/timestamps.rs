@@ -21,6 +21,9 @@ const NEAR: i64 = 15 * CLOCK as i64 / 100;
 const ROUNDED: i64 = CLOCK as i64 / 1000 + 10;
 /// Sound goes on where the frames before it end, give or take this.
 const EXACT: i64 = CLOCK as i64 / 100;
+/// It may begin earlier by this: 64 ms are the longest frame of sound that is in use. Where a file is looped, its last frame of
+/// sound ends behind its last picture, and the next round begins with the picture.
+const OVERLAP: f64 = 0.064;
 /// Of fewer pictures nobody knows how far apart they should be.
 const FEW_STEPS: u32 = 8;
 
@@ -100,11 +103,13 @@ impl Timestamps {
     }
 
     /// How much later each stream of pictures begins in `next` than it ends here, in seconds; of sound too, where its frames tell
-    /// when it ends.
+    /// when it ends; 0 where sound overlaps by no more than a frame.
     pub(crate) fn ahead(&self, next: &Self) -> Vec<(u32, f64)> {
         let ahead = |before: &Stream| {
             let after = next.streams.iter().find(|stream| stream.pid == before.pid)?;
-            Some((u32::try_from(before.pid).ok()?, before.ahead(after)? as f64 / CLOCK as f64))
+            let ahead = before.ahead(after)? as f64 / CLOCK as f64;
+            let goes_on = before.tail.is_some() && is_overlap(ahead);
+            Some((u32::try_from(before.pid).ok()?, if goes_on { 0.0 } else { ahead }))
         };
         self.streams
             .iter()
@@ -178,7 +183,7 @@ impl Stream {
     fn take(&mut self, time: i64, lasts: Option<i64>) {
         let ahead = nearest(time - self.last);
         let apart = lasts.filter(|ticks| *ticks > 0).map_or(0, |ticks| ahead.saturating_sub(ticks));
-        if apart.abs() > EXACT {
+        if apart.abs() > EXACT && !is_overlap(apart as f64 / CLOCK as f64) {
             self.apart = self.apart.saturating_add(1);
             self.furthest = if apart.abs() > self.furthest.abs() { apart } else { self.furthest };
         }
@@ -230,6 +235,11 @@ impl Stream {
         let steps = u64::from(self.count.checked_sub(1).filter(|steps| *steps > 0)?);
         Some(Duration::from_millis(between.saturating_add(between / steps).saturating_mul(1000) / CLOCK))
     }
+}
+
+/// Tells whether sound that begins so many seconds later than the sound before it ends merely overlaps it.
+fn is_overlap(seconds: f64) -> bool {
+    (-OVERLAP..0.0).contains(&seconds)
 }
 
 /// The shorter way round.

@@ -348,10 +348,29 @@ struct Seen {
     ways: HashMap<(u8, Way), Known>,
 }
 
+/// The bytes that came for a segment.
 #[derive(Debug, Default)]
-struct Arrivals {
-    hashes: Vec<Fingerprint>,
-    is_told: bool,
+struct Arrivals(Vec<Arrived>);
+
+/// Bytes that came for a segment, by their hash.
+#[derive(Clone, Copy, Debug)]
+struct Arrived {
+    hash: Fingerprint,
+    /// They came twice, so the server has them.
+    is_settled: bool,
+}
+
+impl Arrivals {
+    fn find(&mut self, hash: Fingerprint) -> Option<&mut Arrived> {
+        self.0.iter_mut().find(|arrived| arrived.hash == hash)
+    }
+
+    fn add(&mut self, arrived: Arrived) {
+        if self.0.len() >= MANY {
+            self.0.remove(0);
+        }
+        self.0.push(arrived);
+    }
 }
 
 /// What is known of one way of being odd in one track.
@@ -401,20 +420,29 @@ impl Doubts {
         with(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Bytes with this hash came for a segment that is doubted.
+    /// Notes that bytes with this hash came for a segment that is doubted.
     pub(crate) fn note(&self, place: Place, hash: Fingerprint) -> Arrival {
         self.seen(|seen| {
             let arrivals = seen.bytes.entry(place).or_default();
-            if arrivals.hashes.contains(&hash) {
-                let is_told = std::mem::replace(&mut arrivals.is_told, true);
-                return if is_told { Arrival::Known } else { Arrival::Again };
+            match arrivals.find(hash) {
+                Some(arrived) if arrived.is_settled => Arrival::Known,
+                Some(arrived) => {
+                    arrived.is_settled = true;
+                    Arrival::Again
+                }
+                None => {
+                    arrivals.add(Arrived { hash, is_settled: false });
+                    Arrival::First
+                }
             }
-            if arrivals.hashes.len() >= MANY {
-                arrivals.hashes.remove(0);
-            }
-            arrivals.hashes.push(hash);
-            Arrival::First
         })
+    }
+
+    /// Notes that bytes with this hash came twice for a segment.
+    pub(crate) fn settle(&self, place: Place, hash: Fingerprint) {
+        if self.note(place, hash) == Arrival::First {
+            self.note(place, hash);
+        }
     }
 
     /// Whether all that is odd about a segment is known to be what the server has.
@@ -425,7 +453,8 @@ impl Doubts {
     /// Whether these bytes have come twice for a segment.
     pub(crate) fn is_settled(&self, place: Place, hash: Fingerprint) -> bool {
         self.seen(|seen| {
-            seen.bytes.get(&place).is_some_and(|arrivals| arrivals.is_told && arrivals.hashes.contains(&hash))
+            let arrived = seen.bytes.get_mut(&place).and_then(|arrivals| arrivals.find(hash));
+            arrived.is_some_and(|arrived| arrived.is_settled)
         })
     }
 

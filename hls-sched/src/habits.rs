@@ -5,7 +5,7 @@
 //! Many streams do none of that, and nothing says which do: so what has held at some borders, and nearly always, is expected
 //! at the others too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use hls_media::{Configuration, Container, Summary};
@@ -33,7 +33,7 @@ const ROUNDING: f64 = 0.01;
 const FRAME: f64 = 0.064;
 
 /// What streams have in common from one segment to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rule {
     /// Continuity counters go on.
     Counters,
@@ -53,6 +53,13 @@ enum Rule {
     Streams { timeline: Option<u64> },
     /// Its text ends with as many line ends as that of the others.
     Ending,
+}
+
+impl Rule {
+    /// Returns how many segments or borders make a habit.
+    fn least(self) -> u32 {
+        if matches!(self, Self::Time | Self::Inside) { LEAST_OF_TIME } else { LEAST }
+    }
 }
 
 /// What a rule says of a stream.
@@ -152,9 +159,11 @@ fn lengths(
 /// What the streams of a job have in common from one segment to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Habits {
-    known: HashMap<(u8, Rule, u32), Habit>,
+    known: BTreeMap<(u8, u32, Rule), Habit>,
     /// Segments that are other than they should be, which nothing told at the time.
     early: Vec<(Place, Signs)>,
+    /// Tracks in which something else is usual since the early ones were looked at.
+    changed: BTreeSet<u8>,
     looked: HashMap<u8, u32>,
 }
 
@@ -188,28 +197,42 @@ impl Habits {
     }
 
     fn usual(&self, track: u8, sign: &Sign) -> Option<u64> {
-        let least = if matches!(sign.rule, Rule::Time | Rule::Inside) { LEAST_OF_TIME } else { LEAST };
-        self.known.get(&(track, sign.rule, sign.stream))?.usual(least)
+        self.known.get(&(track, sign.stream, sign.rule))?.usual(sign.rule.least())
     }
 
     /// What a segment shows, by itself or with the one before it, is kept as it is. `is_told`: what is odd about it has been doubted.
     pub(crate) fn learn(&mut self, place: Place, signs: Signs, is_told: bool) {
-        let is_open = |sign: &Sign| sign.doubt.is_some() && self.usual(place.track, sign) != Some(sign.value);
-        if !is_told && self.early.len() < MANY && signs.0.iter().any(is_open) {
-            self.early.push((place, signs.clone()));
-        }
         if self.known.len() >= MOST_KNOWN {
-            self.known.retain(|(_, rule, _), _| !matches!(rule, Rule::Coding { .. } | Rule::Streams { .. }));
+            self.known.retain(|(_, _, rule), _| !matches!(rule, Rule::Coding { .. } | Rule::Streams { .. }));
         }
-        for sign in signs.0 {
-            self.known.entry((place.track, sign.rule, sign.stream)).or_default().learn(sign.value);
+        let mut is_open = false;
+        for sign in &signs.0 {
+            let (key, least) = ((place.track, sign.stream, sign.rule), sign.rule.least());
+            let habit = self.known.entry(key).or_default();
+            let before = habit.usual(least);
+            is_open |= sign.doubt.is_some() && before != Some(sign.value);
+            habit.learn(sign.value);
+            if habit.usual(least) != before {
+                self.changed.insert(place.track);
+            }
+        }
+        if !is_told && is_open && self.early.len() < MANY {
+            self.early.push((place, signs));
+            self.changed.insert(place.track);
         }
     }
 
     /// A segment that is other than it should be, as is known by now.
     pub(crate) fn late(&mut self, track: u8) -> Option<(Place, Doubt)> {
+        if !self.changed.contains(&track) {
+            return None;
+        }
         let mut late = self.early.iter().enumerate().filter(|(_, (place, _))| place.track == track);
-        let (at, doubt) = late.find_map(|(at, (_, signs))| Some((at, self.broken(track, signs)?)))?;
+        let Some((at, doubt)) = late.find_map(|(at, (_, signs))| Some((at, self.broken(track, signs)?)))
+        else {
+            self.changed.remove(&track);
+            return None;
+        };
         let (place, _) = self.early.remove(at);
         let looked = self.looked.entry(track).or_default();
         *looked += 1;

@@ -26,6 +26,8 @@ const LOST: f64 = 1.0;
 pub(crate) struct Order {
     /// Of each track, by place.
     known: Mutex<BTreeMap<u8, BTreeMap<u64, Arc<Came>>>>,
+    /// How many segments have come.
+    arrivals: AtomicU64,
     /// How often timestamps do not go on over a discontinuity.
     restarts: AtomicU64,
     habits: Mutex<Habits>,
@@ -39,7 +41,7 @@ pub(crate) struct Came {
     pub(crate) place: Place,
     pub(crate) hash: Fingerprint,
     timeline: Option<u64>,
-    summary: Summary,
+    summary: Arc<Summary>,
     /// Seconds that are known to be missing in it.
     lacks: f64,
 }
@@ -100,16 +102,23 @@ impl Order {
         before.into_iter().chain(after).collect()
     }
 
-    /// What is odd about a segment by itself, as those that came so far let expect.
-    pub(crate) fn odd(
-        &self,
-        place: Place,
+    /// Returns what a segment shows by itself.
+    pub(crate) fn signs(
         (track, unit): (&Track, &Unit),
         summary: &Summary,
         init: Option<&Configuration>,
-    ) -> Option<Doubt> {
-        let told = (timeline(track, unit), unit.duration);
-        self.habits().broken(place.track, &Signs::of(summary, told, init))
+    ) -> Signs {
+        Signs::of(summary, (timeline(track, unit), unit.duration), init)
+    }
+
+    /// Returns what is odd about a segment by itself, as those that came so far let expect.
+    pub(crate) fn odd(&self, track: u8, signs: &Signs) -> Option<Doubt> {
+        self.habits().broken(track, signs)
+    }
+
+    /// Returns how many segments have come so far: where that has not changed, their neighbours are the same.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals.load(Ordering::SeqCst)
     }
 
     /// Another segment that has the same bytes: a neighbour, or any of a track in which nothing but its bytes tells a segment from
@@ -160,26 +169,26 @@ impl Order {
     }
 
     /// Counts the discontinuities beside a segment that has come, over which timestamps do not go on.
-    fn count_restarts(&self, place: Place, own: Option<u64>, summary: &Summary) {
-        let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline != own));
-        let before = before.and_then(|came| came.summary.jump(summary, None));
-        let after = after.and_then(|came| summary.jump(&came.summary, None));
+    fn count_restarts(&self, own: &Came, [before, after]: &[Option<Arc<Came>>; 2]) {
+        let is_other = |came: &&Arc<Came>| came.timeline != own.timeline;
+        let before = before.as_ref().filter(is_other).and_then(|came| came.summary.jump(&own.summary, None));
+        let after = after.as_ref().filter(is_other).and_then(|came| own.summary.jump(&came.summary, None));
         let restarts = [before, after].into_iter().flatten().count() as u64;
         self.restarts.fetch_add(restarts, Ordering::Relaxed);
     }
 
-    /// A segment has come and is kept.
+    /// Notes that a segment has come and is kept.
     pub(crate) fn came(
         &self,
         place: Place,
         of: (&Track, &Unit),
         hash: Fingerprint,
-        (summary, lacks): (&Summary, f64),
+        (summary, lacks): (&Arc<Summary>, f64),
         (init, is_told): (Option<&Configuration>, bool),
+        signs: Signs,
     ) -> Arc<Came> {
-        let own = timeline(of.0, of.1);
-        self.count_restarts(place, own, summary);
-        let came = Arc::new(Came { place, hash, timeline: own, summary: summary.clone(), lacks });
+        let (own, summary) = (timeline(of.0, of.1), Arc::clone(summary));
+        let came = Arc::new(Came { place, hash, timeline: own, summary, lacks });
         // Of two that come at once, one sees the other.
         self.of_track(place.track, |known| {
             known.insert(place.index, Arc::clone(&came));
@@ -187,17 +196,20 @@ impl Order {
                 known.pop_first();
             }
         });
-        let [before, after] = self.neighbours(place).map(|came| came.filter(|came| came.timeline == own));
+        self.arrivals.fetch_add(1, Ordering::SeqCst);
+        let beside = self.neighbours(place);
+        self.count_restarts(&came, &beside);
+        let [before, after] = beside.map(|came| came.filter(|came| came.timeline == own));
         let mut habits = self.habits();
-        habits.learn(place, Signs::of(summary, (own, of.1.duration), init), is_told);
+        habits.learn(place, signs, is_told);
         // That packets are missing in a segment has been told, and at its ends they are missing too.
-        let is_told = is_told || loses(summary);
+        let is_told = is_told || loses(&came.summary);
         if let Some(before) = before {
-            let signs = Signs::between(&before.summary, summary, init);
+            let signs = Signs::between(&before.summary, &came.summary, init);
             habits.learn(place, signs, is_told || loses(&before.summary));
         }
         if let Some(after) = after {
-            let signs = Signs::between(summary, &after.summary, init);
+            let signs = Signs::between(&came.summary, &after.summary, init);
             habits.learn(after.place, signs, is_told || loses(&after.summary));
         }
         drop(habits);

@@ -1,5 +1,7 @@
 //! The way of a unit's bytes between socket and output: decrypt, recognise, verify, hash.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, DecryptError, Iv};
 use hls_media::remux::{Admission, MayLack, RemuxError, Takes, UnitRemuxer, UnitTracks};
@@ -22,7 +24,7 @@ pub(crate) struct Whole {
     /// The last bytes of it.
     pub(crate) rest: Option<Bytes>,
     pub(crate) hash: Fingerprint,
-    pub(crate) summary: Summary,
+    pub(crate) summary: Arc<Summary>,
     /// All of it, where it was asked for.
     pub(crate) copy: Vec<u8>,
     /// The piece that was made of it, or why none could be.
@@ -173,7 +175,7 @@ impl Pipeline {
             rest = self.verify(plain.into())?;
         }
         if let Some(container) = self.empty.filter(|_| !self.verifier.has_begun()) {
-            let (summary, copy) = (Summary::empty(container), self.copy.unwrap_or_default());
+            let (summary, copy) = (Summary::empty(container).into(), self.copy.unwrap_or_default());
             return Ok(Whole {
                 rest,
                 hash: Fingerprint::EMPTY_UNIT,
@@ -203,7 +205,7 @@ impl Pipeline {
         let (copy, hash) = (self.copy.unwrap_or_default(), self.hasher.finish());
         let as_it_came = self.as_it_came.filter(|_| matches!(piece, Some(Err(_))));
         let seen = self.seen;
-        Ok(Whole { rest, hash, summary, copy, piece, seen, as_it_came, is_bounded: true })
+        Ok(Whole { rest, hash, summary: summary.into(), copy, piece, seen, as_it_came, is_bounded: true })
     }
 
     fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {

@@ -11,6 +11,8 @@
 //!   several servers under one name that make tags of what only they know. So the same part is asked for again, over other
 //!   connections. Where an answer comes with yet other words and the same bytes, both are being served at this time, and
 //!   those words tell nothing. Where all answers have the new words, the resource was replaced.
+//! - An answer without any words can't be compared where all others had some, or where all others were parts and it holds all of the
+//!   resource. So the first part is asked for again, until it comes in that way too: its bytes tell.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -44,6 +46,8 @@ pub(crate) struct Validators {
     modified: Option<u64>,
     /// How long the whole resource is.
     pub(crate) total: Option<u64>,
+    /// All of the resource was sent for a part of it. `None`: that is not known.
+    is_whole: Option<bool>,
 }
 
 impl Validators {
@@ -55,6 +59,11 @@ impl Validators {
             is_strong: answer.strong_etag.is_some(),
             modified: answer.last_modified.as_deref().map(hash),
             total: answer.total,
+            is_whole: match answer.oddity {
+                Some(Oddity::Whole) => Some(true),
+                None if answer.status == 206 => Some(false),
+                _ => None,
+            },
         }
     }
 
@@ -95,6 +104,14 @@ impl Validators {
         self.etag.is_some() || self.modified.is_some()
     }
 
+    /// Tells whether nothing in it can be compared with what all these say, though they agree among themselves.
+    fn is_vague(&self, beside: &[Self]) -> bool {
+        let has_lost_words = beside.iter().all(Self::is_worded);
+        let is_other_way =
+            self.is_whole.is_some_and(|way| beside.iter().all(|other| other.is_whole == Some(!way)));
+        !beside.is_empty() && !self.is_worded() && (has_lost_words || is_other_way)
+    }
+
     /// Whether nothing that both say is different: tags aside, which are compared as they are.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         !self.is_other_length(other) && self.modified.zip(other.modified).is_none_or(|(a, b)| a == b)
@@ -114,7 +131,7 @@ impl Validators {
         let mut fields = rest.as_chunks::<8>().0.iter().map(|field| u64::from_le_bytes(*field));
         let mut next = |bit: u8| fields.next().map(|field| (flags & 1 << bit != 0).then_some(field));
         let (etag, modified, total) = (next(0)?, next(2)?, next(3)?);
-        Some(Self { etag, is_strong: flags & 2 != 0, modified, total })
+        Some(Self { etag, is_strong: flags & 2 != 0, modified, total, is_whole: None })
     }
 }
 
@@ -125,6 +142,8 @@ pub(crate) enum Verdict {
     Same,
     /// It may be of another resource.
     Doubtful,
+    /// What it says can't be compared.
+    Vague,
     /// It is.
     Changed,
 }
@@ -136,8 +155,18 @@ pub(crate) struct Resources(Mutex<HashMap<u128, Known>>);
 #[derive(Debug, Default)]
 struct Known {
     seen: Vec<Validators>,
+    first: Option<First>,
     /// Doubts that have proved unfounded.
     unfounded: u8,
+}
+
+/// The first part of a resource that came whole.
+#[derive(Clone, Debug)]
+struct First {
+    unit: Box<Unit>,
+    hash: Fingerprint,
+    /// Its hash is that of its bytes, and not of the piece that is made of it.
+    as_it_comes: bool,
 }
 
 impl Known {
@@ -146,7 +175,9 @@ impl Known {
             return Verdict::Changed;
         }
         let agrees = self.seen.is_empty() || self.seen.iter().any(|seen| seen.agrees(said));
-        match agrees || self.unfounded >= MOST_DOUBTS {
+        match agrees {
+            _ if self.unfounded >= MOST_DOUBTS => Verdict::Same,
+            true if said.is_vague(&self.seen) => Verdict::Vague,
             true => Verdict::Same,
             false => Verdict::Doubtful,
         }
@@ -174,6 +205,17 @@ impl Resources {
             known.learn(said);
         }
         verdict
+    }
+
+    /// Keeps a part of a resource that came whole, where none is kept yet.
+    fn keep_first(&self, unit: &Unit, hash: Fingerprint, as_it_comes: bool) {
+        let mut all = self.all();
+        let known = all.entry(key(&unit.url)).or_default();
+        known.first.get_or_insert_with(|| First { unit: Box::new(unit.clone()), hash, as_it_comes });
+    }
+
+    fn first(&self, url: &Url) -> Option<First> {
+        self.all().get(&key(url))?.first.clone()
     }
 
     /// A doubt has proved unfounded: both of these are said of the same bytes.
@@ -230,8 +272,13 @@ impl Transport {
         if !is_part(unit) {
             return Ok(());
         }
-        match self.resources.settle(&unit.url, said) {
+        let verdict = self.resources.settle(&unit.url, said);
+        if verdict == Verdict::Same {
+            self.resources.keep_first(unit, hash, way.as_it_comes);
+        }
+        match verdict {
             Verdict::Same => Ok(()),
+            Verdict::Vague => Box::pin(self.compare((track, unit), said, key, way)).await,
             Verdict::Changed => Err(changed_meanwhile(unit)),
             // On the heap: most attempts have no need of it.
             Verdict::Doubtful => Box::pin(self.prove((track, unit), (said, hash), key, way)).await,
@@ -258,23 +305,75 @@ impl Transport {
             if again.agrees(&said) {
                 continue;
             }
-            let mut body = answer.body;
-            let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
-            let decryptor = key.zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
-            let pipeline = Pipeline::new(decryptor, false, track.name(unit), self.buffers.clone());
-            let pieces = track.pieces.as_ref().filter(|_| !way.as_it_comes);
-            let mut pipeline = pipeline.into_pieces(pieces, way.may_be_unfit).admitting(track.mp4);
-            while let Some(chunk) = body.next().await.map_err(failed)? {
-                self.meters.receive(chunk.len() as u64);
-                pipeline.push(chunk)?;
-            }
-            if pipeline.finish()?.hash != hash {
+            if self.hash_of((track, unit), answer, key, way).await? != hash {
                 return Err(changed_meanwhile(unit));
             }
             self.resources.believe(&unit.url, [said, again]);
             return Ok(());
         }
         Err(changed_meanwhile(unit))
+    }
+
+    /// Asks for the first part of a resource again until it comes in the way of this one, and compares its bytes.
+    async fn compare(
+        &self,
+        (track, unit): (&Track, &Unit),
+        said: Validators,
+        key: Option<&Key>,
+        way: &Way,
+    ) -> Result<(), Error> {
+        let key_of = |unit: &Unit| unit.cipher.as_ref().map(|cipher| cipher.key.clone());
+        // Under another key, or as a piece, its hash would be another one.
+        let is_comparable = |first: &First| {
+            key_of(unit) == key_of(&first.unit)
+                && first.as_it_comes == way.as_it_comes
+                && first.unit.range != unit.range
+        };
+        let Some(first) = self.resources.first(&unit.url).filter(is_comparable) else {
+            self.resources.believe(&unit.url, [said; 2]);
+            return Ok(());
+        };
+        for _ in 0..MOST_REQUESTS {
+            let request = request_for(track, &first.unit).fresh_connection();
+            let failed = |e| Error::fetch("segment", &track.name(&first.unit), e);
+            let answer = self.fetch.fetch(request).await.map_err(failed)?;
+            let again = Validators::of(&answer);
+            if again.is_worded() != said.is_worded() || again.is_whole != said.is_whole {
+                continue;
+            }
+            if self.hash_of((track, &first.unit), answer, key, way).await? != first.hash {
+                return Err(changed_meanwhile(unit));
+            }
+            self.resources.believe(&unit.url, [said; 2]);
+            return Ok(());
+        }
+        Err(Error::content(
+            "content.damaged",
+            format!("{} came in another way than others", track.name(unit)),
+        )
+        .why("nothing tells whether it belongs to them"))
+    }
+
+    /// Reads a part to its end. Returns the hash of what it is in the output.
+    async fn hash_of(
+        &self,
+        (track, unit): (&Track, &Unit),
+        answer: Response,
+        key: Option<&Key>,
+        way: &Way,
+    ) -> Result<Fingerprint, Error> {
+        let failed = |e| Error::fetch("segment", &track.name(unit), e);
+        let mut body = answer.body;
+        let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
+        let decryptor = key.zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
+        let pipeline = Pipeline::new(decryptor, false, track.name(unit), self.buffers.clone());
+        let pieces = track.pieces.as_ref().filter(|_| !way.as_it_comes);
+        let mut pipeline = pipeline.into_pieces(pieces, way.may_be_unfit).admitting(track.mp4);
+        while let Some(chunk) = body.next().await.map_err(failed)? {
+            self.meters.receive(chunk.len() as u64);
+            pipeline.push(chunk)?;
+        }
+        Ok(pipeline.finish()?.hash)
     }
 
     /// What a server says of a unit now, for one byte. `None`: it can't be asked that, or sends all of it for that byte.
@@ -307,12 +406,13 @@ mod tests {
             is_strong: tag.is_some_and(|tag| !tag.starts_with("W/")),
             modified: time.map(hash),
             total: total.and_then(|total| total.parse().ok()),
+            is_whole: None,
         }
     }
 
     #[test]
     fn what_is_evidence() {
-        use Verdict::{Changed, Doubtful, Same};
+        use Verdict::{Changed, Doubtful, Same, Vague};
         for (first, then, expect) in [
             ("a t1 10", "a t1 10", Same),
             ("a t1 10", "b t2 11", Changed),
@@ -337,7 +437,9 @@ mod tests {
             ("a t1 10", "- t2 10", Doubtful),
             // Nothing to compare.
             ("a - 10", "- t1 10", Doubtful),
-            ("a - 10", "- - 10", Same),
+            // The words are gone.
+            ("a - 10", "- - 10", Vague),
+            ("a t1 10", "- - 10", Vague),
             ("- t1 10", "a t1 10", Same),
             ("- - -", "a t1 10", Same),
         ] {

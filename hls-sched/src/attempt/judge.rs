@@ -14,7 +14,7 @@ use crate::assemble::Place;
 use crate::doubt::{Doubt, STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
 use crate::event::Retry;
-use crate::order::{Came, Misfit};
+use crate::order::{Came, Misfit, Order};
 use crate::piece::{Becomes, NOT_ALONE};
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
@@ -85,7 +85,8 @@ impl Shared {
         }
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
         let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
-        let odd = self.order.odd(place, (track, unit), summary, init);
+        let signs = Order::signs((track, unit), summary, init);
+        let odd = self.order.odd(place.track, &signs);
         // What shows already is told of once.
         if let Some(odd) = odd
             && lacks == 0.0
@@ -93,6 +94,7 @@ impl Shared {
         {
             doubts.push(odd);
         }
+        let arrivals = self.order.arrivals();
         let mut misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
         misfits.extend(self.order.twin(place, (track, unit), whole.hash, summary));
         misfits.retain(|misfit| misfit.doubt != Doubt::Counters || !self.is_settled(&misfit.neighbour));
@@ -113,10 +115,14 @@ impl Shared {
         if judged.instead.is_some() {
             return Ok(judged);
         }
-        let came = self.order.came(place, (track, unit), whole.hash, (summary, lacks), (init, is_told));
-        // A neighbour may have come while this one was judged.
-        let mut now = self.order.misfits(place, (track, unit), (summary, lacks), init);
-        now.extend(self.order.twin(place, (track, unit), whole.hash, summary));
+        let came =
+            self.order.came(place, (track, unit), whole.hash, (summary, lacks), (init, is_told), signs);
+        let mut now = Vec::new();
+        // Neighbours may have come while this one was judged.
+        if self.order.arrivals() > arrivals + 1 {
+            now.extend(self.order.misfits(place, (track, unit), (summary, lacks), init));
+            now.extend(self.order.twin(place, (track, unit), whole.hash, summary));
+        }
         let news = now.iter().find(|misfit| !known.contains(&misfit.neighbour.place));
         let news = news.map(|misfit| (vec![Arc::clone(&misfit.neighbour), came], misfit.doubt));
         let odd: Vec<_> = news.into_iter().chain(self.order.late(place.track)).collect();
@@ -183,9 +189,12 @@ impl Shared {
                 let Some(unit) = track.unit(neighbour.place.index) else { continue };
                 let is_same = self.is_settled(neighbour)
                     || self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
-                        self.doubts.note(neighbour.place, neighbour.hash);
-                        self.doubts.note(neighbour.place, came.hash);
-                        came.hash == neighbour.hash
+                        let is_same = came.hash == neighbour.hash;
+                        match is_same {
+                            true => self.doubts.settle(neighbour.place, came.hash),
+                            false => drop(self.doubts.note(neighbour.place, came.hash)),
+                        }
+                        is_same
                     });
                 if !is_same {
                     wrong.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(neighbour));
@@ -201,8 +210,9 @@ impl Shared {
             return match other.zip(spare.chunks()) {
                 // What came the second time is as it should be.
                 Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
-                    let _ =
-                        self.order.came(place, (track, unit), came.hash, (&came.summary, 0.0), (init, false));
+                    let signs = Order::signs((track, unit), &came.summary, init);
+                    let of = (track, unit);
+                    self.order.came(place, of, came.hash, (&came.summary, 0.0), (init, false), signs);
                     Ok(Judged { instead: Some((Box::new(came), chunks)), ..Judged::default() })
                 }
                 _ => Err(at(error)),
@@ -297,12 +307,13 @@ impl Shared {
         }
         for came in all {
             let Some(unit) = track.unit(came.place.index) else { continue };
-            if self.doubts.is_settled(came.place, came.hash) {
+            if self.is_settled(came) {
                 continue;
             }
             match self.again(track, &unit, &doubts, way, &Nowhere).await {
                 Ok(now) if now.hash != came.hash => return Some(Arc::clone(came)),
-                Ok(_) | Err(_) => {}
+                Ok(_) => self.doubts.settle(came.place, came.hash),
+                Err(_) => {}
             }
         }
         if let Some(is_trusted) = self.doubts.confirmed(last.place.track, doubt) {
@@ -329,7 +340,7 @@ impl Shared {
             && self
                 .doubts
                 .trusts(place.track, &Doubt::of(&whole.summary, init, unit.duration, whole.is_bounded))
-            && self.order.odd(place, (track, unit), &whole.summary, init).is_none()
+            && self.order.odd(place.track, &Order::signs((track, unit), &whole.summary, init)).is_none()
             && self.order.twin(place, (track, unit), whole.hash, &whole.summary).is_none()
             && self.order.misfits(place, (track, unit), (&whole.summary, 0.0), init).is_empty()
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use hls_fetch::Class;
 
 pub use health::Health;
-pub(crate) use patience::Patience;
+pub(crate) use patience::{Patience, SHORTEST};
 
 use crate::assemble::Place;
 use breaker::Breaker;

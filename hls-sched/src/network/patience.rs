@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Silence shorter than this is never held against a transfer.
-const SHORTEST: Duration = Duration::from_secs(2);
+pub(crate) const SHORTEST: Duration = Duration::from_secs(2);
 /// Values that the percentiles look back on.
 const LAST: usize = 128;
 /// Fewer values say nothing.
@@ -41,9 +41,9 @@ impl Recent {
         if self.values.len() < ENOUGH {
             return None;
         }
-        let mut sorted = self.values.clone();
-        sorted.sort_unstable_by(f64::total_cmp);
-        sorted.get((sorted.len() - 1) * (100 - above) / 100).copied()
+        let mut values = self.values.clone();
+        let at = (values.len() - 1) * (100 - above) / 100;
+        Some(*values.select_nth_unstable_by(at, f64::total_cmp).1)
     }
 }
 
@@ -65,10 +65,10 @@ impl Patience {
         SHORTEST.max(usual).saturating_mul(1 << replaced.min(8))
     }
 
-    /// The time after which a unit of so many bytes is late: two seconds, or what one in twenty took.
-    pub(crate) fn for_unit(&self, bytes: u64) -> Option<Duration> {
-        let usual = self.per_byte.percentile(5)? * bytes as f64;
-        Some(SHORTEST.max(Duration::try_from_secs_f64(usual).unwrap_or(Duration::MAX)))
+    /// Tells whether a unit of so many bytes that takes so long is late: it takes more than two seconds, and than one in twenty took.
+    pub(crate) fn is_late(&self, bytes: u64, takes: Duration) -> bool {
+        takes > SHORTEST
+            && self.per_byte.percentile(5).is_some_and(|usual| takes.as_secs_f64() > usual * bytes as f64)
     }
 
     /// A usual unit, in bytes.
@@ -85,14 +85,14 @@ mod tests {
     fn what_is_usual_is_waited_for() {
         let (ms, mut patience) = (Duration::from_millis, Patience::default());
         assert_eq!((patience.for_silence(0), patience.for_silence(2)), (ms(2000), ms(8000)));
-        assert_eq!(patience.for_unit(1000), None);
+        assert!(!patience.is_late(1000, ms(60_000)), "nothing is usual yet");
         for n in 0..300 {
             patience.took(1_000_000, ms(3000), ms(if n % 30 == 0 { 9000 } else { 800 }));
         }
         // One in thirty is an accident, the rest is how it is here.
         assert_eq!(patience.for_silence(0), ms(3200));
-        assert_eq!(patience.for_unit(2_000_000), Some(ms(6000)));
-        assert_eq!(patience.for_unit(2_000), Some(ms(2000)));
+        let late = [(2_000_000, 5990), (2_000_000, 6010), (2_000, 2000), (2_000, 2001)];
+        assert_eq!(late.map(|(bytes, took)| patience.is_late(bytes, ms(took))), [false, true, false, true]);
         assert_eq!(patience.usual_bytes(), Some(1_000_000));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hls_fetch::Class;
 
 use super::{Action, Active, Ending, Fetch, Place, Planner};
-use crate::network::Failure;
+use crate::network::{Failure, SHORTEST};
 use crate::planner::lane::Again;
 
 /// A transfer that moved within this time moves.
@@ -34,6 +34,7 @@ impl Planner {
                 && !a.hedge
                 && a.waits
                 && a.number < tries
+                && moved(a) >= SHORTEST
                 && moved(a) >= self.patience.for_silence(a.replaced)
         };
         let silent: Vec<_> = self.active.iter().filter(|(_, a)| silent(a)).map(|(id, _)| *id).collect();
@@ -55,16 +56,18 @@ impl Planner {
         }
         let late = self.active.values().filter(|a| {
             let elapsed = now.saturating_duration_since(a.begun);
-            let bytes = a.expected.or_else(|| self.patience.usual_bytes());
-            let is_late = bytes.filter(|bytes| *bytes <= LARGEST_HEDGE).is_some_and(|bytes| {
-                let left = bytes.saturating_sub(a.received) as f64;
-                let rest = left * elapsed.as_secs_f64() / a.received.max(1) as f64;
-                self.patience.for_unit(bytes).is_some_and(|usual| elapsed > usual)
-                    && rest > NEARLY.as_secs_f64()
-            });
+            let is_late = || {
+                let bytes = a.expected.or_else(|| self.patience.usual_bytes());
+                bytes.filter(|bytes| *bytes <= LARGEST_HEDGE).is_some_and(|bytes| {
+                    let left = bytes.saturating_sub(a.received) as f64;
+                    let rest = left * elapsed.as_secs_f64() / a.received.max(1) as f64;
+                    rest > NEARLY.as_secs_f64() && self.patience.is_late(bytes, elapsed)
+                })
+            };
             let awaited = is_tail || self.distance(&a.place) == 0;
             let may_be_asked = a.ending.is_none() && !a.hedge && !a.shared && !self.hedged.contains(&a.place);
-            may_be_asked && a.waits && awaited && is_late
+            // The values that tell are sorted for that, so what is quick goes first.
+            may_be_asked && a.waits && awaited && elapsed > SHORTEST && is_late()
         });
         late.map(|a| a.place).min_by(|a, b| self.order(a).total_cmp(&self.order(b)))
     }

@@ -152,6 +152,47 @@ async fn servers_of_two_files_under_one_name_are_found_out() -> Outcome {
     Ok(())
 }
 
+#[tokio::test]
+async fn what_can_t_be_compared_is_told_by_its_bytes() -> Outcome {
+    let (a, none) = ((Some("\"a\""), Some(MONDAY)), (None, None));
+    let cases: [(&str, Words, Words, bool); 4] = [
+        ("the words are gone", a, none, false),
+        ("the tag is gone", (Some("\"a\""), None), none, false),
+        ("all comes for a part, without any words", none, none, true),
+        ("all comes for a part, without its words", a, none, true),
+    ];
+    for (case, before, behind, is_whole) in cases {
+        for (n, vod) in streams().into_iter().enumerate() {
+            for (after, is_other) in [(1, true), (1, false), (3, true), (3, false), (4, true)] {
+                let (origin, folder) = (Origin::start(), Folder::new()?);
+                let vod = vod.clone().publish(&origin);
+                let bytes = file(&origin, &vod).await?;
+                let now = resource(&if is_other { other(&bytes) } else { bytes.clone() }, behind);
+                let now = if is_whole { now.no_ranges() } else { now };
+                let all = vec![resource(&bytes, before), now];
+                let asked = serve(&origin, &vod.segment_paths[0], all, move |n| usize::from(n >= after));
+                let out = folder.file(name(&vod));
+                let ended = job(&vod.url).concurrency(1).output(&out).start().finish().await;
+                let case = format!("{case}, stream {n}, after {after}");
+                match ended {
+                    Ok(_) => {
+                        assert!(!is_other, "{case}: joined");
+                        same(&out, &vod.expected)?;
+                        let needed = vod.segment_paths.len() + vod.init_paths.len();
+                        let asked = asked.load(Ordering::SeqCst);
+                        assert!(asked <= needed + 3, "{case}: {asked} requests for {needed}");
+                    }
+                    Err(error) => {
+                        assert!(is_other, "{case}: {error}");
+                        assert_eq!(error.kind(), Kind::Content, "{case}: {error}");
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Waits until so many segments are whole, and cancels.
 async fn cancelled(mut job: Job, n: usize) {
     let mut seen = 0;
