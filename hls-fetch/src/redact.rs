@@ -39,8 +39,8 @@ pub fn redacted(url: &Url) -> String {
 /// - `name=value`, of which the name stays, and what is chained by `~` (Akamai: `hdnts=exp=1~hmac=0`);
 /// - three parts of base64 with dots between (JWT);
 /// - 32 and more hexadecimal digits, which servers sign paths with (a UUID is a name, and stays);
-/// - what follows a word for a secret, such as `token:` or `/token/`, and the session of `S(…)`;
-/// - 20 and more letters and digits that change kind more often than words and numbers do.
+/// - what follows a word for a secret, such as `token:`, `/token/` or `token_`, and the session of `S(…)`;
+/// - 20 and more letters and digits that change kind more often than words and numbers do, and 12 and more that do so twice as often.
 ///
 /// Words, numbers, dates, sizes and codecs stay: `seg00001.ts`, `1080p_avc1`, `BigBuckBunny_30fps`. An extension stays too.
 #[must_use]
@@ -93,6 +93,15 @@ fn is_mixed(text: &str) -> bool {
         && !is_uuid(text)
 }
 
+/// Tells whether text behind a word for a secret is one: a long number, or letters and digits that alternate.
+fn is_value(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_number = bytes.iter().all(u8::is_ascii_digit);
+    let changes =
+        bytes.windows(2).filter(|pair| matches!(pair, [a, b] if a.is_ascii_digit() != b.is_ascii_digit()));
+    bytes.len() >= 8 && (is_number && bytes.len() >= 12 || !is_number && changes.count() >= 3)
+}
+
 /// What is shown in place of a part of a path; `None`: there is no secret in it.
 fn redacted_part(part: &str) -> Option<String> {
     if let Some((name, value)) = part.split_once('=') {
@@ -109,6 +118,11 @@ fn redacted_part(part: &str) -> Option<String> {
     }
     if let Some((name, value)) = part.split_once(':').filter(|(name, _)| is_word_for_secret(name)) {
         return (!value.is_empty()).then(|| format!("{name}:…"));
+    }
+    if let Some((name, value)) = part.split_once(['-', '_']).filter(|(name, _)| is_word_for_secret(name))
+        && value.split(['-', '_', '.']).any(is_value)
+    {
+        return Some(part.get(..=name.len()).map_or("…".to_owned(), |named| format!("{named}…")));
     }
     // A home folder begins with one, and the short name of a file on DOS has one near its end.
     if part.strip_prefix('~').unwrap_or(part).matches('~').count() > 1 {
@@ -141,7 +155,7 @@ fn looks_random(text: &str) -> bool {
     }
     let bytes: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'-' | b'_' | b'+')).collect();
     let is_plain = bytes.iter().all(u8::is_ascii_alphanumeric);
-    if bytes.len() < 20 || !is_plain {
+    if bytes.len() < 12 || !is_plain {
         return false;
     }
     #[derive(PartialEq)]
@@ -165,7 +179,11 @@ fn looks_random(text: &str) -> bool {
     let has = |wanted: &Sort| sorts.contains(wanted);
     let run = longest_run(text, |b| b.is_ascii_alphanumeric());
     // Of random letters of both cases and digits nearly every second one differs so, of words and numbers one in five.
-    has(&Sort::Lower) && has(&Sort::Upper) && changes * 100 >= bytes.len() * 27
+    let has_both = has(&Sort::Lower) && has(&Sort::Upper);
+    if bytes.len() < 20 {
+        return run == text.len() && has_both && has(&Sort::Digit) && changes * 100 >= bytes.len() * 40;
+    }
+    has_both && changes * 100 >= bytes.len() * 27
         || run >= 20 && has(&Sort::Digit) && changes * 100 >= bytes.len() * 20
         || run >= 30 && has(&Sort::Digit) && changes * 100 >= bytes.len() * 12
 }
@@ -249,6 +267,11 @@ mod tests {
             ("/token:hunter2/x.ts", "/token:…/x.ts"),
             ("/app/(S(lit3py55t21z5v55vlm25s55))/x.ts", "/app/S(…)/x.ts"),
             ("/v1~q6hk2HHnRPWbaMSCbDLaGg/x.ts", "/…/x.ts"),
+            ("/key_98374598347593475/x.ts", "/key_…/x.ts"),
+            ("/auth-7Gk2Qp9Zx4/x.ts", "/auth-…/x.ts"),
+            ("/s3cr3tPassw0rdX/x.ts", "/…/x.ts"),
+            ("/sign_language_1080p/key_00012.bin", "/sign_language_1080p/key_00012.bin"),
+            ("/BigBuckBunny30fps/x.ts", "/BigBuckBunny30fps/x.ts"),
             ("/session/720p/index.m3u8", "/session/720p/index.m3u8"),
             ("/monkey/season01/x.ts", "/monkey/season01/x.ts"),
             ("/key/video_1080p_5000k.m3u8", "/key/video_1080p_5000k.m3u8"),

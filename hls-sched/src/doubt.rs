@@ -20,6 +20,8 @@ use crate::event::Event;
 const LEAST_MISSING: Duration = Duration::from_millis(500);
 /// The code of a unit that is in its output and turned out to be another one than the server has.
 pub(crate) const WAS_ANOTHER: &str = "segment.replaced";
+/// The code of a unit that came as another one the next time.
+pub(crate) const DAMAGED: &str = "content.damaged";
 pub(crate) const STARTS_OVER: &str = "--restart discards what is there and starts over";
 /// Bytes that differ each time are not remembered without end.
 const MANY: usize = 8;

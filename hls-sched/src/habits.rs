@@ -19,7 +19,8 @@ const LEAST: u32 = 3;
 const LEAST_OF_TIME: u32 = 2;
 /// Of so many borders one may be another.
 const FEW: u32 = 3;
-/// Borders that came before the habit was known are looked at again so often in a track: it costs two segments each time.
+/// Borders that came before the habit was known are looked at again so often in a track, where they turn out to be right: it
+/// costs two segments each time.
 const MOST_LATE: u32 = 1;
 /// So many of them are remembered.
 const MANY: usize = 16;
@@ -237,6 +238,13 @@ impl Habits {
         let looked = self.looked.entry(track).or_default();
         *looked += 1;
         (*looked <= MOST_LATE).then_some((place, doubt))
+    }
+
+    /// Notes that a segment that was looked at late was wrong: it does not count.
+    pub(crate) fn was_wrong(&mut self, track: u8) {
+        if let Some(looked) = self.looked.get_mut(&track) {
+            *looked = looked.saturating_sub(1);
+        }
     }
 }
 

@@ -163,6 +163,11 @@ impl Order {
         Some((came, doubt))
     }
 
+    /// Notes that a segment that was looked at late was not what the server has: so may others be.
+    pub(crate) fn was_wrong(&self, track: u8) {
+        self.habits().was_wrong(track);
+    }
+
     /// How often timestamps do not go on over a discontinuity.
     pub(crate) fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)

@@ -18,7 +18,7 @@ pub(crate) use self::picking::Wishes;
 pub(crate) use self::source::Source;
 use crate::choice::Choice;
 use crate::config::{Config, Output};
-use crate::doubt::{STARTS_OVER, WAS_ANOTHER};
+use crate::doubt::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
 use crate::pipe::PipeStore;
@@ -118,10 +118,9 @@ pub(crate) async fn open(
     }
     ends.outputs.iter().try_for_each(|output| is_not_spared(config, output))?;
     let main = ends.outputs.first().filter(|_| !config.restart && !restarts);
-    if main
-        .and_then(|output| hls_state::Memo::of(output)?.ended)
-        .is_some_and(|ended| ended.code == WAS_ANOTHER)
-    {
+    let earlier_end = main.and_then(|output| hls_state::Memo::of(output)?.ended);
+    let is_doubted = earlier_end.as_ref().is_some_and(|ended| is_of_doubt(&ended.code));
+    if earlier_end.is_some_and(|ended| ended.code == WAS_ANOTHER) {
         let message = "an earlier run found that a segment in this output is not the one that the server has";
         return Err(Error::content(WAS_ANOTHER, message).next(STARTS_OVER).finally());
     }
@@ -136,9 +135,18 @@ pub(crate) async fn open(
     let opened = tokio::task::spawn_blocking(move || DiskStore::open(options)).await;
     let opened =
         opened.map_err(|_| Error::new(Kind::Internal, "internal", "the store could not be opened"))?;
-    let (store, recovered) = opened.map_err(Error::state)?;
+    let (mut store, mut recovered) = opened.map_err(Error::state)?;
     let making = store.making();
+    // What waits has not been compared with a neighbour that never came as it should.
+    if is_doubted && !recovered.replaces {
+        recovered.aside.drain(..).for_each(|aside| store.drop_aside(aside.unit));
+    }
     Ok((Box::new(store), recovered, making))
+}
+
+/// Tells whether a run that ended with this code had segments that did not fit one another.
+fn is_of_doubt(code: &str) -> bool {
+    code == DAMAGED || code.starts_with("segment.") && code != "segment.gap"
 }
 
 /// What the job is about to do.

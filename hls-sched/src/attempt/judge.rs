@@ -11,7 +11,7 @@ use super::checks::OTHER_CONTAINER;
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
 use crate::assemble::Place;
-use crate::doubt::{Doubt, STARTS_OVER, WAS_ANOTHER};
+use crate::doubt::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
 use crate::event::Retry;
 use crate::order::{Came, Misfit, Order};
@@ -147,7 +147,7 @@ impl Shared {
         match Box::pin(self.again_for(track, unit, error.to_string(), way, &Nowhere)).await {
             Ok(now) if now.hash != whole.hash => {
                 checks.pieces.forget(place);
-                Error::content("content.damaged", error.to_string()).why("every attempt brought other bytes")
+                Error::content(DAMAGED, error.to_string()).why("every attempt brought other bytes")
             }
             // It is what the server has, and so are all behind it.
             Ok(_) if error.code() == OTHER_CONTAINER => error.finally(),
@@ -302,7 +302,10 @@ impl Shared {
         // What is odd about one that has come twice has been told.
         let is_told = all.iter().all(|came| self.is_settled(came))
             || doubt == Doubt::Counters && all.iter().any(|came| self.is_settled(came));
-        if is_told || self.doubts.trusts(last.place.track, &doubts) {
+        // Of a way to be coded nothing is known by others.
+        let is_known =
+            !matches!(doubt, Doubt::Coding | Doubt::Streams) && self.doubts.trusts(last.place.track, &doubts);
+        if is_told || is_known {
             return None;
         }
         for came in all {
@@ -311,7 +314,10 @@ impl Shared {
                 continue;
             }
             match self.again(track, &unit, &doubts, way, &Nowhere).await {
-                Ok(now) if now.hash != came.hash => return Some(Arc::clone(came)),
+                Ok(now) if now.hash != came.hash => {
+                    self.order.was_wrong(came.place.track);
+                    return Some(Arc::clone(came));
+                }
                 Ok(_) => self.doubts.settle(came.place, came.hash),
                 Err(_) => {}
             }
@@ -404,6 +410,6 @@ fn was_another(name: &str) -> Error {
 
 /// A unit that came whole, and came as another one when it was asked for again.
 pub(super) fn is_another(track: &Track, unit: &Unit) -> Error {
-    Error::content("content.damaged", format!("{} was another one the second time", track.name(unit)))
+    Error::content(DAMAGED, format!("{} was another one the second time", track.name(unit)))
         .at(format!("GET {}", hls_fetch::redacted(&unit.url)))
 }

@@ -250,7 +250,7 @@ impl Ended {
 /// Says whether the output can't hold this stream, so that this exit code is right.
 fn may_be_refused(stream: &Stream, output: Output, code: Option<i32>) -> bool {
     match (output, code) {
-        (Output::Joined | Output::Pipe, Some(4)) => !stream.can_be_joined,
+        (Output::Joined | Output::Pipe, Some(4)) => !stream.can_be_joined || stream.changes_codec,
         // Another section is refused at the segment that brings it.
         (Output::Joined | Output::Pipe, Some(7)) => !stream.can_be_joined,
         // A pipe holds one track.

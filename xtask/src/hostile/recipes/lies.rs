@@ -497,10 +497,9 @@ pub(super) fn unbounded(t: &mut Try<'_>, containers: &[Container], place: Place)
 }
 
 /// Another initialization section, or what is none, once or twice.
-pub(super) fn section(t: &mut Try<'_>) -> Result<Verdict> {
+pub(super) fn section(t: &mut Try<'_>, kinds: &[&str]) -> Result<Verdict> {
     let case = Case::draw(t, &[Fmp4, Cmaf], 3)?;
-    let what =
-        t.pick("section", &["of sound alone", "with more in it", "cut", "a segment", "page", "nothing"])?;
+    let what = t.pick("section", kinds)?;
     let section = Media::Fmp4.init().unwrap_or_default();
     let reply = match what {
         "of sound alone" => case.manner.reply(Media::AudioFmp4.init().unwrap_or_default()),
@@ -517,6 +516,9 @@ pub(super) fn section(t: &mut Try<'_>) -> Result<Verdict> {
     let end = case.run(t, &[])?;
     case.concluded(t, &end, &right, None)
 }
+
+/// Sections that show by themselves, or beside the segments, that they are wrong.
+pub(super) const SECTIONS: &[&str] = &["of sound alone", "cut", "a segment", "page", "nothing"];
 
 /// A playlist that is cut, or none, when it is first loaded.
 pub(super) fn playlist(t: &mut Try<'_>) -> Result<Verdict> {

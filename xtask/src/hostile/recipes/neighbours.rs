@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Verdict;
-use super::lies::{Adts, Cmaf, Fmp4, Ts, times};
+use super::lies::{Adts, Cmaf, Fmp4, Ts, another_rendition, times};
 use crate::hostile::case::{Case, MORE};
 use crate::hostile::run::Try;
 
@@ -46,6 +46,21 @@ pub(super) fn others(t: &mut Try<'_>) -> Result<Verdict> {
     case.most += 4 * places.len() + MORE;
     for (place, by) in places {
         let told = case.show.with(place, case.show.segments[by].clone());
+        let reply = case.manner.reply(told.served(place));
+        case.origin.script(&case.published.segment_paths[place], [times(reply, 1)]);
+    }
+    let right = case.truth(t, &case.show)?;
+    let end = case.run(t, &[])?;
+    case.concluded(t, &end, &right, None)
+}
+
+/// Serves another rendition for the first segments, once for each, so that they are usual before the right ones come.
+pub(super) fn first_ones(t: &mut Try<'_>) -> Result<Verdict> {
+    let mut case = Case::draw(t, &[Ts], 16)?;
+    let n = t.number("so many", 1..=case.show.segments.len() as u64 / 5) as usize;
+    case.most += 4 * n + MORE;
+    for place in 0..n {
+        let told = case.show.with(place, another_rendition(t, &case.show, place)?);
         let reply = case.manner.reply(told.served(place));
         case.origin.script(&case.published.segment_paths[place], [times(reply, 1)]);
     }
