@@ -49,6 +49,39 @@ async fn several_in_the_place_of_others_once() -> Outcome {
 }
 
 #[tokio::test]
+async fn what_waited_beside_one_that_failed_is_fetched_again() -> Outcome {
+    for media in [Media::Ts, Media::Fmp4] {
+        for format in [Format::Join, Format::Auto] {
+            let (origin, folder) = (Origin::start(), Folder::new()?);
+            let vod = Vod::from_media(media).publish(&origin);
+            let segments = media.segments();
+            // It is another one each time, so nothing is ever compared with it. Those behind it fit one another.
+            let others = [0, 4, 5, 1, 3].into_iter().cycle().take(40).map(|by| Reply::ok(segments[by]));
+            origin.script(&vod.segment_paths[2], others);
+            for (place, by) in [(3, 0), (4, 1), (5, 2)] {
+                origin.script(&vod.segment_paths[place], [Reply::ok(segments[by])]);
+            }
+            let name = if format == Format::Join { "out" } else { "out.mp4" };
+            let job = |out: &str| job(&vod.url).concurrency(6).format(format).output(folder.file(out));
+            let ended = job(name).start().finish().await;
+            let error = ended.err().ok_or("segment 2 never came")?;
+            assert_eq!(error.kind(), Kind::Content, "{error}");
+            origin.script(&vod.segment_paths[2], []);
+            job(name).start().finish().await?;
+            let right = folder.file("right.mp4");
+            match format {
+                Format::Join => same(&folder.file(name), &vod.expected)?,
+                _ => {
+                    job("right.mp4").start().finish().await?;
+                    same(&folder.file(name), &std::fs::read(&right)?)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_segment_without_its_sound_or_pictures_once() -> Outcome {
     for (victim, gone) in [(2, 1), (4, 0), (5, 1), (3, 0)] {
         for concurrency in [1, 4] {
