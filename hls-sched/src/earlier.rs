@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 use hls_fetch::Decision;
-use hls_media::Configuration;
+use hls_media::{Configuration, Verifier};
 use hls_state::{Fingerprint, Partial, Placed, Recovered, ResumeStore};
 use tokio::sync::mpsc;
 
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap};
 use crate::gaps::Gaps;
+use crate::order::Order;
 use crate::pipeline::LARGEST_INIT;
 use crate::plan::{Track, Tracks, Unit, is_alike};
 use crate::planner::Planner;
@@ -23,6 +25,8 @@ use crate::resources::{Validators, is_part};
 
 /// Memory for units that wait for their turn.
 const BUDGET: u64 = 24 << 20;
+/// So many bytes of what waits are read before a job goes on.
+const MOST_READ: u64 = 64 << 20;
 /// A unit that shows whether what is here is still what the server has is a small one of the last.
 const PROBE_AMONG: usize = 8;
 
@@ -40,6 +44,7 @@ pub(crate) struct Start {
     pub(crate) assembler: Assembler,
     pub(crate) begun: HashMap<Place, Begun>,
     pub(crate) gaps: Gaps,
+    pub(crate) order: Order,
 }
 
 /// So many units are looked at by what the server says of them, and as many initialization sections are compared.
@@ -245,6 +250,30 @@ impl<'a> Earlier<'a> {
         (0..).zip(&self.tracks.0).map(of).collect()
     }
 
+    /// Returns the order of segments as far as they are here: what comes now is compared with what waits, and what the outputs end with. Pieces of an MP4
+    /// have other timestamps than the segments that they were made of, so those are left out.
+    fn order(&self) -> Order {
+        let order = Order::default();
+        let mut left = MOST_READ;
+        for ((n, track), init) in (0..).zip(&self.tracks.0).zip(&self.configurations()) {
+            let placed = self.placed(n).len() as u64;
+            let waiting = self.here(n).filter(|known| known.index + 1 >= placed && track.pieces.is_none());
+            for known in waiting.filter(|known| known.len > 0) {
+                let Some(unit) = track.unit(known.index).filter(|unit| !unit.is_init) else { continue };
+                let Some(bytes) = self.recovered.read(n, known.index, left) else { continue };
+                left -= bytes.len() as u64;
+                let mut verifier = Verifier::new();
+                let Some(summary) = verifier.push(&bytes).ok().and_then(|()| verifier.finish().ok()) else {
+                    continue;
+                };
+                let (of, place) = ((track, &unit), Place { track: n, index: known.index });
+                let signs = Order::signs(of, &summary, init.as_ref());
+                order.came(place, of, known.hash, (&Arc::new(summary), 0.0), (init.as_ref(), true), signs);
+            }
+        }
+        order
+    }
+
     /// Puts what is there in its place.
     ///
     /// # Errors
@@ -290,7 +319,7 @@ impl<'a> Earlier<'a> {
                 store.drop_aside(unit);
             }
         }
-        Ok(Start { planner, assembler, begun, gaps })
+        Ok(Start { planner, assembler, begun, gaps, order: self.order() })
     }
 
     /// What is missing from outputs that an earlier run has completed.

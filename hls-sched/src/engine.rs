@@ -24,7 +24,7 @@ use crate::attempt::{Done, Failed, Shared, TrackChecks, Transport};
 use crate::begun::Begun;
 use crate::config::{Config, Format};
 use crate::doubt::Doubts;
-use crate::earlier::{Earlier, Start, changed};
+use crate::earlier::{Earlier, changed};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Progress, StoppedBy};
 use crate::gains::Gains;

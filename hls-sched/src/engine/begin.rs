@@ -365,7 +365,7 @@ impl Part {
         for (checks, found) in checks.iter().zip(earlier.configurations()) {
             found.into_iter().for_each(|found| drop(checks.configuration.set(found)));
         }
-        let Start { planner, assembler, begun, gaps } = earlier.start(config, transport, &mut *store).await?;
+        let start = earlier.start(config, transport, &mut *store).await?;
         if let Some((also, part)) = also.zip(hls_state::Layout::new(outputs.clone()).map(|l| l.part(0))) {
             let end = |placed: &hls_state::Placed| placed.offset.saturating_add(placed.len);
             let there = recovered.outputs.first().and_then(|units| units.last()).map_or(0, end);
@@ -391,12 +391,12 @@ impl Part {
         let shared = Arc::new(Shared {
             tracks,
             transport: Arc::clone(transport),
-            assembler: Mutex::new(assembler),
+            assembler: Mutex::new(start.assembler),
             writer,
             room: Notify::new(),
             checks,
             doubts: Doubts::new(config.strict),
-            order: crate::order::Order::default(),
+            order: start.order,
             events: events.clone(),
         });
         shared.assemble(|_| ());
@@ -406,7 +406,7 @@ impl Part {
         let steered = steering.map(|steering| Steered::new(steering, named_in, sources, config.allow_gaps));
         let mut engine = Engine {
             shared,
-            planner,
+            planner: start.planner,
             reports,
             orders: orders.clone(),
             running: JoinSet::new(),
@@ -418,8 +418,8 @@ impl Part {
             link: Link::new(Arc::clone(config), choices),
             live,
             steered,
-            gaps,
-            begun,
+            gaps: start.gaps,
+            begun: start.begun,
             gains: HashMap::new(),
             bytes: resumed_bytes,
             segments_done: resumed_segments,

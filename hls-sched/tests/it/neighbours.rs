@@ -1,8 +1,8 @@
 //! What shows only beside others: several segments that are one another's at first, a stream that one lacks, a list or a section
 //! that the segments do not fit.
 
-use hls_sched::{Format, Kind};
-use hls_testkit::{Master, Media, Origin, Published, Reply, Vod};
+use hls_sched::{Event, Format, Kind};
+use hls_testkit::{Gate, Master, Media, Origin, Published, Reply, Resource, Step, Vod};
 
 use crate::support::{Folder, Outcome, job, same};
 
@@ -76,6 +76,43 @@ async fn what_waited_beside_one_that_failed_is_fetched_again() -> Outcome {
                     same(&folder.file(name), &std::fs::read(&right)?)?;
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_waited_is_compared_with_what_comes_in_a_later_run() -> Outcome {
+    for media in [Media::Ts, Media::Fmp4] {
+        let (origin, folder, gate) = (Origin::start(), Folder::new()?, Gate::new());
+        let vod = Vod::from_media(media).publish(&origin);
+        let segments = media.segments();
+        for (path, bytes) in vod.segment_paths.iter().zip(&segments) {
+            origin.put(path, Resource::new(*bytes).no_etag());
+        }
+        for place in [2, 4] {
+            origin.script(
+                &vod.segment_paths[place],
+                [Reply::ok(segments[place]).steps([Step::Wait(gate.clone())])],
+            );
+        }
+        // The smallest of what waits is fetched again to prove that the stream is the same: that shall be another one.
+        let by = [0, 1, 2, 4].into_iter().max_by_key(|by| segments[*by].len()).ok_or("no segments")?;
+        assert!(segments[by].len() > segments[5].len());
+        origin.script(&vod.segment_paths[3], [Reply::ok(segments[by]).chunked()]);
+        let out = folder.file("out");
+        let job = || job(&vod.url).concurrency(6).format(Format::Join).output(&out);
+        let (mut running, mut seen) = (job().start(), 0);
+        while seen < 4 {
+            seen += usize::from(matches!(running.next().await.ok_or("it ended")?, Event::Segment(_)));
+        }
+        running.handle().cancel();
+        gate.open();
+        assert!(running.finish().await.is_err());
+        match job().start().finish().await {
+            Ok(_) => same(&out, &vod.expected)?,
+            // It is placed as soon as the one before it is, and the one behind it may come later.
+            Err(error) => assert_eq!((error.code(), out.exists()), ("segment.replaced", false), "{error}"),
         }
     }
     Ok(())
