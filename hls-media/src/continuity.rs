@@ -343,13 +343,14 @@ impl Continuity {
         bounded.map(|stream| (u32::from(stream.pid), stream.rest == 0)).collect()
     }
 
-    /// Returns how each stream is coded, where its first packet tells.
+    /// Returns how each stream of pictures and sound is coded, by its first packet; 0 where that does not tell.
     pub(crate) fn codings(&self) -> Vec<(u32, Coding)> {
-        let found = |stream: &Stream| match stream.look {
-            Look::Found(coding) => Some((u32::from(stream.pid), coding)),
-            Look::Seeks(_) | Look::Nothing => None,
+        let coding = |stream: &Stream| match stream.look {
+            Look::Found(coding) => coding,
+            Look::Seeks(_) | Look::Nothing => 0,
         };
-        self.streams.iter().filter_map(found).collect()
+        let streams = self.streams.iter().filter(|stream| stream.is_media);
+        streams.map(|stream| (u32::from(stream.pid), coding(stream))).collect()
     }
 
     /// Where the first packet is whose payload says that it is scrambled.

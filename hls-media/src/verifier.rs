@@ -372,7 +372,7 @@ impl Summary {
     }
 
     /// Returns how each stream is coded as far as the unit says it itself, as a number that is the same where it says the same:
-    /// parameter sets and headers of frames in a transport stream by PID, and the `moov` boxes of a segment of fragmented MP4
+    /// parameter sets and headers of frames in a transport stream by PID, 0 where there are none, and the `moov` boxes of a segment of fragmented MP4
     /// together as stream 0, which is 0 where there are none.
     pub fn codings(&self) -> &[(u32, u64)] {
         &self.codings

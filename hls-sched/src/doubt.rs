@@ -4,11 +4,13 @@
 //! This is the one place where that is decided. A doubt learns: once enough segments of a track that are odd in one way came
 //! back the same, that way is trusted for the track and the run, as far as it went.
 
+mod words;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hls_media::{Configuration, Container, Odd, Oddity, Summary};
+use hls_media::{Configuration, Odd, Oddity, Summary};
 use hls_state::Fingerprint;
 use tokio::sync::Notify;
 
@@ -93,12 +95,9 @@ impl Doubt {
         let lasts = summary.duration(init);
         let mut doubts = Vec::new();
         doubts.extend(lasts.filter(|lasts| is_short(*lasts, said)).map(|lasts| Self::Short { lasts, said }));
-        // Pictures that are missing with their packets are told of once.
-        let is_told = summary.container == Container::MpegTs && !summary.oddities.is_empty();
-        let within = summary.jump_inside(init).filter(|_| !is_told);
-        doubts.extend(within.map(|seconds| Self::Within { seconds }));
         doubts.extend(summary.has_strangers(init).then_some(Self::Stranger));
         doubts.extend(summary.oddities.iter().copied().map(Self::Media));
+        doubts.extend(summary.jump_inside(init).map(|seconds| Self::Within { seconds }));
         if !is_bounded {
             let share = |lasts: Duration| 1.0 - lasts.as_secs_f64() / said.as_secs_f64().max(0.001);
             doubts.push(Self::Unbounded { missing: lasts.map_or(0.0, share) });
@@ -107,8 +106,13 @@ impl Doubt {
     }
 
     /// Whether it is about two segments that do not fit one another, of which either may be the wrong one.
-    fn is_of_border(self) -> bool {
+    pub(crate) fn is_of_border(self) -> bool {
         matches!(self, Self::Apart { .. } | Self::Counters | Self::Twin)
+    }
+
+    /// Returns how many fetches it takes to know that it is what the server has, where so many neighbours are not known to be.
+    fn fetches(self, neighbours: u32) -> u32 {
+        1 + if self.is_of_border() { neighbours } else { 0 }
     }
 
     /// Whether an initialization section with other time scales or default durations may be what is odd.
@@ -139,6 +143,18 @@ impl Doubt {
             Self::Short { lasts, said } => said.saturating_sub(lasts).as_secs_f64(),
             _ => 0.0,
         }
+    }
+
+    /// Tells whether both are one way of being odd.
+    pub(crate) fn is_alike(self, other: Self) -> bool {
+        self.way() == other.way()
+    }
+
+    /// Tells whether who is told of this knows of the other too: pictures that are missing with their packets, packets that are
+    /// missing at an end and inside.
+    fn tells(self, other: Self) -> bool {
+        self.code() == other.code()
+            || matches!((self, other), (Self::Media(odd), Self::Within { .. }) if odd.odd != Odd::Tag)
     }
 
     fn way(self) -> Way {
@@ -181,152 +197,6 @@ impl Doubt {
             Self::Media(_) => known * 2.0,
             _ => known,
         }
-    }
-
-    pub(crate) fn code(self) -> &'static str {
-        let Self::Media(oddity) = self else {
-            return match self {
-                Self::Short { .. } => "segment.short",
-                Self::Unbounded { .. } => "segment.unbounded",
-                Self::Counters => "segment.discontinuous",
-                Self::Lasts { seconds } if seconds < 0.0 => "segment.short",
-                Self::Lasts { .. } => "segment.long",
-                Self::Twin => "segment.twin",
-                Self::Coding => "segment.header",
-                Self::Inside | Self::Unfinished | Self::Ending => "segment.cut",
-                Self::Streams => "segment.tracks",
-                Self::Stranger => "segment.stranger",
-                _ => "segment.apart",
-            };
-        };
-        match oddity.odd {
-            Odd::Continuity => "segment.discontinuous",
-            Odd::Sync => "segment.unsynced",
-            Odd::CutHead | Odd::CutTail | Odd::Frame | Odd::Cue | Odd::Length => "segment.cut",
-            Odd::Header | Odd::Id3 => "segment.header",
-            Odd::Unused => "segment.unused",
-            Odd::Open => "segment.open",
-            Odd::Outside => "segment.outside",
-            Odd::Blank => "segment.blank",
-            Odd::Zeros => "segment.padded",
-            Odd::Table => "segment.table",
-            Odd::Start => "segment.start",
-            Odd::Scrambled => "segment.scrambled",
-            Odd::Tag | Odd::Picture => "segment.front",
-            Odd::Empty => "segment.empty",
-            _ => "segment.odd",
-        }
-    }
-
-    fn message(self, name: &str) -> String {
-        let oddity = match self {
-            Self::Short { lasts, said } => {
-                let (lasts, said) = (lasts.as_secs_f64(), said.as_secs_f64());
-                return format!("{name} lasts {lasts:.1} s, and the playlist says {said:.1} s");
-            }
-            Self::Unbounded { .. } => {
-                return format!("the server does not say how long {name} is, and ended its connection");
-            }
-            Self::Apart { seconds } if seconds < 0.0 => {
-                let back = -seconds;
-                return format!("timestamps go back by {back:.2} s where {name} begins or ends");
-            }
-            Self::Apart { seconds } => {
-                return format!("timestamps leave out {seconds:.2} s where {name} begins or ends");
-            }
-            Self::Within { seconds } => {
-                let way = if seconds < 0.0 { "go back by" } else { "leave out" };
-                return format!("timestamps {way} {:.2} s inside {name}", seconds.abs());
-            }
-            Self::Counters => {
-                return format!(
-                    "packets are missing where {name} begins or ends, by their continuity counters"
-                );
-            }
-            Self::Lasts { seconds } => {
-                let (by, way) = (seconds.abs(), if seconds < 0.0 { "less" } else { "more" });
-                return format!("{name} lasts {by:.2} s {way} than the playlist says, unlike the others");
-            }
-            Self::Twin => return format!("{name} has the same bytes as another segment"),
-            Self::Coding => {
-                return format!(
-                    "pictures, sound or times of {name} are coded in another way than in the others"
-                );
-            }
-            Self::Inside => {
-                return format!(
-                    "{name} begins inside a packet of a stream, or without its tables or timestamp, unlike the others"
-                );
-            }
-            Self::Unfinished => {
-                return format!("the last packet of an elementary stream in {name} is not whole");
-            }
-            Self::Streams => {
-                return format!("{name} lacks pictures or sound, or has more of them than the others");
-            }
-            Self::Ending => return format!("{name} ends inside a line or a cue, unlike the others"),
-            Self::Stranger => {
-                return format!(
-                    "{name} has samples of a track that its initialization section does not have"
-                );
-            }
-            Self::Media(oddity) => oddity,
-        };
-        let at = oddity.at;
-        match oddity.odd {
-            Odd::Continuity => {
-                format!("packets of {name} are missing or damaged at byte {at}, by its continuity counters")
-            }
-            Odd::Sync => format!("bytes of {name} are no packets at byte {at}"),
-            Odd::CutHead => format!("{name} begins inside a packet"),
-            Odd::CutTail => format!("a packet of {name} ends too early at byte {at}"),
-            Odd::Zeros => format!("{name} has zeros behind a packet at byte {at}"),
-            Odd::Table => format!("a table of {name} at byte {at} has a wrong checksum"),
-            Odd::Start => {
-                format!("a packet of {name} at byte {at} does not begin as one of pictures or sound")
-            }
-            Odd::Length => {
-                format!("a packet of sound in {name} at byte {at} has fewer or more bytes than it says")
-            }
-            Odd::Scrambled => format!("a packet of {name} at byte {at} says that it is scrambled"),
-            Odd::Tag => format!("{name} has an ID3 tag in front of its container"),
-            Odd::Picture => format!("{name} has a picture in front of its packets"),
-            Odd::Frame => format!("{name} begins or ends inside a frame of sound, at byte {at}"),
-            Odd::Cue => format!("{name} ends inside the times of a cue, at byte {at}"),
-            Odd::Header => {
-                format!("a frame of {name} at byte {at} says that it is of another kind than those before it")
-            }
-            Odd::Id3 => format!("the ID3 tag of {name} does not hold together"),
-            Odd::Unused => format!("{name} has bytes that belong to none of its samples, behind byte {at}"),
-            Odd::Open => format!("a box of {name} at byte {at} goes on to the end of the file"),
-            Odd::Outside => {
-                format!(
-                    "samples of a fragment of {name} at byte {at} are not in its data, or where others are"
-                )
-            }
-            Odd::Blank => format!("{name} has zeros in the place of media at byte {at}"),
-            Odd::Empty => format!("{name} holds no media"),
-            _ => format!("{name} is odd at byte {at}"),
-        }
-    }
-
-    /// It is asked for again.
-    pub(crate) fn error(self, name: &str) -> Error {
-        Error::content(self.code(), self.message(name)).why("every attempt brought other bytes")
-    }
-
-    /// It is what the server has, and only what is as it should be is wanted.
-    fn refused(self, name: &str) -> Error {
-        Error::content(self.code(), self.message(name))
-            .why("the server sends these same bytes again, and what is odd is an error here")
-            .finally()
-    }
-
-    /// It is what the server has.
-    pub(crate) fn warning(self, name: &str, is_settled: bool) -> Event {
-        let kept = "the server sends these same bytes again, so they are kept";
-        let settled = if is_settled { "; from here on so are others of this kind, unasked" } else { "" };
-        Event::Warning { kind: self.code(), message: format!("{}; {kept}{settled}", self.message(name)) }
     }
 }
 
@@ -460,16 +330,36 @@ impl Doubts {
         })
     }
 
-    /// What is odd about a segment came again as it was. Returns whether that is news, and then whether others of its kind are
-    /// trusted from here on.
-    pub(crate) fn confirmed(&self, track: u8, doubt: Doubt) -> Option<bool> {
-        let news = self.seen(|seen| seen.came_again(track, doubt));
+    /// Notes that what is odd about a segment came again as it was, by so many fetches. Returns whether that is news, and then
+    /// whether others of its kind are trusted from here on.
+    pub(crate) fn confirmed(&self, track: u8, doubt: Doubt, fetches: u32) -> Option<bool> {
+        let news = self.seen(|seen| seen.came_again(track, doubt, fetches));
         self.changed.notify_waiters();
         news
     }
 
-    /// Judges a segment by what is odd about it. `again` asks for its hash once more. `beside` asks for its neighbours once more,
-    /// where it is what the server has, and says whether one of them is another now. `Ok`: it is kept, and whoever listens has been
+    /// Waits until what is doubted may be asked for again, and so may `beside` of its neighbours. `None`: all that is odd about it has
+    /// become known meanwhile as what the server has.
+    pub(crate) async fn turn<'a>(
+        &'a self,
+        track: u8,
+        doubts: &'a [Doubt],
+        beside: u32,
+    ) -> Option<Asking<'a>> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.seen(|seen| seen.next(track, doubts, beside)) {
+                Next::Trust => return None,
+                Next::Ask => return Some(Asking { doubts: self, track, of: doubts, beside }),
+                Next::Wait => changed.await,
+            }
+        }
+    }
+
+    /// Judges a segment by what is odd about it. `again` asks for its hash once more. `beside` asks for its neighbours once more, so
+    /// many of them, where it is what the server has, and says whether one of them is another now. `Ok`: it is kept, and whoever listens has been
     /// told.
     ///
     /// # Errors
@@ -480,29 +370,20 @@ impl Doubts {
         doubts: &[Doubt],
         hash: Fingerprint,
         again: impl Future<Output = Result<Fingerprint, Error>>,
-        beside: impl Future<Output = bool>,
+        (neighbours, beside): (u32, impl Future<Output = bool>),
         tell: impl Fn(Event),
     ) -> Result<(), Error> {
         let track = place.track;
         let Some(mut first) = doubts.first() else { return Ok(()) };
         let mut arrival = self.note(place, hash);
+        let mut asking = None;
         if arrival == Arrival::First {
-            loop {
-                let changed = self.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                match self.seen(|seen| seen.next(track, doubts)) {
-                    Next::Trust if !self.is_strict => {
-                        self.seen(|seen| seen.bytes.remove(&place));
-                        return Ok(());
-                    }
-                    Next::Trust | Next::Ask => break,
-                    Next::Wait => changed.await,
-                }
+            asking = self.turn(track, doubts, neighbours).await;
+            if asking.is_none() && !self.is_strict {
+                self.seen(|seen| seen.bytes.remove(&place));
+                return Ok(());
             }
-            let asking = Asking { doubts: self, track, of: doubts };
             let came = again.await;
-            drop(asking);
             match came {
                 Ok(came) if came == hash => arrival = self.note(place, hash),
                 Ok(came) => drop(self.note(place, came)),
@@ -516,6 +397,7 @@ impl Doubts {
         }
         // What the neighbour was at fault for is not odd about this one.
         let is_explained = beside.await;
+        drop(asking);
         let mut own = doubts.iter().filter(|doubt| !is_explained || !doubt.is_of_border()).peekable();
         match own.peek() {
             Some(doubt) => first = doubt,
@@ -527,10 +409,12 @@ impl Doubts {
         if self.is_strict {
             return Err(first.refused(name));
         }
+        let mut told: Vec<Doubt> = Vec::new();
         for doubt in own {
-            let settled = self.seen(|seen| seen.came_again(track, *doubt));
-            if arrival == Arrival::Again && settled.is_some() {
+            let settled = self.seen(|seen| seen.came_again(track, *doubt, doubt.fetches(neighbours)));
+            if arrival == Arrival::Again && settled.is_some() && !told.iter().any(|told| told.tells(*doubt)) {
                 tell(doubt.warning(name, settled == Some(true)));
+                told.push(*doubt);
             }
         }
         self.changed.notify_waiters();
@@ -543,7 +427,7 @@ impl Seen {
         self.ways.get(&(track, doubt.way())).is_some_and(|known| known.covers(doubt))
     }
 
-    fn next(&mut self, track: u8, doubts: &[Doubt]) -> Next {
+    fn next(&mut self, track: u8, doubts: &[Doubt], beside: u32) -> Next {
         let way = |doubt: &Doubt| (track, doubt.way());
         let open = || doubts.iter().filter(|doubt| !self.covers(track, **doubt));
         if open().next().is_none() {
@@ -551,45 +435,50 @@ impl Seen {
         }
         // One that goes further than what is trusted has to be asked for whatever others do.
         let may_ask = |doubt: &Doubt| {
-            self.ways.get(&way(doubt)).is_none_or(|k| k.same + k.asking < ENOUGH || k.same >= ENOUGH)
+            self.ways.get(&way(doubt)).is_none_or(|known| {
+                let all = known.same + known.asking;
+                known.same >= ENOUGH || known.asking == 0 || all + doubt.fetches(beside) <= ENOUGH
+            })
         };
         if !open().any(may_ask) {
             return Next::Wait;
         }
         for doubt in doubts {
-            self.ways.entry(way(doubt)).or_default().asking += 1;
+            self.ways.entry(way(doubt)).or_default().asking += doubt.fetches(beside);
         }
         Next::Ask
     }
 
-    fn ended(&mut self, track: u8, doubts: &[Doubt]) {
+    fn ended(&mut self, track: u8, doubts: &[Doubt], beside: u32) {
         for doubt in doubts {
             if let Some(known) = self.ways.get_mut(&(track, doubt.way())) {
-                known.asking = known.asking.saturating_sub(1);
+                known.asking = known.asking.saturating_sub(doubt.fetches(beside));
             }
         }
     }
 
-    /// The same came again. `Some`: that is news; `true`: others of its kind are trusted from here on.
-    fn came_again(&mut self, track: u8, doubt: Doubt) -> Option<bool> {
+    /// The same came again, by so many fetches. `Some`: that is news; `true`: others of its kind are trusted from here on.
+    fn came_again(&mut self, track: u8, doubt: Doubt, fetches: u32) -> Option<bool> {
         let known = self.ways.entry((track, doubt.way())).or_default();
-        let is_news = !known.covers(doubt);
-        known.same = known.same.saturating_add(1);
+        let (is_news, before) = (!known.covers(doubt), known.same);
+        known.same = known.same.saturating_add(fetches);
         known.most = known.most.max(doubt.extent());
-        is_news.then_some(known.same == ENOUGH)
+        is_news.then_some(before < ENOUGH && known.same >= ENOUGH)
     }
 }
 
 /// Tells that a segment is being asked for again, as long as it is.
-struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     doubts: &'a Doubts,
     track: u8,
     of: &'a [Doubt],
+    /// So many of its neighbours are asked for too.
+    beside: u32,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.doubts.seen(|seen| seen.ended(self.track, self.of));
+        self.doubts.seen(|seen| seen.ended(self.track, self.of, self.beside));
         self.doubts.changed.notify_waiters();
     }
 }

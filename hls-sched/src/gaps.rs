@@ -9,6 +9,7 @@ use hls_state::Beside;
 use serde_json::json;
 
 use crate::assemble::Place;
+use crate::doubt::WAS_ANOTHER;
 use crate::error::{Error, Kind};
 use crate::event::Gap;
 use crate::plan::{Track, Unit};
@@ -114,6 +115,8 @@ impl Gap {
 /// Whether a failure is about a segment and not about this machine, the right to have it, or safety.
 pub(crate) fn could_be_missing(error: &Error) -> bool {
     match error.kind() {
+        // It is about another segment, which is in its output.
+        Kind::Content if error.code() == WAS_ANOTHER => false,
         Kind::Refused => error.class() != Class::Auth,
         Kind::Temporary | Kind::Content => true,
         _ => false,

@@ -1,7 +1,7 @@
 //! Whether each segment goes on where the one before it ends, by their own timestamps.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hls_media::{Configuration, Odd, Summary};
@@ -28,6 +28,8 @@ pub(crate) struct Order {
     known: Mutex<BTreeMap<u8, BTreeMap<u64, Arc<Came>>>>,
     /// How many segments have come.
     arrivals: AtomicU64,
+    /// A segment came that is not what the server has.
+    is_deceived: AtomicBool,
     /// How often timestamps do not go on over a discontinuity.
     restarts: AtomicU64,
     habits: Mutex<Habits>,
@@ -122,7 +124,8 @@ impl Order {
     }
 
     /// Another segment that has the same bytes: a neighbour, or any of a track in which nothing but its bytes tells a segment from
-    /// others. Advertisements and loops bring the same bytes again, but seldom twice in a row under two names.
+    /// others, or any at all where a segment came already that was not what the server has. Advertisements and loops bring the same
+    /// bytes again, but seldom twice in a row under two names.
     pub(crate) fn twin(
         &self,
         place: Place,
@@ -137,7 +140,8 @@ impl Order {
                 && came.place != place
                 && other().is_some_and(|other| (&other.url, other.range) != (&unit.url, unit.range))
         };
-        let neighbour = match summary.is_told_by_bytes() {
+        let is_deceived = self.is_deceived.load(Ordering::Relaxed) && !summary.is_empty();
+        let neighbour = match summary.is_told_by_bytes() || is_deceived {
             true => self.of_track(place.track, |known| known.values().find(is_other).cloned())?,
             false => {
                 self.neighbours(place).into_iter().flatten().find(|came| is_near(came) && is_other(&came))?
@@ -161,6 +165,11 @@ impl Order {
             came.collect::<Option<Vec<_>>>()
         })?;
         Some((came, doubt))
+    }
+
+    /// Notes that a segment came that is not what the server has.
+    pub(crate) fn was_deceived(&self) {
+        self.is_deceived.store(true, Ordering::Relaxed);
     }
 
     /// Notes that a segment that was looked at late was not what the server has: so may others be.
@@ -234,6 +243,13 @@ impl Order {
     /// Tells whether these bytes of a segment have been disowned.
     pub(crate) fn is_disowned(&self, place: Place, hash: Fingerprint) -> bool {
         self.disowned.lock().unwrap_or_else(PoisonError::into_inner).contains(&(place, hash))
+    }
+
+    /// Tells whether a segment is still taken for what the server has.
+    pub(crate) fn holds(&self, came: &Came) -> bool {
+        self.of_track(came.place.track, |known| {
+            known.get(&came.place.index).is_some_and(|now| now.hash == came.hash)
+        })
     }
 
     /// A segment that came is not what the server has.

@@ -4,6 +4,7 @@ mod locked;
 mod peek;
 mod recent;
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -246,6 +247,33 @@ impl Track {
     pub(crate) fn alike(&self, media: Media, allow_gaps: bool) -> Result<Self, Error> {
         let track = Self::new(self.label.clone(), media, self.bandwidth, allow_gaps)?;
         Ok(if self.is_partial { track.into_clock() } else { track })
+    }
+
+    /// Returns the number of the first segment that is another one in the same playlist as it is now. Where most have other paths that
+    /// are not among those of before, paths are signed anew with each load, and tell nothing.
+    pub(crate) fn differs_from(&self, now: Media) -> Option<u64> {
+        let fresh = self.alike(now, true).ok()?;
+        let all = self.units().max(fresh.units());
+        let identities =
+            |n: u64| [self, &fresh].map(|track| track.unit_as_it_comes(n).map(|unit| unit.identity));
+        let (mut other, mut first) = (0_u64, None);
+        for n in 0..all {
+            match identities(n) {
+                [Some(before), Some(now)] if before == now => {}
+                [Some(before), Some(now)] if is_alike(before, now) => {
+                    other += 1;
+                    first = first.or(Some(n));
+                }
+                _ => return Some(self.segments_before(n.min(self.units()))),
+            }
+        }
+        let paths = |track: &Self| -> HashSet<String> {
+            let units = (0..all).filter_map(|n| track.unit_as_it_comes(n));
+            units.map(|unit| unit.url.path().to_owned()).collect()
+        };
+        let first = first?;
+        let is_told = other <= all / 2 || paths(self) == paths(&fresh);
+        is_told.then(|| self.segments_before(first))
     }
 
     pub(crate) fn is_growing(&self) -> bool {

@@ -12,7 +12,8 @@
 //!   connections. Where an answer comes with yet other words and the same bytes, both are being served at this time, and
 //!   those words tell nothing. Where all answers have the new words, the resource was replaced.
 //! - An answer without any words can't be compared where all others had some, or where all others were parts and it holds all of the
-//!   resource. So the first part is asked for again, until it comes in that way too: its bytes tell.
+//!   resource. So the first part is asked for again, and this one where that does not come in the same way: their bytes
+//!   tell.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ use url::Url;
 
 use crate::assemble::Place;
 use crate::attempt::{Shared, Transport, Way};
+use crate::doubt::DAMAGED;
 use crate::earlier::changed_meanwhile;
 use crate::error::Error;
 use crate::kept::request_for;
@@ -278,7 +280,7 @@ impl Transport {
         }
         match verdict {
             Verdict::Same => Ok(()),
-            Verdict::Vague => Box::pin(self.compare((track, unit), said, key, way)).await,
+            Verdict::Vague => Box::pin(self.compare((track, unit), (said, hash), key, way)).await,
             Verdict::Changed => Err(changed_meanwhile(unit)),
             // On the heap: most attempts have no need of it.
             Verdict::Doubtful => Box::pin(self.prove((track, unit), (said, hash), key, way)).await,
@@ -314,11 +316,11 @@ impl Transport {
         Err(changed_meanwhile(unit))
     }
 
-    /// Asks for the first part of a resource again until it comes in the way of this one, and compares its bytes.
+    /// Asks for the first part of a resource again, and for this one where that comes in another way, and compares their bytes.
     async fn compare(
         &self,
         (track, unit): (&Track, &Unit),
-        said: Validators,
+        (said, hash): (Validators, Fingerprint),
         key: Option<&Key>,
         way: &Way,
     ) -> Result<(), Error> {
@@ -333,25 +335,25 @@ impl Transport {
             self.resources.believe(&unit.url, [said; 2]);
             return Ok(());
         };
-        for _ in 0..MOST_REQUESTS {
-            let request = request_for(track, &first.unit).fresh_connection();
-            let failed = |e| Error::fetch("segment", &track.name(&first.unit), e);
+        // The first part, if it comes in that way too; else the same bytes of this one, however they come.
+        for (unit, hash, is_any) in [(&*first.unit, first.hash, false), (unit, hash, true)] {
+            let request = request_for(track, unit).fresh_connection();
+            let failed = |e| Error::fetch("segment", &track.name(unit), e);
             let answer = self.fetch.fetch(request).await.map_err(failed)?;
             let again = Validators::of(&answer);
-            if again.is_worded() != said.is_worded() || again.is_whole != said.is_whole {
-                continue;
+            if is_any || again.is_worded() == said.is_worded() && again.is_whole == said.is_whole {
+                match self.hash_of((track, unit), answer, key, way).await? == hash {
+                    true => self.resources.believe(&unit.url, [said; 2]),
+                    false if is_any => {
+                        let message = format!("{} was another one the second time", track.name(unit));
+                        return Err(Error::content(DAMAGED, message));
+                    }
+                    false => return Err(changed_meanwhile(unit)),
+                }
+                break;
             }
-            if self.hash_of((track, &first.unit), answer, key, way).await? != first.hash {
-                return Err(changed_meanwhile(unit));
-            }
-            self.resources.believe(&unit.url, [said; 2]);
-            return Ok(());
         }
-        Err(Error::content(
-            "content.damaged",
-            format!("{} came in another way than others", track.name(unit)),
-        )
-        .why("nothing tells whether it belongs to them"))
+        Ok(())
     }
 
     /// Reads a part to its end. Returns the hash of what it is in the output.

@@ -25,6 +25,7 @@ pub(crate) struct TrackChecks {
     pub(super) section: OnceLock<Vec<u8>>,
     /// It has been asked for again, because of segments that may be odd only by it.
     section_is_asked: OnceLock<()>,
+    list_is_loaded: OnceLock<()>,
     /// The brand of the first segment that came, and its version.
     brand: OnceLock<[u8; 8]>,
     /// Segments have come that are what the name of the output promises.
@@ -45,6 +46,7 @@ impl TrackChecks {
             configuration: OnceLock::new(),
             section: OnceLock::new(),
             section_is_asked: OnceLock::new(),
+            list_is_loaded: OnceLock::new(),
             brand: OnceLock::new(),
             fits: OnceLock::new(),
             known: Notify::new(),
@@ -56,6 +58,11 @@ impl TrackChecks {
     /// Whether the initialization section that came may be asked for again: once.
     pub(super) fn may_ask(&self) -> bool {
         self.section.get().is_some() && self.section_is_asked.set(()).is_ok()
+    }
+
+    /// Tells whether the playlist of the track may be loaded again: once.
+    pub(super) fn may_load_list(&self) -> bool {
+        self.list_is_loaded.set(()).is_ok()
     }
 
     /// Whether the initialization section is another one than the segments before it were judged by.

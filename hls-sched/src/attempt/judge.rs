@@ -6,14 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use hls_fetch::Class;
 use hls_media::{Configuration, Container};
+use hls_parse::Playlist;
 
 use super::checks::OTHER_CONTAINER;
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
 use crate::assemble::Place;
 use crate::doubt::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};
+use crate::earlier::changed;
 use crate::error::Error;
 use crate::event::Retry;
+use crate::load;
 use crate::order::{Came, Misfit, Order};
 use crate::piece::{Becomes, NOT_ALONE};
 use crate::pipeline::Whole;
@@ -84,13 +87,14 @@ impl Shared {
             Box::pin(self.has_its_section(track, (way, checks), &[Doubt::Lasts { seconds }])).await?;
         }
         let mut doubts = Doubt::of(summary, init, unit.duration, whole.is_bounded);
-        let lacks = doubts.iter().map(|doubt| doubt.lacks()).sum::<f64>();
+        // Where all are shorter than the playlist says, nothing is missing because of that.
+        let is_new = |doubt: &&Doubt| !self.doubts.trusts(place.track, std::slice::from_ref(doubt));
+        let lacks = doubts.iter().filter(is_new).map(|doubt| doubt.lacks()).sum::<f64>();
         let signs = Order::signs((track, unit), summary, init);
         let odd = self.order.odd(place.track, &signs);
-        // What shows already is told of once.
         if let Some(odd) = odd
             && lacks == 0.0
-            && doubts.iter().all(|known| known.code() != odd.code())
+            && doubts.iter().all(|known| !known.is_alike(odd))
         {
             doubts.push(odd);
         }
@@ -98,10 +102,7 @@ impl Shared {
         let mut misfits = self.order.misfits(place, (track, unit), (summary, lacks), init);
         misfits.extend(self.order.twin(place, (track, unit), whole.hash, summary));
         misfits.retain(|misfit| misfit.doubt != Doubt::Counters || !self.is_settled(&misfit.neighbour));
-        // Packets that are missing inside it may be those at its ends.
-        let is_broken = doubts.iter().any(|doubt| doubt.code() == Doubt::Counters.code());
-        let fresh = misfits.iter().map(|misfit| misfit.doubt);
-        doubts.extend(fresh.filter(|doubt| !is_broken || doubt.code() != Doubt::Counters.code()));
+        doubts.extend(misfits.iter().map(|misfit| misfit.doubt));
         let is_told = doubts.iter().any(|doubt| doubt.is_by_habit());
         let known: Vec<Place> = misfits.iter().map(|misfit| misfit.neighbour.place).collect();
         // On the heap: all that asking again takes would lie in each attempt, 100 KiB of it.
@@ -129,7 +130,7 @@ impl Shared {
         if odd.is_empty() {
             return Ok(judged);
         }
-        Box::pin(self.look_again((track, unit), odd, judged, way)).await
+        Box::pin(self.look_again((track, unit), odd, judged, (way, checks))).await
     }
 
     /// What a unit ends with that can't be put into the output. One that comes as another the next time is fetched again first,
@@ -173,6 +174,7 @@ impl Shared {
             let came = self.again(track, unit, &doubts, way, &spare).await?;
             let hash = came.hash;
             if hash != whole.hash {
+                self.order.was_deceived();
                 *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
                 return Ok(hash);
             }
@@ -187,15 +189,17 @@ impl Shared {
             for misfit in &misfits {
                 let neighbour = &misfit.neighbour;
                 let Some(unit) = track.unit(neighbour.place.index) else { continue };
+                // Somebody else may have found it to be wrong, and the right one may be in its place by now.
                 let is_same = self.is_settled(neighbour)
-                    || self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
-                        let is_same = came.hash == neighbour.hash;
-                        match is_same {
-                            true => self.doubts.settle(neighbour.place, came.hash),
-                            false => drop(self.doubts.note(neighbour.place, came.hash)),
-                        }
-                        is_same
-                    });
+                    || self.order.holds(neighbour)
+                        && self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
+                            let is_same = came.hash == neighbour.hash;
+                            match is_same {
+                                true => self.doubts.settle(neighbour.place, came.hash),
+                                false => drop(self.doubts.note(neighbour.place, came.hash)),
+                            }
+                            is_same
+                        });
                 if !is_same {
                     wrong.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(neighbour));
                 }
@@ -203,6 +207,8 @@ impl Shared {
             !wrong.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
         };
         let tell = |event| drop(self.events.send(event));
+        let is_open = |misfit: &&Misfit| !self.is_settled(&misfit.neighbour);
+        let beside = (misfits.iter().filter(is_open).count() as u32, beside);
         let judged = self.doubts.judge((place, &name), &doubts, whole.hash, again, beside, tell).await;
         let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = judged {
@@ -218,8 +224,42 @@ impl Shared {
                 _ => Err(at(error)),
             };
         }
+        if wrong.is_empty() {
+            self.has_its_list((track, unit), checks, &doubts).await?;
+        }
         let wrong = self.take_back((track, unit), wrong)?;
         Ok(Judged { wrong, instead: None, becomes })
+    }
+
+    /// Loads the playlist of a track again, once, where segments do not fit one another though the server sends the same ones again:
+    /// the playlist may have lost or exchanged lines.
+    ///
+    /// # Errors
+    /// It is another one than came first.
+    async fn has_its_list(
+        &self,
+        (track, unit): (&Track, &Unit),
+        checks: &TrackChecks,
+        doubts: &[Doubt],
+    ) -> Result<(), Error> {
+        let is_of_list = |doubt: &Doubt| doubt.is_of_border() || unit.range.is_some();
+        let media = track.media();
+        let is_remote = matches!(media.base().scheme(), "http" | "https");
+        if unit.live.is_some() || !is_remote || !doubts.iter().any(is_of_list) || !checks.may_load_list() {
+            return Ok(());
+        }
+        let now =
+            match load::once(&*self.transport.fetch, media.base(), None, &[]).await.map(|now| now.playlist) {
+                Ok(Playlist::Media(now)) => now,
+                Ok(_) | Err(_) => return Ok(()),
+            };
+        match track.differs_from(now) {
+            Some(number) => {
+                Err(changed(number, "the playlist is another one now, and its segments did not fit")
+                    .finally())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Asks for the initialization section of a track again.
@@ -251,7 +291,11 @@ impl Shared {
         wrong: Vec<Arc<Came>>,
     ) -> Result<Vec<(Place, u64)>, Error> {
         let mut taken = Vec::new();
-        for (place, hash) in wrong.iter().map(|came| (came.place, came.hash)) {
+        let held = wrong.iter().filter(|came| self.order.holds(came));
+        if !wrong.is_empty() {
+            self.order.was_deceived();
+        }
+        for (place, hash) in held.map(|came| (came.place, came.hash)) {
             let is_under_way = self.assemble(|assembler| {
                 let is_under_way = assembler.is_under_way(place);
                 is_under_way.then(|| self.order.disown(place, hash));
@@ -280,11 +324,15 @@ impl Shared {
         (track, unit): (&Track, &Unit),
         odd: Vec<(Vec<Arc<Came>>, Doubt)>,
         mut judged: Judged,
-        way: &Way,
+        (way, checks): (&Way, &TrackChecks),
     ) -> Result<Judged, Error> {
         let mut late = None;
         for (came, doubt) in odd {
-            late = late.or(self.late(track, (&came, doubt), way).await);
+            let found = self.late(track, (&came, doubt), way).await;
+            if found.is_none() {
+                self.has_its_list((track, unit), checks, &[doubt]).await?;
+            }
+            late = late.or(found);
         }
         let is_new = |came: &Arc<Came>| judged.wrong.iter().all(|(wrong, _)| *wrong != came.place);
         let late = late.into_iter().filter(is_new).collect();
@@ -302,17 +350,23 @@ impl Shared {
         // What is odd about one that has come twice has been told.
         let is_told = all.iter().all(|came| self.is_settled(came))
             || doubt == Doubt::Counters && all.iter().any(|came| self.is_settled(came));
-        // Of a way to be coded nothing is known by others.
-        let is_known =
-            !matches!(doubt, Doubt::Coding | Doubt::Streams) && self.doubts.trusts(last.place.track, &doubts);
-        if is_told || is_known {
+        if is_told {
             return None;
         }
-        for came in all {
+        let open: Vec<_> = all.iter().filter(|came| !self.is_settled(came)).collect();
+        let fetches = u32::try_from(open.len()).unwrap_or(u32::MAX);
+        // Of a way to be coded nothing is known by others.
+        let is_by_itself = matches!(doubt, Doubt::Coding | Doubt::Streams);
+        let turn = self.doubts.turn(last.place.track, &doubts, fetches.saturating_sub(1)).await;
+        if turn.is_none() && !is_by_itself {
+            return None;
+        }
+        // Others may have looked at them meanwhile.
+        if !all.iter().all(|came| self.order.holds(came)) {
+            return None;
+        }
+        for came in open.into_iter().filter(|came| !self.is_settled(came)) {
             let Some(unit) = track.unit(came.place.index) else { continue };
-            if self.is_settled(came) {
-                continue;
-            }
             match self.again(track, &unit, &doubts, way, &Nowhere).await {
                 Ok(now) if now.hash != came.hash => {
                     self.order.was_wrong(came.place.track);
@@ -322,7 +376,8 @@ impl Shared {
                 Err(_) => {}
             }
         }
-        if let Some(is_trusted) = self.doubts.confirmed(last.place.track, doubt) {
+        drop(turn);
+        if let Some(is_trusted) = self.doubts.confirmed(last.place.track, doubt, fetches) {
             let name = track.unit(last.place.index).map(|unit| track.name(&unit)).unwrap_or_default();
             let _ = self.events.send(doubt.warning(&name, is_trusted));
         }

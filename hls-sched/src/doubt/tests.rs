@@ -39,7 +39,7 @@ fn apart(seconds: f64) -> Doubt {
 fn seen(track: u8, same: &[Doubt]) -> Seen {
     let mut seen = Seen::default();
     for doubt in same {
-        seen.came_again(track, *doubt);
+        seen.came_again(track, *doubt, 1);
     }
     seen
 }
@@ -47,7 +47,7 @@ fn seen(track: u8, same: &[Doubt]) -> Seen {
 #[test]
 fn what_is_trusted_hides_nothing_else() {
     let check = |what: &str, same: &[Doubt], now: &[Doubt], expect| {
-        assert_eq!(seen(0, same).next(0, now), expect, "{what}");
+        assert_eq!(seen(0, same).next(0, now, 0), expect, "{what}");
     };
     use Next::{Ask, Trust};
     check("the first", &[], &[unbounded(0.0)], Ask);
@@ -58,21 +58,21 @@ fn what_is_trusted_hides_nothing_else() {
     check("resets", &[apart(-2.0); 3], &[apart(-2.1)], Trust);
     check("a hole among them", &[apart(-2.0); 3], &[apart(2.0)], Ask);
     check("a longer way back", &[apart(-2.0); 3], &[apart(-6.0)], Ask);
-    assert_eq!(seen(0, &[apart(-2.0); 3]).next(1, &[apart(-2.0)]), Ask, "another track");
+    assert_eq!(seen(0, &[apart(-2.0); 3]).next(1, &[apart(-2.0)], 0), Ask, "another track");
 }
 
 #[test]
 fn no_more_than_it_takes_are_asked_for() {
     let (mut seen, doubts) = (Seen::default(), [unbounded(0.0)]);
-    let all = [0; 5].map(|_| seen.next(0, &doubts));
+    let all = [0; 5].map(|_| seen.next(0, &doubts, 0));
     use Next::{Ask, Trust, Wait};
     assert_eq!(all, [Ask, Ask, Ask, Wait, Wait]);
     // One of them was another the second time: somebody else asks.
-    seen.ended(0, &doubts);
-    assert_eq!(seen.next(0, &doubts), Ask);
+    seen.ended(0, &doubts, 0);
+    assert_eq!(seen.next(0, &doubts, 0), Ask);
     for settled in [false, false, true] {
-        seen.ended(0, &doubts);
-        assert_eq!(seen.came_again(0, doubts[0]), Some(settled));
+        seen.ended(0, &doubts, 0);
+        assert_eq!(seen.came_again(0, doubts[0], 1), Some(settled));
     }
-    assert_eq!((seen.next(0, &doubts), seen.came_again(0, doubts[0])), (Trust, None));
+    assert_eq!((seen.next(0, &doubts, 0), seen.came_again(0, doubts[0], 1)), (Trust, None));
 }

@@ -214,13 +214,14 @@ fn behind_a_picture(segment: &[u8]) -> Vec<u8> {
 async fn what_is_odd_in_every_segment_is_asked_for_three_times() -> Outcome {
     let all = Media::Ts.segments().len();
     type Change = fn(&[u8]) -> Vec<u8>;
-    let changes: [(Change, &str, bool); 4] = [
-        (with_zeros, "segment.padded", true),
-        (with_odd_counter, "segment.discontinuous", true),
-        (without_a_sync_byte, "segment.unsynced", true),
-        (behind_a_picture, "segment.front", false),
+    let changes: [(Change, &str, bool, usize); 4] = [
+        (with_zeros, "segment.padded", true, 3),
+        (with_odd_counter, "segment.discontinuous", true, 3),
+        // In one of them a picture is lost with the packet, which is another kind.
+        (without_a_sync_byte, "segment.unsynced", true, 4),
+        (behind_a_picture, "segment.front", false, 3),
     ];
-    for (change, code, is_kept) in changes {
+    for (change, code, is_kept, more) in changes {
         let (origin, vod) = stream();
         let odd = changed(change);
         for (path, bytes) in vod.segment_paths.iter().zip(&odd) {
@@ -231,7 +232,7 @@ async fn what_is_odd_in_every_segment_is_asked_for_three_times() -> Outcome {
         assert!(warnings.iter().any(|warning| warning.starts_with(code)), "{code}: {warnings:?}");
         assert!(warnings.iter().any(|warning| warning.contains("unasked")), "{code}: {warnings:?}");
         let asked = vod.segment_paths.iter().map(|path| origin.requests_for(path).len()).sum::<usize>();
-        assert_eq!((asked, done.retries), (all + 3, 3), "{code}");
+        assert_eq!((asked, done.retries), (all + more, more as u64), "{code}");
         let strict = job(&vod.url).strict(true);
         let error = fails(strict, Kind::Content, code).await;
         assert!(error.is_ok() || code == "segment.unsynced", "{code}: {error:?}");
