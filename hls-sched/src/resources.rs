@@ -152,7 +152,11 @@ pub(crate) enum Verdict {
 
 /// What servers have said of the resources that are fetched in parts.
 #[derive(Debug, Default)]
-pub(crate) struct Resources(Mutex<HashMap<u128, Known>>);
+pub(crate) struct Resources {
+    known: Mutex<HashMap<u128, Known>>,
+    /// Held while a part is compared: what comes of it is for all that came at the same time.
+    comparing: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -229,7 +233,7 @@ impl Resources {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<u128, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -280,7 +284,14 @@ impl Transport {
         }
         match verdict {
             Verdict::Same => Ok(()),
-            Verdict::Vague => Box::pin(self.compare((track, unit), (said, hash), key, way)).await,
+            Verdict::Vague => {
+                let _turn = self.resources.comparing.lock().await;
+                match self.resources.settle(&unit.url, said) {
+                    Verdict::Vague => Box::pin(self.compare((track, unit), (said, hash), key, way)).await,
+                    Verdict::Same => Ok(()),
+                    Verdict::Changed | Verdict::Doubtful => Err(changed_meanwhile(unit)),
+                }
+            }
             Verdict::Changed => Err(changed_meanwhile(unit)),
             // On the heap: most attempts have no need of it.
             Verdict::Doubtful => Box::pin(self.prove((track, unit), (said, hash), key, way)).await,
