@@ -99,7 +99,7 @@ fn is_value(text: &str) -> bool {
     let is_number = bytes.iter().all(u8::is_ascii_digit);
     let changes =
         bytes.windows(2).filter(|pair| matches!(pair, [a, b] if a.is_ascii_digit() != b.is_ascii_digit()));
-    bytes.len() >= 8 && (is_number && bytes.len() >= 12 || !is_number && changes.count() >= 3)
+    bytes.len() >= 8 && (is_number && bytes.len() >= 15 || !is_number && changes.count() >= 3)
 }
 
 /// What is shown in place of a part of a path; `None`: there is no secret in it.
@@ -119,11 +119,6 @@ fn redacted_part(part: &str) -> Option<String> {
     if let Some((name, value)) = part.split_once(':').filter(|(name, _)| is_word_for_secret(name)) {
         return (!value.is_empty()).then(|| format!("{name}:…"));
     }
-    if let Some((name, value)) = part.split_once(['-', '_']).filter(|(name, _)| is_word_for_secret(name))
-        && value.split(['-', '_', '.']).any(is_value)
-    {
-        return Some(part.get(..=name.len()).map_or("…".to_owned(), |named| format!("{named}…")));
-    }
     // A home folder begins with one, and the short name of a file on DOS has one near its end.
     if part.strip_prefix('~').unwrap_or(part).matches('~').count() > 1 {
         return Some("…".to_owned());
@@ -141,8 +136,22 @@ fn redacted_part(part: &str) -> Option<String> {
         Some((stem, extension)) if is_extension(extension) => (stem, Some(extension)),
         _ => (part, None),
     };
+    let shown =
+        |stem: &str| extension.map_or_else(|| stem.to_owned(), |extension| format!("{stem}.{extension}"));
+    if let Some((named, value)) = named(stem)
+        && value.split(['-', '_', '.']).any(is_value)
+    {
+        return Some(shown(&format!("{named}…")));
+    }
     let is_secret = stem.split(['.', '~', ',', ':', ';', '!', '*', '&', '(', ')']).any(looks_random);
-    is_secret.then(|| extension.map_or("…".to_owned(), |extension| format!("….{extension}")))
+    is_secret.then(|| shown("…"))
+}
+
+/// Splits text behind a word for a secret and what separates it from the rest: `access_token_` and its value.
+fn named(text: &str) -> Option<(&str, &str)> {
+    let mut ends = text.match_indices(['-', '_']).map(|(at, _)| at);
+    let at = ends.find(|at| text.get(..*at).is_some_and(is_word_for_secret))?;
+    text.split_at_checked(at + 1)
 }
 
 /// Whether text is more likely drawn at random than written by someone.
@@ -269,6 +278,8 @@ mod tests {
             ("/v1~q6hk2HHnRPWbaMSCbDLaGg/x.ts", "/…/x.ts"),
             ("/key_98374598347593475/x.ts", "/key_…/x.ts"),
             ("/auth-7Gk2Qp9Zx4/x.ts", "/auth-…/x.ts"),
+            ("/access_token_7Gk2Qp9Zx4.ts", "/access_token_….ts"),
+            ("/session_20240101120000.ts", "/session_20240101120000.ts"),
             ("/s3cr3tPassw0rdX/x.ts", "/…/x.ts"),
             ("/sign_language_1080p/key_00012.bin", "/sign_language_1080p/key_00012.bin"),
             ("/BigBuckBunny30fps/x.ts", "/BigBuckBunny30fps/x.ts"),

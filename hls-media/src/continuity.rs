@@ -9,7 +9,7 @@ use crate::timestamps::{Timestamps, has_bad_times, is_pes};
 
 /// Padding, whose counter means nothing.
 const NULL: usize = 0x1fff;
-/// PIDs have 13 bits. What is known of them is kept in pages of so many, for a segment has but a few.
+/// PIDs in a page of the table of PIDs. A PID has 13 bits, and a segment has few of them.
 const PAGE: usize = 128;
 const PAGES: usize = 0x2000 / PAGE;
 /// The counter of a PID is known.

@@ -21,8 +21,8 @@ const NEAR: i64 = 15 * CLOCK as i64 / 100;
 const ROUNDED: i64 = CLOCK as i64 / 1000 + 10;
 /// Sound goes on where the frames before it end, give or take this.
 const EXACT: i64 = CLOCK as i64 / 100;
-/// It may begin earlier by this: 64 ms are the longest frame of sound that is in use. Where a file is looped, its last frame of
-/// sound ends behind its last picture, and the next round begins with the picture.
+/// Sound may begin this much before the sound before it ends, in seconds: a frame of AAC at 32 kHz with SBR. Where a file is looped, its
+/// last frame of sound ends behind its last picture, and the next round begins with the picture.
 const OVERLAP: f64 = 0.064;
 /// Of fewer pictures nobody knows how far apart they should be.
 const FEW_STEPS: u32 = 8;
@@ -139,7 +139,7 @@ impl Timestamps {
     }
 
     /// How much later than the frames before it end a packet of sound begins inside the unit, in seconds, where that is most; 0
-    /// where none does by more than 10 ms. Of streams with several packets whose frames tell that.
+    /// where none does by more than 10 ms, or overlaps by more than 64 ms. Of streams with several packets whose frames tell that.
     pub(crate) fn inside(&self) -> Vec<(u32, f64)> {
         let several = self.streams.iter().filter(|stream| stream.tail.is_some() && stream.count > 1);
         let pid =

@@ -145,13 +145,12 @@ impl Doubt {
         }
     }
 
-    /// Tells whether both are one way of being odd.
+    /// Tells whether both are odd in the same way.
     pub(crate) fn is_alike(self, other: Self) -> bool {
         self.way() == other.way()
     }
 
-    /// Tells whether who is told of this knows of the other too: pictures that are missing with their packets, packets that are
-    /// missing at an end and inside.
+    /// Tells whether a warning of this covers the other: pictures are missing with their packets, and packets at an end and inside.
     fn tells(self, other: Self) -> bool {
         self.code() == other.code()
             || matches!((self, other), (Self::Media(odd), Self::Within { .. }) if odd.odd != Odd::Tag)
@@ -457,7 +456,7 @@ impl Seen {
         }
     }
 
-    /// The same came again, by so many fetches. `Some`: that is news; `true`: others of its kind are trusted from here on.
+    /// Counts fetches that brought the same bytes again. `Some`: that is news; `true`: others of its kind are trusted from here on.
     fn came_again(&mut self, track: u8, doubt: Doubt, fetches: u32) -> Option<bool> {
         let known = self.ways.entry((track, doubt.way())).or_default();
         let (is_news, before) = (!known.covers(doubt), known.same);

@@ -25,7 +25,7 @@ use crate::resources::{Validators, is_part};
 
 /// Memory for units that wait for their turn.
 const BUDGET: u64 = 24 << 20;
-/// So many bytes of what waits are read before a job goes on.
+/// Bytes of waiting units that are read before a job goes on, at most.
 const MOST_READ: u64 = 64 << 20;
 /// A unit that shows whether what is here is still what the server has is a small one of the last.
 const PROBE_AMONG: usize = 8;

@@ -115,8 +115,8 @@ impl Gap {
 /// Whether a failure is about a segment and not about this machine, the right to have it, or safety.
 pub(crate) fn could_be_missing(error: &Error) -> bool {
     match error.kind() {
-        // It is about another segment, which is in its output.
-        Kind::Content if error.code() == WAS_ANOTHER => false,
+        // It is about another segment, which is in its output, or about all of them.
+        Kind::Content if matches!(error.code(), WAS_ANOTHER | "playlist.changed") => false,
         Kind::Refused => error.class() != Class::Auth,
         Kind::Temporary | Kind::Content => true,
         _ => false,

@@ -225,7 +225,8 @@ impl Habits {
 
     /// A segment that is other than it should be, as is known by now.
     pub(crate) fn late(&mut self, track: u8) -> Option<(Place, Doubt)> {
-        if !self.changed.contains(&track) {
+        let looked = self.looked.get(&track).copied().unwrap_or_default();
+        if looked >= MOST_LATE || !self.changed.contains(&track) {
             return None;
         }
         let mut late = self.early.iter().enumerate().filter(|(_, (place, _))| place.track == track);
@@ -235,9 +236,8 @@ impl Habits {
             return None;
         };
         let (place, _) = self.early.remove(at);
-        let looked = self.looked.entry(track).or_default();
-        *looked += 1;
-        (*looked <= MOST_LATE).then_some((place, doubt))
+        self.looked.insert(track, looked + 1);
+        Some((place, doubt))
     }
 
     /// Notes that a segment that was looked at late was wrong: it does not count.

@@ -251,8 +251,8 @@ impl Track {
 
     /// Returns the number of the first segment that is another one in the same playlist as it is now. Where most have other paths that
     /// are not among those of before, paths are signed anew with each load, and tell nothing.
-    pub(crate) fn differs_from(&self, now: Media) -> Option<u64> {
-        let fresh = self.alike(now, true).ok()?;
+    pub(crate) fn differs_from(&self, now: &Media) -> Option<u64> {
+        let fresh = self.alike(now.clone(), true).ok()?;
         let all = self.units().max(fresh.units());
         let identities =
             |n: u64| [self, &fresh].map(|track| track.unit_as_it_comes(n).map(|unit| unit.identity));

@@ -144,9 +144,9 @@ pub(crate) async fn open(
     Ok((Box::new(store), recovered, making))
 }
 
-/// Tells whether a run that ended with this code had segments that did not fit one another.
+/// Tells whether a run that ended with this code had segments that did not fit one another, or came as others each time.
 fn is_of_doubt(code: &str) -> bool {
-    code == DAMAGED || code.starts_with("segment.") && code != "segment.gap"
+    matches!(code, DAMAGED | "segment.apart" | "segment.discontinuous" | "segment.twin")
 }
 
 /// What the job is about to do.

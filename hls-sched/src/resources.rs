@@ -11,8 +11,8 @@
 //!   several servers under one name that make tags of what only they know. So the same part is asked for again, over other
 //!   connections. Where an answer comes with yet other words and the same bytes, both are being served at this time, and
 //!   those words tell nothing. Where all answers have the new words, the resource was replaced.
-//! - An answer without any words can't be compared where all others had some, or where all others were parts and it holds all of the
-//!   resource. So the first part is asked for again, and this one where that does not come in the same way: their bytes
+//! - An answer without any words can't be compared where all others had some, or where it holds all of the resource and all others were
+//!   parts, or the other way round. So the first part is asked for again, and this one where that does not come in the same way: their bytes
 //!   tell.
 
 use std::collections::HashMap;

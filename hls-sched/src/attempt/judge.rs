@@ -13,7 +13,6 @@ use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
 use crate::assemble::Place;
 use crate::doubt::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};
-use crate::earlier::changed;
 use crate::error::Error;
 use crate::event::Retry;
 use crate::load;
@@ -189,20 +188,22 @@ impl Shared {
             for misfit in &misfits {
                 let neighbour = &misfit.neighbour;
                 let Some(unit) = track.unit(neighbour.place.index) else { continue };
-                // Somebody else may have found it to be wrong, and the right one may be in its place by now.
-                let is_same = self.is_settled(neighbour)
-                    || self.order.holds(neighbour)
-                        && self.again(track, &unit, &doubts, way, &Nowhere).await.is_ok_and(|came| {
-                            let is_same = came.hash == neighbour.hash;
-                            match is_same {
-                                true => self.doubts.settle(neighbour.place, came.hash),
-                                false => drop(self.doubts.note(neighbour.place, came.hash)),
-                            }
-                            is_same
-                        });
-                if !is_same {
-                    wrong.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(neighbour));
+                if self.is_settled(neighbour) {
+                    continue;
                 }
+                // Somebody else may have found it to be wrong, and the right one may be in its place by now.
+                if self.order.holds(neighbour) {
+                    match self.again(track, &unit, &doubts, way, &Nowhere).await {
+                        Ok(came) if came.hash == neighbour.hash => {
+                            self.doubts.settle(neighbour.place, came.hash);
+                            continue;
+                        }
+                        Ok(came) => drop(self.doubts.note(neighbour.place, came.hash)),
+                        // That it could not be fetched says nothing about it.
+                        Err(_) => continue,
+                    }
+                }
+                wrong.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(neighbour));
             }
             !wrong.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
         };
@@ -248,18 +249,24 @@ impl Shared {
         if unit.live.is_some() || !is_remote || !doubts.iter().any(is_of_list) || !checks.may_load_list() {
             return Ok(());
         }
-        let now =
-            match load::once(&*self.transport.fetch, media.base(), None, &[]).await.map(|now| now.playlist) {
-                Ok(Playlist::Media(now)) => now,
-                Ok(_) | Err(_) => return Ok(()),
+        let load =
+            async || match load::once(&*self.transport.fetch, media.base(), None, &[]).await.ok()?.playlist {
+                // One without an end may have been cut.
+                Playlist::Media(now) => Some(now).filter(|now| now.ended),
+                Playlist::Multivariant(_) => None,
             };
-        match track.differs_from(now) {
-            Some(number) => {
-                Err(changed(number, "the playlist is another one now, and its segments did not fit")
-                    .finally())
-            }
-            None => Ok(()),
+        let Some(now) = load().await else { return Ok(()) };
+        let Some(number) = track.differs_from(&now) else { return Ok(()) };
+        // A list that is another one each time tells nothing.
+        let (Some(again), Ok(fresh)) = (load().await, track.alike(now, true)) else { return Ok(()) };
+        if fresh.differs_from(&again).is_some() {
+            return Ok(());
         }
+        let message = format!("the playlist is another one now, from segment {number} on");
+        Err(Error::content("playlist.changed", message)
+            .why("its segments do not fit one another as it was loaded first")
+            .next(STARTS_OVER)
+            .finally())
     }
 
     /// Asks for the initialization section of a track again.
@@ -326,16 +333,16 @@ impl Shared {
         mut judged: Judged,
         (way, checks): (&Way, &TrackChecks),
     ) -> Result<Judged, Error> {
-        let mut late = None;
+        let mut late = Vec::new();
         for (came, doubt) in odd {
             let found = self.late(track, (&came, doubt), way).await;
             if found.is_none() {
                 self.has_its_list((track, unit), checks, &[doubt]).await?;
             }
-            late = late.or(found);
+            late.extend(found);
         }
-        let is_new = |came: &Arc<Came>| judged.wrong.iter().all(|(wrong, _)| *wrong != came.place);
-        let late = late.into_iter().filter(is_new).collect();
+        late.retain(|came| judged.wrong.iter().all(|(wrong, _)| *wrong != came.place));
+        late.dedup_by_key(|came| came.place);
         judged.wrong.extend(self.take_back((track, unit), late)?);
         Ok(judged)
     }
@@ -355,6 +362,7 @@ impl Shared {
         }
         let open: Vec<_> = all.iter().filter(|came| !self.is_settled(came)).collect();
         let fetches = u32::try_from(open.len()).unwrap_or(u32::MAX);
+        let mut same = 0;
         // Of a way to be coded nothing is known by others.
         let is_by_itself = matches!(doubt, Doubt::Coding | Doubt::Streams);
         let turn = self.doubts.turn(last.place.track, &doubts, fetches.saturating_sub(1)).await;
@@ -372,12 +380,17 @@ impl Shared {
                     self.order.was_wrong(came.place.track);
                     return Some(Arc::clone(came));
                 }
-                Ok(_) => self.doubts.settle(came.place, came.hash),
+                Ok(_) => {
+                    self.doubts.settle(came.place, came.hash);
+                    same += 1;
+                }
                 Err(_) => {}
             }
         }
         drop(turn);
-        if let Some(is_trusted) = self.doubts.confirmed(last.place.track, doubt, fetches) {
+        if same > 0
+            && let Some(is_trusted) = self.doubts.confirmed(last.place.track, doubt, same)
+        {
             let name = track.unit(last.place.index).map(|unit| track.name(&unit)).unwrap_or_default();
             let _ = self.events.send(doubt.warning(&name, is_trusted));
         }

@@ -65,7 +65,7 @@ impl Patience {
         SHORTEST.max(usual).saturating_mul(1 << replaced.min(8))
     }
 
-    /// Tells whether a unit of so many bytes that takes so long is late: it takes more than two seconds, and than one in twenty took.
+    /// Tells whether a unit is late: it has taken more than two seconds, and longer than 19 of 20 took for as many bytes.
     pub(crate) fn is_late(&self, bytes: u64, takes: Duration) -> bool {
         takes > SHORTEST
             && self.per_byte.percentile(5).is_some_and(|usual| takes.as_secs_f64() > usual * bytes as f64)
