@@ -38,6 +38,7 @@ mod client;
 #[cfg(feature = "client")]
 mod cookies;
 mod delay;
+mod digest;
 mod error;
 mod expiry;
 mod headers;
@@ -60,6 +61,7 @@ pub use client::{Client, ClientBuilder, HttpVersion, Resolve, ResolveFuture};
 #[cfg(feature = "client")]
 pub use cookies::{CookieFileError, parse_cookie_file};
 pub use delay::draw;
+pub use digest::{Digest, DigestCheck};
 pub use error::{Error, Kind};
 pub use expiry::expires_at;
 pub use headers::HeaderRules;

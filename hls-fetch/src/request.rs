@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use url::Url;
 
-use crate::{BoxBody, ByteRange, Error};
+use crate::{BoxBody, ByteRange, Digest, Error};
 
 /// One GET request.
 #[derive(Clone, Debug)]
@@ -132,6 +132,8 @@ pub struct Response {
     pub total: Option<u64>,
     /// What is wrong about the answer although its content is right.
     pub oddity: Option<Oddity>,
+    /// The digest that the body has, as the server says.
+    pub digest: Option<Digest>,
     /// Nothing but the end of the connection tells where the body ends (RFC 9112 section 6.3): it may have been cut there.
     pub ends_with_connection: bool,
     /// The bytes.
@@ -152,6 +154,7 @@ impl Response {
             last_modified: None,
             total: None,
             oddity: None,
+            digest: None,
             ends_with_connection: false,
             body,
         }

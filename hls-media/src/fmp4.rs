@@ -2,6 +2,7 @@
 
 use crate::{
     Kind, MediaError,
+    chain::Chains,
     coding::hash,
     fragment::{Fragments, Needs},
     oddity::{Blank, Found, Odd},
@@ -39,6 +40,7 @@ pub(crate) struct Boxes {
     fragment: Option<Vec<u8>>,
     fragments: Fragments,
     blank: Blank,
+    chains: Chains,
     found: Found,
     /// The brand of a segment and its version, where it begins with them.
     brand: Vec<u8>,
@@ -53,7 +55,7 @@ impl Boxes {
             if self.to_end {
                 if &self.name == b"mdat" {
                     self.given = self.given.saturating_add(input.len() as u64);
-                    self.look_for_zeros(input);
+                    self.look_at(input);
                 }
                 self.offset = self.offset.saturating_add(input.len() as u64);
                 break;
@@ -65,7 +67,7 @@ impl Boxes {
                     fragment.extend_from_slice(part);
                 }
                 match &self.name {
-                    b"mdat" => self.look_for_zeros(part),
+                    b"mdat" => self.look_at(part),
                     b"moov" => self.section = hash(self.section, part),
                     b"styp" if self.begin == 0 => {
                         let missing = BRAND.saturating_sub(self.brand.len()).min(part.len());
@@ -79,6 +81,8 @@ impl Boxes {
                 if let Some(fragment) = self.fragment.take_if(|_| self.remaining == 0) {
                     let bad = |why| MediaError::BadBox { offset: self.begin, why };
                     self.needs = self.fragments.take(Some(&fragment)).map_err(bad)?;
+                    let runs = std::mem::take(&mut self.needs.runs);
+                    self.chains.expect(self.begin, if self.needs.overlap { Vec::new() } else { runs });
                 }
                 continue;
             }
@@ -148,12 +152,19 @@ impl Boxes {
         self.section
     }
 
+    /// Returns the tracks that had samples, and whether all of them were chains of units with their lengths.
+    pub(crate) fn chains(&self) -> &[(u32, bool)] {
+        self.chains.tracks()
+    }
+
     /// What is odd about the boxes.
     pub(crate) fn found(&self) -> &Found {
         &self.found
     }
 
-    fn look_for_zeros(&mut self, part: &[u8]) {
+    /// Looks at data of samples.
+    fn look_at(&mut self, part: &[u8]) {
+        self.chains.push(self.offset, part);
         if self.blank.begins_in(part) {
             self.found.add(Odd::Blank, self.offset);
         }

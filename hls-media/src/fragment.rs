@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::chain::Run;
 use crate::configuration::{Configuration, Track};
 use crate::fmp4::children;
 
@@ -32,7 +33,7 @@ pub(crate) struct Ticks {
 }
 
 /// What the samples of one fragment need.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// How many bytes they have. `None`: that can't be told without the initialisation section.
     pub(crate) bytes: Option<u64>,
@@ -40,6 +41,8 @@ pub(crate) struct Needs {
     pub(crate) span: Option<(i64, i64)>,
     /// Two runs have bytes in common.
     pub(crate) overlap: bool,
+    /// The runs whose place and sizes are known.
+    pub(crate) runs: Vec<Run>,
 }
 
 /// What is wrong with a fragment, where its boxes contradict each other.
@@ -202,7 +205,7 @@ impl Ticks {
 fn needs(moof: &[u8]) -> Result<Needs, Wrong> {
     const FEW: &str = "has more samples than its run tells of";
     let (mut sum, mut is_known) = (0_u64, true);
-    let mut runs: Vec<(i64, i64)> = Vec::new();
+    let (mut spans, mut runs) = (Vec::<(i64, i64)>::new(), Vec::new());
     if children(moof).any(|child| child.is_err()) {
         return Ok(Needs::default());
     }
@@ -213,13 +216,14 @@ fn needs(moof: &[u8]) -> Result<Needs, Wrong> {
         if boxes(traf, *b"tfhd").next().is_none() {
             return Err("has samples that belong to no track");
         }
-        let mut default = None;
+        let (mut default, mut track) = (None, None);
         // Where the next run begins, if it says so or follows one that does. Data count from the begin of the `moof` box where
         // nothing else is said of the first track, and of any other that says so (sections 8.8.7 and 8.8.8).
         let (mut counts_from_moof, mut at) = (false, None);
         for tfhd in boxes(traf, *b"tfhd") {
             let (flags, rest) = tfhd.split_first_chunk::<4>().ok_or(FEW)?;
             let flags = u32::from_be_bytes(*flags);
+            track = rest.first_chunk().map(|four| u32::from_be_bytes(*four));
             counts_from_moof = flags & 1 == 0 && (number == 0 || flags & 0x2_0000 != 0);
             let before = [(1, 8), (2, 4), (8, 4)].into_iter().filter(|(flag, _)| flags & flag != 0);
             let before = 4 + before.map(|(_, len)| len).sum::<usize>();
@@ -245,7 +249,9 @@ fn needs(moof: &[u8]) -> Result<Needs, Wrong> {
                 at = counts_from_moof.then_some(offset);
             }
             fields.skip(if flags & 4 == 0 { 0 } else { 4 }).ok_or(FEW)?;
+            let mut sizes = Vec::new();
             let bytes = match (flags & 0x200 == 0, default) {
+                // As many samples of one size are no pictures.
                 (true, Some(each)) => u64::from(samples) * u64::from(each),
                 (true, None) => {
                     (is_known, at) = (false, None);
@@ -257,7 +263,9 @@ fn needs(moof: &[u8]) -> Result<Needs, Wrong> {
                     let mut bytes = 0_u64;
                     for _ in 0..samples {
                         fields.skip(before).ok_or(FEW)?;
-                        bytes = bytes.saturating_add(u64::from(fields.next().ok_or(FEW)?));
+                        let size = fields.next().ok_or(FEW)?;
+                        bytes = bytes.saturating_add(u64::from(size));
+                        sizes.push(size);
                         fields.skip(after).ok_or(FEW)?;
                     }
                     bytes
@@ -266,16 +274,17 @@ fn needs(moof: &[u8]) -> Result<Needs, Wrong> {
             sum = sum.saturating_add(bytes);
             let end = at.and_then(|at| at.checked_add_unsigned(bytes));
             if let (Some(at), Some(end), true) = (at, end, bytes > 0) {
-                runs.push((at, end));
+                spans.push((at, end));
+                runs.extend(track.map(|track| Run { track, begin: at, sizes }));
             }
             at = end;
         }
     }
-    runs.sort_unstable();
-    let overlap = runs.windows(2).any(|two| matches!(two, [(_, end), (next, _)] if next < end));
+    spans.sort_unstable();
+    let overlap = spans.windows(2).any(|two| matches!(two, [(_, end), (next, _)] if next < end));
     let span =
-        runs.first().zip(runs.iter().map(|(_, end)| *end).max()).map(|((first, _), last)| (*first, last));
-    Ok(Needs { bytes: is_known.then_some(sum), span, overlap })
+        spans.first().zip(spans.iter().map(|(_, end)| *end).max()).map(|((first, _), last)| (*first, last));
+    Ok(Needs { bytes: is_known.then_some(sum), span, overlap, runs })
 }
 
 fn boxes(body: &[u8], name: [u8; 4]) -> impl Iterator<Item = &[u8]> {

@@ -37,6 +37,7 @@
 mod audio;
 mod border;
 pub mod captions;
+mod chain;
 mod coding;
 mod configuration;
 mod container;

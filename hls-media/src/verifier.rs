@@ -126,6 +126,8 @@ impl Verifier {
                 oddities.extend(boxes.found().list());
                 brand = boxes.brand();
                 codings.push((0, boxes.section()));
+                let chains = boxes.chains().iter().filter(|(track, _)| *track > 0);
+                codings.extend(chains.map(|(track, is_chain)| (*track, u64::from(*is_chain))));
                 Time::Ticks(boxes.fragments().clone())
             }
             State::PackedAudio(frames) => {

@@ -1,6 +1,7 @@
 //! One attempt for one unit: from the request to the last verified byte.
 
 mod checks;
+mod digests;
 mod judge;
 mod sink;
 mod transport;
@@ -99,8 +100,6 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
     /// The bytes of a second attempt and their hash: they have still to be put in their place.
     pub(crate) beside: Option<(Vec<Bytes>, Fingerprint)>,
-    /// Those that came before, with so many bytes, and are not what the server has.
-    pub(crate) wrong: Vec<(Place, u64)>,
 }
 
 /// How an attempt goes about it.
@@ -173,15 +172,14 @@ impl Shared {
             let (memory, report) = (Memory::default(), |retry| self.report(retry));
             let (whole, bytes, judged) =
                 self.whole((place, track, &unit), &memory, report, &mut None, way).await?;
-            let Judged { wrong, instead, .. } = judged;
-            let (whole, chunks) = match instead {
+            let (whole, chunks) = match judged.instead {
                 Some((instead, chunks)) => (*instead, chunks),
                 None => (whole, memory.chunks()),
             };
             let begin = begin_of(place, track, &whole);
             begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
             let beside = Some((chunks, whole.hash));
-            Ok(Done { unit, bytes, took: started.elapsed(), beside, wrong })
+            Ok(Done { unit, bytes, took: started.elapsed(), beside })
         };
         let ended = tokio::select! {
             ended = fetching => ended.map_err(Some),
@@ -263,13 +261,12 @@ impl Shared {
         let report = |retry| self.report(retry);
         let slot = Slot { shared: self, place, attempt };
         let (whole, bytes, judged) = self.whole((place, track, &unit), &slot, report, begun, way).await?;
-        let Judged { wrong, instead, .. } = judged;
-        if let Some((instead, chunks)) = instead {
+        if let Some((instead, chunks)) = judged.instead {
             let begin = begin_of(place, track, &instead);
             begin.into_iter().for_each(|begin| self.assemble(|assembler| assembler.begins_at(place, begin)));
             let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
             let beside = Some((chunks, instead.hash));
-            return Ok(Done { unit, bytes, took: started.elapsed(), beside, wrong });
+            return Ok(Done { unit, bytes, took: started.elapsed(), beside });
         }
         let begin = begin_of(place, track, &whole);
         let completion = self.assemble(|assembler| {
@@ -282,7 +279,7 @@ impl Shared {
         let completion = completion.ok_or_else(|| judge::is_another(track, &unit))?;
         self.room.notify_waiters();
         match completion {
-            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None, wrong }),
+            Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None }),
             Completion::Gone => Err(internal("an attempt outlived its unit")),
             Completion::Changed => {
                 Err(changed(unit.number, "the server sends other bytes for it now").finally())
@@ -457,6 +454,7 @@ impl Transport {
             None => gauge.expects(expected),
         }
         account.answered(answer.length);
+        let mut digest = answer.digest;
         let state = begun.get_or_insert_with(|| {
             let iv = unit.cipher.as_ref().map(|cipher| Iv::from_bytes(cipher.iv));
             let decryptor = key.as_deref().zip(iv).map(|(key, iv)| CbcDecryptor::new(key, &iv));
@@ -466,7 +464,7 @@ impl Transport {
             let pipeline = pipeline.into_pieces(pieces, way.may_be_unfit).admitting(track.mp4);
             // An initialization section is looked at as a whole.
             let etag = answer.strong_etag.clone().filter(|_| !unit.is_init);
-            Begun::new(pipeline, &unit.url, etag, &said)
+            Begun::new(pipeline, &unit.url, etag, (&said, digest.take()))
         });
         state.go_on(key.as_deref());
         let is_bounded = !answer.ends_with_connection;
@@ -493,8 +491,7 @@ impl Transport {
                 self.meters.receive(chunk.len() as u64);
                 gauge.receive(chunk.len() as u64);
                 account.received(chunk.len() as u64);
-                state.taken += chunk.len() as u64;
-                state.in_hand = state.pipeline.push(chunk).map_err(|e| (at(e), false))?;
+                state.receive(chunk).map_err(|e| (at(e), false))?;
             }
         };
         let ended = flow(&mut account, state).await;
@@ -505,7 +502,7 @@ impl Transport {
         let state = begun.take().ok_or_else(|| internal("a unit is gone"))?;
         let bytes = state.bytes;
         let finished = match ended {
-            Ok(()) => state.pipeline.finish().map_err(at),
+            Ok(()) => state.finish().map_err(at),
             Err((error, _)) => Err(error),
         };
         if let (Some(cipher), Some(key)) = (&unit.cipher, &key) {

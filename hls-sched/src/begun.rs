@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hls_crypto::{CbcDecryptor, Iv, Key};
-use hls_fetch::{ByteRange, Response};
+use hls_fetch::{ByteRange, Digest, DigestCheck, Response};
 use hls_state::{Fingerprint, Mark, Partial};
 use url::Url;
 
 use crate::buffers::Buffers;
-use crate::pipeline::Pipeline;
+use crate::error::Error;
+use crate::pipeline::{Pipeline, Whole};
 use crate::resources::Validators;
 
 /// Marks are at least this far apart.
@@ -33,6 +34,8 @@ pub(crate) struct Begun {
     /// What else is said of it: servers make strong tags of a second and a length, so that a file that is written twice within
     /// one has the same.
     said: Validators,
+    /// Compares what comes with the digest that the server sent.
+    digest: Option<DigestCheck>,
     /// Which resource the tag is of.
     resource: u128,
     /// Where the chain of ciphertext goes on, until the key is at hand.
@@ -43,7 +46,12 @@ pub(crate) struct Begun {
 
 impl Begun {
     /// Nothing of it is there yet.
-    pub(crate) fn new(pipeline: Pipeline, url: &Url, strong_etag: Option<String>, said: &Validators) -> Self {
+    pub(crate) fn new(
+        pipeline: Pipeline,
+        url: &Url,
+        strong_etag: Option<String>,
+        (said, digest): (&Validators, Option<Digest>),
+    ) -> Self {
         let etag = strong_etag.filter(|tag| tag.len() <= LONGEST_TAG);
         let (resource, marked) = (resource(url), Instant::now());
         Self {
@@ -53,6 +61,7 @@ impl Begun {
             in_hand: None,
             etag,
             said: *said,
+            digest: digest.map(Digest::check),
             resource,
             chain: None,
             marked,
@@ -74,11 +83,35 @@ impl Begun {
             in_hand: None,
             etag: Some(note.etag),
             said: note.said,
+            // Of what an earlier run left, the bytes of the body are not at hand.
+            digest: None,
             resource: note.resource,
             chain: Some(Iv::from_bytes(note.chain)),
             marked: Instant::now(),
             marked_bytes: len,
         })
+    }
+
+    /// Takes the next bytes of the body.
+    ///
+    /// # Errors
+    /// They are not what they should be.
+    pub(crate) fn receive(&mut self, chunk: Bytes) -> Result<(), Error> {
+        self.taken += chunk.len() as u64;
+        if let Some(digest) = &mut self.digest {
+            digest.update(&chunk);
+        }
+        self.in_hand = self.pipeline.push(chunk)?;
+        Ok(())
+    }
+
+    /// Ends the unit: all of its body has come.
+    ///
+    /// # Errors
+    /// It is not what it should be.
+    pub(crate) fn finish(self) -> Result<Whole, Error> {
+        let has_digest = self.digest.map(DigestCheck::matches);
+        self.pipeline.finish().map(|whole| Whole { has_digest, ..whole })
     }
 
     /// The output has taken what was in hand.
@@ -203,7 +236,7 @@ mod tests {
         let (tag, date) = (Some("\"a\""), Some("Mon, 02 Nov 2026 08:00:00 GMT"));
         let first = answer(tag, date, Some(100));
         let pipeline = Pipeline::new(None, false, String::new(), Buffers::default());
-        let begun = Begun::new(pipeline, &url, first.strong_etag.clone(), &Validators::of(&first));
+        let begun = Begun::new(pipeline, &url, first.strong_etag.clone(), (&Validators::of(&first), None));
         for (then, goes_on) in [
             (answer(tag, date, Some(100)), true),
             (answer(tag, None, Some(100)), true),
@@ -223,7 +256,7 @@ mod tests {
         let pipeline = || Pipeline::new(None, false, String::new(), Buffers::default());
         let begun = |taken| Begun {
             taken,
-            ..Begun::new(pipeline(), &url, Some("\"a\"".into()), &Validators::default())
+            ..Begun::new(pipeline(), &url, Some("\"a\"".into()), (&Validators::default(), None))
         };
         for (range, taken, expect) in [
             (None, 10, Some("bytes=10-")),

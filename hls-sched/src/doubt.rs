@@ -60,6 +60,8 @@ pub(crate) enum Doubt {
     Ending,
     /// It has samples of a track that its initialization section does not have.
     Stranger,
+    /// It does not have the digest that the server sends with it.
+    Digest,
     /// Its container shows it.
     Media(Oddity),
 }
@@ -81,6 +83,7 @@ enum Way {
     Streams,
     Ending,
     Stranger,
+    Digest,
     Media(Odd),
 }
 
@@ -172,6 +175,7 @@ impl Doubt {
             Self::Streams => Way::Streams,
             Self::Ending => Way::Ending,
             Self::Stranger => Way::Stranger,
+            Self::Digest => Way::Digest,
             Self::Media(oddity) => Way::Media(oddity.odd),
         }
     }

@@ -225,6 +225,7 @@ impl Engine {
 
     fn ticked(&mut self) -> Result<(), Error> {
         let now = Instant::now();
+        self.fetch_taken_back();
         let need = self.still_needed();
         // What a recording is made into needs as much again.
         let made = if self.live.is_some() && !self.is_joined { self.bytes } else { 0 };

@@ -35,6 +35,8 @@ pub(crate) struct Order {
     habits: Mutex<Habits>,
     /// Segments that are not what the server has, as was found before they were in their place.
     disowned: Mutex<HashSet<(Place, Fingerprint)>>,
+    /// Segments that were taken back, and how many bytes they had.
+    taken_back: Mutex<Vec<(Place, u64)>>,
 }
 
 /// A segment that has come.
@@ -233,6 +235,16 @@ impl Order {
     /// A segment of a track that has come.
     pub(crate) fn any(&self, track: u8) -> Option<Arc<Came>> {
         self.of_track(track, |known| known.last_key_value().map(|(_, came)| Arc::clone(came)))
+    }
+
+    /// Notes that a segment of so many bytes was taken back, and has to be fetched again.
+    pub(crate) fn took_back(&self, place: Place, bytes: u64) {
+        self.taken_back.lock().unwrap_or_else(PoisonError::into_inner).push((place, bytes));
+    }
+
+    /// Returns the segments that were taken back since the last call, and how many bytes they had.
+    pub(crate) fn taken_back(&self) -> Vec<(Place, u64)> {
+        std::mem::take(&mut self.taken_back.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// These bytes of a segment, which are not in their place yet, are not what the server has.

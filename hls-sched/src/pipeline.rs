@@ -35,6 +35,8 @@ pub(crate) struct Whole {
     pub(crate) as_it_came: Option<Vec<u8>>,
     /// It is known that all of it came; else its body merely ended.
     pub(crate) is_bounded: bool,
+    /// Its body has the digest that the server sent with it. `None`: the server sent none.
+    pub(crate) has_digest: Option<bool>,
 }
 
 /// What is known of a piece of an MP4.
@@ -185,6 +187,7 @@ impl Pipeline {
                 seen: None,
                 as_it_came: None,
                 is_bounded: true,
+                has_digest: None,
             });
         }
         let summary = self.verifier.finish().map_err(|e| self.not_media(&e))?;
@@ -205,7 +208,17 @@ impl Pipeline {
         let (copy, hash) = (self.copy.unwrap_or_default(), self.hasher.finish());
         let as_it_came = self.as_it_came.filter(|_| matches!(piece, Some(Err(_))));
         let seen = self.seen;
-        Ok(Whole { rest, hash, summary: summary.into(), copy, piece, seen, as_it_came, is_bounded: true })
+        Ok(Whole {
+            rest,
+            hash,
+            summary: summary.into(),
+            copy,
+            piece,
+            seen,
+            as_it_came,
+            is_bounded: true,
+            has_digest: None,
+        })
     }
 
     fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {

@@ -11,7 +11,7 @@ use super::content_range::ContentRange;
 use super::lane::Seat;
 use super::slice::{Slice, WASTE};
 use crate::retry_after::http_date;
-use crate::{BoxBody, ByteRange, Error, Kind, Oddity, Request, Response, escaped};
+use crate::{BoxBody, ByteRange, Digest, Error, Kind, Oddity, Request, Response, escaped};
 
 /// A head larger than this is an attack; the transport holds a few times as much at most.
 pub(super) const LARGEST_HEAD: usize = 64 << 10;
@@ -99,6 +99,12 @@ pub(super) async fn accept(
         let want = request.range.map_or_else(String::new, |asked| asked.header());
         return Err(wrong(Kind::RangeMismatch { want, got: "a resource that ends before that".to_owned() }));
     }
+    let digest = match part {
+        Part::Whole(_) | Part::Unasked(_) => Digest::of(fields, true),
+        Part::Sent(part) => Digest::of(fields, part.start == 0 && part.total == Some(part.end)),
+        // The body is not what the fields are about.
+        Part::Piece(_) | Part::ToCut(_) | Part::Uncut(_) => None,
+    };
     let mut status = answer.status().as_u16();
     let transfer =
         |want, limit| BoxBody::new(TransferBody::new(answer.into(), seat, url.clone(), want, limit, stall));
@@ -129,6 +135,7 @@ pub(super) async fn accept(
     response.strong_etag = etag.clone().filter(|tag| tag.starts_with('"'));
     (response.etag, response.last_modified) = (etag, last_modified);
     (response.total, response.oddity) = (total, oddity);
+    response.digest = digest;
     response.ends_with_connection = ends_with_connection;
     coding.undo(request, response, limit).await
 }

@@ -109,6 +109,7 @@ impl Coding {
 fn coded(mut response: Response, undone: impl FnOnce(BoxBody, url::Url) -> BoxBody) -> Response {
     response.body = undone(response.body, response.url.clone());
     (response.length, response.strong_etag, response.total) = (None, None, None);
+    response.digest = None;
     response
 }
 

@@ -6,6 +6,7 @@ use hls_media::remux::Admission;
 use hls_media::{Configuration, Container, Odd, Summary};
 use tokio::sync::{Notify, OnceCell};
 
+use super::digests::Digests;
 use crate::assemble::Place;
 use crate::error::{Error, Kind};
 use crate::piece::{Agreed, refused};
@@ -34,6 +35,8 @@ pub(crate) struct TrackChecks {
     pub(super) known: Notify,
     /// The configuration that was fetched for a segment that came first, or `None` where it could not be fetched.
     pub(super) foreseen: OnceCell<Option<Configuration>>,
+    /// What the digests that the server sends have turned out to be.
+    pub(super) digests: OnceCell<Digests>,
     pub(crate) pieces: Agreed,
 }
 
@@ -51,6 +54,7 @@ impl TrackChecks {
             fits: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
+            digests: OnceCell::new(),
             pieces: Agreed::default(),
         }
     }

@@ -24,8 +24,6 @@ use crate::plan::{Track, Unit};
 /// What came of judging a unit.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
-    /// Those that came before, with so many bytes, and are not what the server has.
-    pub(super) wrong: Vec<(Place, u64)>,
     /// What becomes of the unit.
     pub(super) becomes: Becomes,
     /// The same unit as it came when it was asked for again, and is to be taken instead.
@@ -61,6 +59,12 @@ impl Shared {
             Ok(becomes) => becomes,
             Err(error) => return Err(self.refused((place, track, unit), (checks, whole), error, way).await),
         };
+        if whole.has_digest == Some(true) {
+            Self::has_right_digest(checks, unit)?;
+        }
+        if unit.is_init && whole.has_digest == Some(false) {
+            Box::pin(self.section_comes_again((place, track), unit, whole, (way, checks))).await?;
+        }
         if unit.is_init
             && (checks.is_other_than_foreseen() || is_other_size(track, checks) && checks.may_ask())
         {
@@ -68,7 +72,7 @@ impl Shared {
         }
         // One picture of each segment lasts as long as anyone likes.
         if unit.is_init || track.media().i_frames_only {
-            return Ok(Judged { becomes, ..Judged::default() });
+            return Ok(Judged { becomes, instead: None });
         }
         let (name, summary) = (track.name(unit), &whole.summary);
         let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
@@ -89,6 +93,7 @@ impl Shared {
         // Where all are shorter than the playlist says, nothing is missing because of that.
         let is_new = |doubt: &&Doubt| !self.doubts.trusts(place.track, std::slice::from_ref(doubt));
         let lacks = doubts.iter().filter(is_new).map(|doubt| doubt.lacks()).sum::<f64>();
+        doubts.extend((whole.has_digest == Some(false)).then_some(Doubt::Digest));
         let signs = Order::signs((track, unit), summary, init);
         let odd = self.order.odd(place.track, &signs);
         if let Some(odd) = odd
@@ -106,7 +111,7 @@ impl Shared {
         let known: Vec<Place> = misfits.iter().map(|misfit| misfit.neighbour.place).collect();
         // On the heap: all that asking again takes would lie in each attempt, 100 KiB of it.
         let judged = match doubts.is_empty() {
-            true => Judged { becomes, ..Judged::default() },
+            true => Judged { becomes, instead: None },
             false => {
                 let found = Found { doubts, misfits, init, becomes };
                 Box::pin(self.doubted(place, (track, unit), whole, (way, checks), found)).await?
@@ -126,10 +131,10 @@ impl Shared {
         let news = now.iter().find(|misfit| !known.contains(&misfit.neighbour.place));
         let news = news.map(|misfit| (vec![Arc::clone(&misfit.neighbour), came], misfit.doubt));
         let odd: Vec<_> = news.into_iter().chain(self.order.late(place.track)).collect();
-        if odd.is_empty() {
-            return Ok(judged);
+        if !odd.is_empty() {
+            Box::pin(self.look_again((track, unit), odd, (way, checks))).await?;
         }
-        Box::pin(self.look_again((track, unit), odd, judged, (way, checks))).await
+        Ok(judged)
     }
 
     /// What a unit ends with that can't be put into the output. One that comes as another the next time is fetched again first,
@@ -177,6 +182,9 @@ impl Shared {
                 *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
                 return Ok(hash);
             }
+            if doubts.contains(&Doubt::Digest) {
+                self.has_wrong_digest((place, track), &name, (way, checks)).await?;
+            }
             // It is what the server has, so its section may not be.
             let is_of_section = |doubt: &Doubt| doubt.may_be_of_section();
             if doubts.contains(&Doubt::Stranger) || doubts.iter().any(is_of_section) && checks.may_ask() {
@@ -220,7 +228,7 @@ impl Shared {
                     let signs = Order::signs((track, unit), &came.summary, init);
                     let of = (track, unit);
                     self.order.came(place, of, came.hash, (&came.summary, 0.0), (init, false), signs);
-                    Ok(Judged { instead: Some((Box::new(came), chunks)), ..Judged::default() })
+                    Ok(Judged { instead: Some((Box::new(came), chunks)), becomes: Becomes::default() })
                 }
                 _ => Err(at(error)),
             };
@@ -228,8 +236,8 @@ impl Shared {
         if wrong.is_empty() {
             self.has_its_list((track, unit), checks, &doubts).await?;
         }
-        let wrong = self.take_back((track, unit), wrong)?;
-        Ok(Judged { wrong, instead: None, becomes })
+        self.take_back((track, unit), wrong)?;
+        Ok(Judged { instead: None, becomes })
     }
 
     /// Loads the playlist of a track again, once, where segments do not fit one another though the server sends the same ones again:
@@ -287,17 +295,12 @@ impl Shared {
         }
     }
 
-    /// Takes back units that are not what the server has, before the ones behind them take their place. Returns how many bytes they
-    /// had.
+    /// Takes back units that are not what the server has, before the ones behind them take their place. The engine fetches them
+    /// again, whatever becomes of the attempt that found them.
     ///
     /// # Errors
     /// One is in its output already.
-    fn take_back(
-        &self,
-        (track, unit): (&Track, &Unit),
-        wrong: Vec<Arc<Came>>,
-    ) -> Result<Vec<(Place, u64)>, Error> {
-        let mut taken = Vec::new();
+    fn take_back(&self, (track, unit): (&Track, &Unit), wrong: Vec<Arc<Came>>) -> Result<(), Error> {
         let held = wrong.iter().filter(|came| self.order.holds(came));
         if !wrong.is_empty() {
             self.order.was_deceived();
@@ -320,9 +323,9 @@ impl Shared {
             self.order.forget(place);
             let bytes = self.assemble(|assembler| assembler.take_back(place));
             let name = track.unit(place.index).map(|unit| track.name(&unit)).unwrap_or_default();
-            taken.push((place, bytes.ok_or_else(|| was_another(&name))?));
+            self.order.took_back(place, bytes.ok_or_else(|| was_another(&name))?);
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// Looks again at segments of which it is known only now that something is odd.
@@ -330,9 +333,8 @@ impl Shared {
         &self,
         (track, unit): (&Track, &Unit),
         odd: Vec<(Vec<Arc<Came>>, Doubt)>,
-        mut judged: Judged,
         (way, checks): (&Way, &TrackChecks),
-    ) -> Result<Judged, Error> {
+    ) -> Result<(), Error> {
         let mut late = Vec::new();
         for (came, doubt) in odd {
             let found = self.late(track, (&came, doubt), way).await;
@@ -341,10 +343,7 @@ impl Shared {
             }
             late.extend(found);
         }
-        late.retain(|came| judged.wrong.iter().all(|(wrong, _)| *wrong != came.place));
-        late.dedup_by_key(|came| came.place);
-        judged.wrong.extend(self.take_back((track, unit), late)?);
-        Ok(judged)
+        self.take_back((track, unit), late)
     }
 
     fn is_settled(&self, came: &Came) -> bool {
@@ -433,7 +432,7 @@ impl Shared {
         self.again_for(track, unit, message, way, sink).await
     }
 
-    async fn again_for(
+    pub(super) async fn again_for(
         &self,
         track: &Track,
         unit: &Unit,

@@ -20,6 +20,7 @@ impl Doubt {
                 Self::Inside | Self::Unfinished | Self::Ending => "segment.cut",
                 Self::Streams => "segment.tracks",
                 Self::Stranger => "segment.stranger",
+                Self::Digest => "segment.digest",
                 _ => "segment.apart",
             };
         };
@@ -93,6 +94,9 @@ impl Doubt {
                 return format!(
                     "{name} has samples of a track that its initialization section does not have"
                 );
+            }
+            Self::Digest => {
+                return format!("{name} does not have the digest that the server sends with it");
             }
             Self::Media(oddity) => oddity,
         };

@@ -79,6 +79,7 @@ impl Engine {
     }
 
     pub(super) fn ended(&mut self, attempt: u64, result: Result<Done, Failed>) -> Result<(), Error> {
+        self.fetch_taken_back();
         let Some(running) = self.handles.remove(&attempt) else { return Ok(()) };
         match result {
             Ok(done) => self.verified(attempt, running.place, done),
@@ -88,9 +89,6 @@ impl Engine {
 
     fn verified(&mut self, attempt: u64, place: Place, mut done: Done) -> Result<(), Error> {
         let now = Instant::now().into_std();
-        for (place, bytes) in std::mem::take(&mut done.wrong) {
-            self.again(place, bytes);
-        }
         if let Some((chunks, hash)) = done.beside.take() {
             let unit = (done.unit.identity, attempt);
             let completion = self.shared.assemble(|a| a.whole(place, unit, chunks, hash, now));

@@ -67,6 +67,13 @@ impl Engine {
         }
     }
 
+    /// Fetches segments again that an attempt has taken back.
+    pub(super) fn fetch_taken_back(&mut self) {
+        for (place, bytes) in self.shared.order.taken_back() {
+            self.again(place, bytes);
+        }
+    }
+
     /// A unit that was verified has to be had again.
     pub(super) fn again(&mut self, place: Place, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);

@@ -424,6 +424,14 @@ fn tagged_sound() -> Vec<Vec<u8>> {
     tagged.to_vec()
 }
 
+/// A segment whose data are where they belong but for so many bytes.
+fn shifted_data(segment: &[u8], by: usize) -> Vec<u8> {
+    let mut segment = segment.to_vec();
+    let at = segment.windows(4).position(|name| name == b"mdat").expect("a box") + 4;
+    segment[at..].rotate_left(by);
+    segment
+}
+
 #[tokio::test]
 async fn what_is_wrong_once_shows_beside_the_others() -> Outcome {
     let mut lies: Vec<(&str, Media, usize, Change)> = Vec::new();
@@ -451,6 +459,10 @@ async fn what_is_wrong_once_shows_beside_the_others() -> Outcome {
     for (victim, at) in [(0, 8), (2, 10), (4, 11)] {
         let change = move |s: &[u8]| changed_behind(s, b"trun", at);
         lies.push(("samples elsewhere", Media::Fmp4, victim, Box::new(change)));
+    }
+    for (victim, by) in [(1, 1), (3, 4), (5, 1000)] {
+        let change = move |s: &[u8]| shifted_data(s, by);
+        lies.push(("data of other samples", Media::Fmp4, victim, Box::new(change)));
     }
     // Sixteen packets of sound, whose counter begins again then.
     for (victim, from) in [(1, 0), (3, 5), (5, 2)] {

@@ -4,6 +4,7 @@
 mod broadcast;
 mod control;
 mod days;
+mod digests;
 mod ends;
 mod faults;
 mod following;
