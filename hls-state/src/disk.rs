@@ -53,6 +53,8 @@ pub struct DiskStore {
     parts: Vec<Part>,
     pending: Vec<Record>,
     pending_since: Option<Instant>,
+    /// The caller has left notes for the next run, in this run or an earlier one.
+    has_notes: bool,
     /// Made when there is something to lose: a small job ends before.
     log: Option<Arc<Mutex<Log>>>,
     earlier: Vec<Record>,
@@ -292,6 +294,7 @@ impl ResumeStore for DiskStore {
             return Err(Error::new(Kind::Contract, "a note is too long for", &self.layout.log()));
         }
         self.pending.push(Record::Note(note.into()));
+        self.has_notes = true;
         self.pending_since.get_or_insert_with(Instant::now);
         Ok(())
     }
@@ -414,6 +417,7 @@ impl ResumeStore for DiskStore {
         let nothing_waits =
             !self.pending.iter().any(is_said) && self.aside.is_empty() && self.marked.is_empty();
         let is_new = nothing_waits
+            && !self.has_notes
             && !self.layout.gapped_log().exists()
             && Sealed::find(self.layout.folder()).is_empty();
         if is_new && self.parts.iter().all(|p| p.end == 0) {

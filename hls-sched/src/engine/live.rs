@@ -311,7 +311,7 @@ impl Engine {
             return None;
         }
         let is_init = self.shared.tracks.at(place).is_some_and(|(_, unit)| unit.is_init);
-        if error.code() == "init.changed" && place.index > 0 {
+        if matches!(error.code(), "init.changed" | "remux.changes") && place.index > 0 {
             let message = "the codec configuration changes: the recording goes on in another file".to_owned();
             let _ = self.shared.events.send(Event::Warning { kind: "live.part", message });
             self.split_at(place);

@@ -12,9 +12,10 @@ use url::Url;
 
 /// What a client waits for the head of an answer.
 const HEAD_TIME: Duration = Duration::from_secs(15);
-/// What each request takes of the real time. Paused time leaps on when all of the runtime waits, and would leave the thread that
-/// writes far behind where that has to wait for a core.
+/// What each request takes of the real time.
 const MOMENT: Duration = Duration::from_millis(2);
+/// Threads of jobs that have had something to do for longer than this hang.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Answers requests out of memory, whatever host they are for.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct OnAir {
     began: Instant,
     latency: Duration,
     rewrite: Option<fn(usize, String) -> String>,
+    remake: Option<fn(&str, Bytes) -> Bytes>,
     playlists: Arc<AtomicUsize>,
 }
 
@@ -35,6 +37,7 @@ impl OnAir {
             began: Instant::now(),
             latency: Duration::ZERO,
             rewrite: None,
+            remake: None,
             playlists: Arc::default(),
         }
     }
@@ -50,6 +53,12 @@ impl OnAir {
         self
     }
 
+    /// What is made of each segment on its way, by its path.
+    pub(crate) fn remade(mut self, remake: fn(&str, Bytes) -> Bytes) -> Self {
+        self.remake = Some(remake);
+        self
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:1{path}")
     }
@@ -59,7 +68,7 @@ impl OnAir {
     }
 
     async fn respond(&self, request: Request) -> Result<Response, Error> {
-        let _ = tokio::task::spawn_blocking(|| std::thread::sleep(MOMENT)).await;
+        let _ = tokio::task::spawn_blocking(threads_catch_up).await;
         sleep(self.latency).await;
         let url = &request.url;
         let at = self.began.elapsed();
@@ -68,6 +77,9 @@ impl OnAir {
         {
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             answer.body = rewrite(self.playlists.fetch_add(1, Ordering::Relaxed), text).into();
+        }
+        if let Some(remake) = self.remake.filter(|_| url.path().ends_with(".ts") && answer.status == 200) {
+            answer.body = remake(url.path(), answer.body);
         }
         match answer.manner {
             Manner::Reset => Err(Error::new(Kind::Reset).at(url)),
@@ -85,6 +97,30 @@ impl OnAir {
             }
         }
     }
+}
+
+/// Waits until the threads of all jobs, which write and sync, have nothing to do. Paused time leaps on when all of the runtime waits,
+/// but not while a blocking task runs. So without this it would leap from one timer to the next while a thread waits for a core, and
+/// segments would leave the playlist before there is room for them.
+fn threads_catch_up() {
+    let until = std::time::Instant::now() + LONGEST;
+    // One thread may wake another between two looks.
+    let mut idle = 0;
+    while idle < 2 && std::time::Instant::now() < until {
+        std::thread::sleep(MOMENT / 2);
+        idle = if are_threads_idle() { idle + 1 } else { 0 };
+    }
+}
+
+/// Tells whether all threads of jobs wait for something, by what Linux says of them (proc_pid_stat(5)). Elsewhere nothing says that.
+fn are_threads_idle() -> bool {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return true };
+    tasks.filter_map(Result::ok).all(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        // `123 (name) S ...`, and a thread that has ended says nothing.
+        let (before, after) = stat.rsplit_once(") ").unwrap_or_default();
+        !before.contains("(hls-") || after.starts_with('S')
+    })
 }
 
 impl Fetch for OnAir {

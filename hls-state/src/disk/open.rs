@@ -160,6 +160,7 @@ impl DiskStore {
         let store = Self {
             parts,
             earlier,
+            has_notes: !notes.is_empty(),
             has_gaps: claims.iter().flatten().any(Placed::is_gap),
             marked: growing.keys().copied().collect(),
             growing,
@@ -207,6 +208,7 @@ impl DiskStore {
             parts: Vec::new(),
             pending: Vec::new(),
             pending_since: None,
+            has_notes: false,
             log: None,
             earlier: Vec::new(),
             syncer: None,

@@ -163,3 +163,29 @@ fn what_a_kill_at_the_very_end_leaves_is_told_apart() {
     fs::remove_file(job.path("a.ts.hls/written")).unwrap();
     assert!(job.path("a.ts.hls/lock").exists() && look().is_none(), "{:?}", look());
 }
+
+#[test]
+fn a_note_outlives_a_run_in_which_nothing_was_received() {
+    for is_in_log in [false, true] {
+        let job = Job::new(&["out.ts"]);
+        let (mut store, _) = job.open();
+        store.annotate(b"where it was").unwrap();
+        if is_in_log {
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            store.maintain().unwrap();
+        }
+        store.close().unwrap();
+        drop(store);
+        // Nor does the next run, which leaves no note of its own.
+        for _ in 0..2 {
+            let (mut store, recovered) = job.open();
+            assert_eq!(recovered.notes.iter().map(|note| &note[..]).collect::<Vec<_>>(), [b"where it was"]);
+            store.close().unwrap();
+        }
+    }
+    let job = Job::new(&["out.ts"]);
+    let (mut store, _) = job.open();
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(job.names(), [] as [&str; 0]);
+}

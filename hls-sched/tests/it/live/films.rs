@@ -2,7 +2,7 @@
 
 use hls_sched::Wanted;
 use hls_testkit::judge::{self, Decoded};
-use hls_testkit::{Media, Of, Offer, Outage};
+use hls_testkit::{Bytes, Media, Of, Offer, Outage};
 
 use super::*;
 
@@ -376,5 +376,55 @@ async fn a_part_of_which_nothing_is_left_is_none() -> Outcome {
         let expected = [transmission.bytes(0, 0, first), transmission.bytes(0, first + lost as usize, 80)];
         assert!(bytes.concat() == expected.concat(), "{seconds} s: {:?}", done.gaps);
     }
+    Ok(())
+}
+
+/// From the eleventh segment on, the sound is MPEG audio.
+fn with_other_sound(path: &str, segment: Bytes) -> Bytes {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let number: String = name.chars().filter(char::is_ascii_digit).collect();
+    if number.parse::<usize>().unwrap_or(0) < 10 {
+        return segment;
+    }
+    let folder = Folder::new().expect("a folder");
+    let (from, to) = (folder.file("from.ts"), folder.file("to.ts"));
+    std::fs::write(&from, &segment).expect("a file");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-copyts", "-i"])
+        .arg(&from)
+        .args(["-c:v", "copy", "-c:a", "mp2", "-muxdelay", "0", "-muxpreload", "0"])
+        .arg(&to)
+        .status();
+    assert!(made.is_ok_and(|made| made.success()), "ffmpeg");
+    std::fs::read(to).expect("a file").into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_codec_begins_another_film() -> Outcome {
+    if !judge::has_tool("ffmpeg") {
+        judge::skip("no ffmpeg");
+        return Ok(());
+    }
+    let broadcast = stream(20);
+    let air = OnAir::new(&broadcast).latency(Duration::from_millis(40)).remade(with_other_sound);
+    let (folder, path) = (Folder::new()?, broadcast.playlist_path(0, 0));
+    let (done, events) = finished(job(&air, &path).output(folder.file("out.mp4"))).await?;
+    assert_eq!(done.outputs, [folder.file("out.mp4"), folder.file("out.2.mp4")]);
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    assert!(events.iter().any(|event| matches!(event, Event::Warning { kind: "live.part", .. })));
+    let mut found = Vec::new();
+    for file in &done.outputs {
+        let listed = std::process::Command::new("ffprobe")
+            .args(["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"])
+            .arg(file)
+            .output()?;
+        let codecs: Vec<_> =
+            String::from_utf8(listed.stdout)?.split_whitespace().map(str::to_owned).collect();
+        let made = Decoded::of(file, true, 1)?.ok_or("no ffmpeg")?;
+        found.push((codecs, made.pictures.len(), made.warnings));
+    }
+    // MPEG audio of layer II has the same name in an MP4 as that of layer III. Each segment has 50 pictures.
+    let film = |sound: &str| (vec!["h264".to_owned(), sound.to_owned()], 500, String::new());
+    assert_eq!(found, [film("aac"), film("mp3")]);
     Ok(())
 }
