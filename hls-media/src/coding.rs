@@ -1,5 +1,7 @@
 //! How a stream is coded, as far as its units say it themselves: two units of one stream say the same.
 
+use crate::remux::{avc, hevc};
+
 /// As many bytes of a parameter set tell profile, level and size.
 const TOLD: usize = 12;
 /// So far is looked for a parameter set: encoders put what they are called in front of the first one.
@@ -7,6 +9,8 @@ const REACH: usize = 2048;
 
 /// The begin of a parameter set or of the header of a frame, as a number.
 pub(crate) type Coding = u64;
+/// Columns and rows.
+pub(crate) type Size = (u32, u32);
 
 /// Looks for how a stream is coded in the first packet of it: a sequence parameter set of H.264 (ISO/IEC 14496-10, section
 /// 7.3.2.1.1) or H.265 (ISO/IEC 23008-2, section 7.3.2.2), a sequence header of MPEG-2 video (ISO/IEC 13818-2, section
@@ -15,7 +19,8 @@ pub(crate) type Coding = u64;
 pub(crate) enum Look {
     /// These bytes of pictures do not tell, and more may.
     Seeks(Vec<u8>),
-    Found(Coding),
+    /// And the columns and rows of its pictures that are shown.
+    Found(Coding, Option<Size>),
     /// It does not tell.
     Nothing,
 }
@@ -28,7 +33,7 @@ impl Look {
         match (payload.get(3), data) {
             // The private bit may mean anything.
             (Some(0xc0..=0xdf), [0xff, b, c, d, ..]) if b & 0xf6 == 0xf0 => {
-                Self::Found(hash(0, &[*b, c & 0xfd, d & 0xc0]))
+                Self::Found(hash(0, &[*b, c & 0xfd, d & 0xc0]), None)
             }
             (Some(0xe0..=0xef), _) => {
                 let mut look = Self::Seeks(Vec::new());
@@ -45,25 +50,31 @@ impl Look {
         let room = REACH.saturating_sub(seen.len()).min(data.len());
         seen.extend_from_slice(data.get(..room).unwrap_or_default());
         match of_pictures(seen) {
-            Some(coding) => *self = Self::Found(coding),
+            Some((coding, size)) => *self = Self::Found(coding, size),
             None if seen.len() >= REACH => *self = Self::Nothing,
             None => {}
         }
     }
 }
 
-fn of_pictures(data: &[u8]) -> Option<Coding> {
-    let told = data.windows(3).enumerate().filter(|(_, three)| **three == [0, 0, 1]).find_map(|(at, _)| {
-        let unit = data.get(at + 3..)?;
-        match unit {
+fn of_pictures(data: &[u8]) -> Option<(Coding, Option<Size>)> {
+    let begins = data.windows(3).enumerate().filter(|(_, three)| **three == [0, 0, 1]);
+    begins.filter_map(|(at, _)| data.get(at + 3..)).find_map(|unit| {
+        let (told, size) = match unit {
             // Behind the rate of pictures is the bit rate, which may change.
-            [0xb3, told @ ..] => told.get(..4),
-            [0x42, 1, told @ ..] => told.get(..TOLD),
-            [kind, told @ ..] if kind & 0x9f == 7 => told.get(..TOLD),
-            _ => None,
-        }
-    });
-    told.map(|told| hash(0, told))
+            [0xb3, told @ ..] => {
+                let size = told.first_chunk().map(|[a, b, c]| {
+                    let [a, b, c] = [a, b, c].map(|byte| u32::from(*byte));
+                    (a << 4 | b >> 4, (b & 15) << 8 | c)
+                });
+                (told.get(..4)?, size)
+            }
+            [0x42, 1, told @ ..] => (told.get(..TOLD)?, hevc::size(unit)),
+            [kind, told @ ..] if kind & 0x9f == 7 => (told.get(..TOLD)?, avc::size(unit)),
+            _ => return None,
+        };
+        Some((hash(0, told), size))
+    })
 }
 
 /// Goes on with the FNV-1a hash of what came before, which is 0 where nothing did.
@@ -84,7 +95,7 @@ mod tests {
                 let (first, rest) = data.split_at(first.min(data.len()));
                 let mut look = Look::begin(&packet(id, first));
                 look.go_on(rest);
-                let found = if let Look::Found(coding) = look { Some(coding) } else { None };
+                let found = if let Look::Found(coding, _) = look { Some(coding) } else { None };
                 let whole_first = id >= 0xe0 || rest.is_empty();
                 assert!(!whole_first || found == expect.map(|told| hash(0, told)), "{id:x} {data:x?}");
             }

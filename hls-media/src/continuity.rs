@@ -2,7 +2,7 @@
 
 use crate::audio::{self, Frame, Frames};
 use crate::border::Border;
-use crate::coding::{Coding, Look};
+use crate::coding::{Coding, Look, Size};
 use crate::oddity::{Found, Odd, is_blank};
 use crate::tables::{Tables, Told};
 use crate::timestamps::{Timestamps, has_bad_times, is_pes};
@@ -346,11 +346,20 @@ impl Continuity {
     /// Returns how each stream of pictures and sound is coded, by its first packet; 0 where that does not tell.
     pub(crate) fn codings(&self) -> Vec<(u32, Coding)> {
         let coding = |stream: &Stream| match stream.look {
-            Look::Found(coding) => coding,
+            Look::Found(coding, _) => coding,
             Look::Seeks(_) | Look::Nothing => 0,
         };
         let streams = self.streams.iter().filter(|stream| stream.is_media);
         streams.map(|stream| (u32::from(stream.pid), coding(stream))).collect()
+    }
+
+    /// Returns the columns and rows of the pictures. `None`: no parameter set says that, or several streams have pictures.
+    pub(crate) fn size(&self) -> Option<Size> {
+        let mut sizes = self.streams.iter().filter_map(|stream| match stream.look {
+            Look::Found(_, size) => size,
+            Look::Seeks(_) | Look::Nothing => None,
+        });
+        sizes.next().filter(|_| sizes.next().is_none())
     }
 
     /// Where the first packet is whose payload says that it is scrambled.

@@ -39,6 +39,8 @@ pub(crate) struct Boxes {
     /// What came of the `moof` box that is being passed; `None` in any other.
     fragment: Option<Vec<u8>>,
     fragments: Fragments,
+    /// The sequence numbers of the first `moof` box and of the last one.
+    numbers: Option<(u32, u32)>,
     blank: Blank,
     chains: Chains,
     found: Found,
@@ -81,6 +83,9 @@ impl Boxes {
                 if let Some(fragment) = self.fragment.take_if(|_| self.remaining == 0) {
                     let bad = |why| MediaError::BadBox { offset: self.begin, why };
                     self.needs = self.fragments.take(Some(&fragment)).map_err(bad)?;
+                    if let Some(number) = sequence_number(&fragment) {
+                        self.numbers = Some((self.numbers.map_or(number, |(first, _)| first), number));
+                    }
                     let runs = std::mem::take(&mut self.needs.runs);
                     self.chains.expect(self.begin, if self.needs.overlap { Vec::new() } else { runs });
                 }
@@ -135,6 +140,11 @@ impl Boxes {
 
     pub(crate) fn fragments(&self) -> &Fragments {
         &self.fragments
+    }
+
+    /// Returns the sequence numbers of the first `moof` box and of the last one (ISO/IEC 14496-12, section 8.8.5).
+    pub(crate) fn numbers(&self) -> Option<(u32, u32)> {
+        self.numbers
     }
 
     /// Whether it holds boxes and none of them is media or sets any up, such as `styp` alone.
@@ -240,6 +250,11 @@ impl Boxes {
         }
         Ok(())
     }
+}
+
+fn sequence_number(moof: &[u8]) -> Option<u32> {
+    let header = children(moof).filter_map(Result::ok).find(|(name, _)| name == b"mfhd");
+    header?.1.get(4..)?.first_chunk().map(|four| u32::from_be_bytes(*four))
 }
 
 /// Reads the boxes inside a body that is whole in memory: type and body of each.

@@ -111,6 +111,7 @@ impl Verifier {
         let (mut is_scrambled, mut border, mut brand) = (false, Border::default(), None);
         let (mut codings, mut begins, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         let (mut streams, mut ending, mut frame) = (Vec::new(), None, None);
+        let (mut numbers, mut size) = (None, None);
         let time = match &self.state {
             State::MpegTs(packets) => {
                 oddities.extend(packets.oddities());
@@ -120,6 +121,7 @@ impl Verifier {
                 begins = packets.continuity().begins();
                 ends = packets.continuity().ends();
                 streams = packets.continuity().streams();
+                size = packets.continuity().size();
                 Time::Stamps(packets.continuity().timestamps())
             }
             State::Fmp4(boxes) => {
@@ -128,6 +130,7 @@ impl Verifier {
                 codings.push((0, boxes.section()));
                 let chains = boxes.chains().iter().filter(|(track, _)| *track > 0);
                 codings.extend(chains.map(|(track, is_chain)| (*track, u64::from(*is_chain))));
+                numbers = boxes.numbers();
                 Time::Ticks(boxes.fragments().clone())
             }
             State::PackedAudio(frames) => {
@@ -173,6 +176,8 @@ impl Verifier {
             streams,
             ending,
             frame,
+            numbers,
+            size,
             brand,
             is_told_by_bytes,
         })
@@ -267,6 +272,8 @@ pub struct Summary {
     streams: Vec<u32>,
     ending: Option<u8>,
     frame: Option<Duration>,
+    numbers: Option<(u32, u32)>,
+    size: Option<(u32, u32)>,
     brand: Option<[u8; 8]>,
     is_told_by_bytes: bool,
 }
@@ -301,6 +308,8 @@ impl Summary {
             streams: Vec::new(),
             ending: None,
             frame: None,
+            numbers: None,
+            size: None,
             brand: None,
             is_told_by_bytes: false,
         }
@@ -335,9 +344,19 @@ impl Summary {
     }
 
     /// Tells of each stream of a transport stream that is in both units whether its continuity counters go on from this unit to
-    /// the next one. Many multiplexers begin anew with each segment, so a single one that does not go on tells little.
+    /// the next one, and of fragmented MP4, as PID 0, whether the sequence numbers of its fragments do. Many multiplexers begin anew with
+    /// each segment, so a single one that does not go on tells little.
     pub fn counters(&self, next: &Self) -> Vec<(u16, bool)> {
-        self.border.with(&next.border)
+        let goes_on = |((_, last), (first, _)): ((u32, u32), (u32, u32))| first == last.wrapping_add(1);
+        let numbers = self.numbers.zip(next.numbers).map(goes_on);
+        numbers.map_or_else(|| self.border.with(&next.border), |goes_on| vec![(0, goes_on)])
+    }
+
+    /// Returns the columns and rows that are shown of the pictures of a transport stream, where a parameter set says it in its first
+    /// packet of pictures.
+    #[must_use]
+    pub fn size(&self) -> Option<(u32, u32)> {
+        self.size
     }
 
     /// Tells whether the next unit breaks off a stream of a transport stream: the last packet of it here is not whole, and the

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use hls_fetch::{Decision, Fetch, Request, RetryPolicy, Rule};
-use hls_parse::{Media, Multivariant, Options, Parsed, Playlist, PlaylistType, WarningKind};
+use hls_parse::{
+    Media, Multivariant, Options, Parsed, Playlist, PlaylistType, RenditionType, Variant, WarningKind,
+};
 use url::Url;
 
 use crate::error::{Error, Kind};
@@ -116,7 +118,18 @@ pub(crate) async fn playlist(
 fn lost_lines(parsed: &Parsed) -> usize {
     use WarningKind::{NoExtinf, NoUri, StrayUri, VariantWithoutUri};
     let is_lost = |kind: &WarningKind| matches!(kind, NoUri | NoExtinf | StrayUri | VariantWithoutUri);
-    parsed.warnings.iter().filter(|warning| is_lost(&warning.kind)).count()
+    let lost = parsed.warnings.iter().filter(|warning| is_lost(&warning.kind)).count();
+    lost + match &parsed.playlist {
+        Playlist::Multivariant(all) => all.variants.iter().map(|variant| lost_groups(all, variant)).sum(),
+        Playlist::Media(_) => 0,
+    }
+}
+
+/// Returns how many groups of renditions a variant names that are not there (rfc8216bis-22, section 4.4.6.2).
+fn lost_groups(all: &Multivariant, variant: &Variant) -> usize {
+    let kinds = [RenditionType::Audio, RenditionType::Video, RenditionType::Subtitles];
+    let named = kinds.into_iter().filter(|kind| variant.group(*kind).is_some());
+    named.filter(|kind| all.renditions_of(variant, *kind).next().is_none()).count()
 }
 
 /// The playlist, where it says that it is complete (VOD) and has no end.

@@ -34,6 +34,9 @@ impl Media {
     /// Seconds of each segment.
     pub const SEGMENT_SECONDS: f64 = 2.0;
 
+    /// Columns and rows of the pictures.
+    pub const SIZE: (u32, u32) = (160, 90);
+
     /// Returns the seconds of the last segment, where they are not those of the others: sound alone ends after 89 frames of 1,024 samples.
     pub fn last_seconds(self) -> Option<f64> {
         matches!(self, Self::AudioFmp4 | Self::AudioAdts).then_some(89.0 * 1024.0 / 48_000.0)

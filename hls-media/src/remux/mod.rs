@@ -48,7 +48,7 @@
 pub(crate) mod aac;
 mod admission;
 mod alone;
-mod avc;
+pub(crate) mod avc;
 pub(crate) mod bits;
 pub(crate) mod boxes;
 pub(crate) mod clock;
@@ -60,7 +60,7 @@ mod error;
 mod film;
 pub(crate) mod fragmented;
 mod frames;
-mod hevc;
+pub(crate) mod hevc;
 mod index;
 pub(crate) mod init;
 pub(crate) mod input;

@@ -29,6 +29,8 @@ pub(crate) struct TrackChecks {
     list_is_loaded: OnceLock<()>,
     /// The brand of the first segment that came, and its version.
     brand: OnceLock<[u8; 8]>,
+    /// A segment came whose pictures are of the size that the playlist says.
+    has_its_size: OnceLock<()>,
     /// Segments have come that are what the name of the output promises.
     fits: OnceLock<()>,
     /// Told when the configuration is known.
@@ -51,6 +53,7 @@ impl TrackChecks {
             section_is_asked: OnceLock::new(),
             list_is_loaded: OnceLock::new(),
             brand: OnceLock::new(),
+            has_its_size: OnceLock::new(),
             fits: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
@@ -62,6 +65,16 @@ impl TrackChecks {
     /// Whether the initialization section that came may be asked for again: once.
     pub(super) fn may_ask(&self) -> bool {
         self.section.get().is_some() && self.section_is_asked.set(()).is_ok()
+    }
+
+    /// Compares the size of the pictures of a segment with the one that the multivariant playlist says. `None`: one of them is not
+    /// known, or they are the same. Else returns whether those of another segment are of that size.
+    pub(super) fn has_other_size(&self, said: Option<(u32, u32)>, found: Option<(u32, u32)>) -> Option<bool> {
+        let is_same = said? == found?;
+        if is_same {
+            let _ = self.has_its_size.set(());
+        }
+        (!is_same).then(|| self.has_its_size.get().is_some())
     }
 
     /// Tells whether the playlist of the track may be loaded again: once.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hls_fetch::Class;
 use hls_media::{Configuration, Container};
-use hls_parse::Playlist;
+use hls_parse::{Media, Playlist};
 
 use super::checks::OTHER_CONTAINER;
 use super::sink::{Nowhere, Sink, Spare};
@@ -94,6 +94,12 @@ impl Shared {
         let is_new = |doubt: &&Doubt| !self.doubts.trusts(place.track, std::slice::from_ref(doubt));
         let lacks = doubts.iter().filter(is_new).map(|doubt| doubt.lacks()).sum::<f64>();
         doubts.extend((whole.has_digest == Some(false)).then_some(Doubt::Digest));
+        match checks.has_other_size(track.resolution, summary.size()) {
+            Some(true) => doubts.push(Doubt::Coding),
+            // All of them may be: those of another variant, by the playlist that came for this one.
+            Some(false) => Box::pin(self.has_its_size((place, track), unit, (way, checks))).await?,
+            None => {}
+        }
         let signs = Order::signs((track, unit), summary, init);
         let odd = self.order.odd(place.track, &signs);
         if let Some(odd) = odd
@@ -252,29 +258,60 @@ impl Shared {
         doubts: &[Doubt],
     ) -> Result<(), Error> {
         let is_of_list = |doubt: &Doubt| doubt.is_of_border() || unit.range.is_some();
-        let media = track.media();
-        let is_remote = matches!(media.base().scheme(), "http" | "https");
-        if unit.live.is_some() || !is_remote || !doubts.iter().any(is_of_list) || !checks.may_load_list() {
+        if unit.live.is_some() || !doubts.iter().any(is_of_list) || !checks.may_load_list() {
             return Ok(());
         }
-        let load =
-            async || match load::once(&*self.transport.fetch, media.base(), None, &[]).await.ok()?.playlist {
-                // One without an end may have been cut.
-                Playlist::Media(now) => Some(now).filter(|now| now.ended),
-                Playlist::Multivariant(_) => None,
-            };
-        let Some(now) = load().await else { return Ok(()) };
+        let Some(now) = self.list_again(track).await else { return Ok(()) };
         let Some(number) = track.differs_from(&now) else { return Ok(()) };
         // A list that is another one each time tells nothing.
-        let (Some(again), Ok(fresh)) = (load().await, track.alike(now, true)) else { return Ok(()) };
+        let again = self.list_again(track).await;
+        let (Some(again), Ok(fresh)) = (again, track.alike(now, true)) else { return Ok(()) };
         if fresh.differs_from(&again).is_some() {
             return Ok(());
         }
         let message = format!("the playlist is another one now, from segment {number} on");
-        Err(Error::content("playlist.changed", message)
-            .why("its segments do not fit one another as it was loaded first")
-            .next(STARTS_OVER)
-            .finally())
+        Err(list_changed(message, "its segments do not fit one another as it was loaded first"))
+    }
+
+    /// Loads the playlist of a variant again, once, where pictures are of another size than the multivariant playlist says: it may
+    /// have been that of another variant.
+    ///
+    /// # Errors
+    /// Another segment is in this place now, and its pictures are of the size.
+    async fn has_its_size(
+        &self,
+        (place, track): (Place, &Track),
+        unit: &Unit,
+        (way, checks): (&Way, &TrackChecks),
+    ) -> Result<(), Error> {
+        if unit.live.is_some() || !checks.may_load_list() {
+            return Ok(());
+        }
+        let Some(now) = self.list_again(track).await else { return Ok(()) };
+        let Ok(fresh) = track.alike(now, true) else { return Ok(()) };
+        let other = fresh.unit(place.index).filter(|other| other.identity != unit.identity);
+        let Some(other) = other else { return Ok(()) };
+        let message =
+            format!("the pictures of {} are of another size than those of its variant", track.name(unit));
+        match self.again_for(&fresh, &other, message.clone(), way, &Nowhere).await {
+            Ok(came) if came.summary.size() == track.resolution => Err(list_changed(
+                message,
+                "the playlist names other segments now, whose pictures are of that size",
+            )),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Loads the playlist of a track once more. `None`: it can't be had, or has no end and may have been cut.
+    async fn list_again(&self, track: &Track) -> Option<Media> {
+        let media = track.media();
+        if !matches!(media.base().scheme(), "http" | "https") {
+            return None;
+        }
+        match load::once(&*self.transport.fetch, media.base(), None, &[]).await.ok()?.playlist {
+            Playlist::Media(now) => Some(now).filter(|now| now.ended),
+            Playlist::Multivariant(_) => None,
+        }
     }
 
     /// Asks for the initialization section of a track again.
@@ -465,6 +502,11 @@ fn is_other_size(track: &Track, checks: &TrackChecks) -> bool {
 fn is_off(lasts: Duration, said: Duration) -> Option<f64> {
     let seconds = lasts.as_secs_f64() - said.as_secs_f64();
     (seconds.abs() > 0.07 + 0.03 * said.as_secs_f64()).then_some(seconds)
+}
+
+/// A playlist that is another one than came first.
+fn list_changed(message: String, why: &str) -> Error {
+    Error::content("playlist.changed", message).why(why).next(STARTS_OVER).finally()
 }
 
 /// A unit that turned out to be another than the server has, and is in its output already.

@@ -65,7 +65,7 @@ impl Doubt {
             }
             Self::Counters => {
                 return format!(
-                    "packets are missing where {name} begins or ends, by their continuity counters"
+                    "the counters of packets or fragments do not go on where {name} begins or ends"
                 );
             }
             Self::Lasts { seconds } => {

@@ -460,6 +460,10 @@ async fn what_is_wrong_once_shows_beside_the_others() -> Outcome {
         let change = move |s: &[u8]| changed_behind(s, b"trun", at);
         lies.push(("samples elsewhere", Media::Fmp4, victim, Box::new(change)));
     }
+    for (victim, at) in [(0, 7), (0, 6), (5, 5)] {
+        let change = move |s: &[u8]| changed_behind(s, b"mfhd", at);
+        lies.push(("another number of a fragment", Media::Fmp4, victim, Box::new(change)));
+    }
     for (victim, by) in [(1, 1), (3, 4), (5, 1000)] {
         let change = move |s: &[u8]| shifted_data(s, by);
         lies.push(("data of other samples", Media::Fmp4, victim, Box::new(change)));

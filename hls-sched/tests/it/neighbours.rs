@@ -232,3 +232,73 @@ async fn target_durations_that_no_clock_holds() -> Outcome {
     assert_eq!(done.segments, 12);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_master_that_lost_its_renditions_is_loaded_again() -> Outcome {
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let master = Master::new("/m")
+        .variant(900_000, 320, 180, Vod::from_media(Media::Ts))
+        .audio("en", true, Vod::from_media(Media::AudioTs))
+        .publish(&origin);
+    let is_there = |line: &&str| !line.starts_with("#EXT-X-MEDIA:");
+    let torn = master.playlist.lines().filter(is_there).collect::<Vec<_>>().join("\n");
+    origin.script(&master.playlist_path, [Reply::ok(torn)]);
+    let done = job(&master.url).output(folder.file("movie.mp4")).start().finish().await?;
+    assert_eq!((done.segments, origin.requests_for(&master.playlist_path).len()), (12, 2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_whose_pictures_are_of_another_size_is_loaded_again() -> Outcome {
+    let (width, height) = Media::SIZE;
+    for (what, said, is_other, loads, code) in [
+        ("as it is said", (width, height), false, 1, None),
+        ("never as it is said", (1920, 1080), false, 2, None),
+        ("that of another variant, once", (width, height), true, 2, Some("playlist.changed")),
+    ] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::from_media(Media::Ts);
+        let master = Master::new("/m").variant(900_000, said.0, said.1, vod.clone()).publish(&origin);
+        let list = &master.variants[0];
+        if is_other {
+            let other = Media::Ts.segments().map(|segment| with_other_size(segment).into());
+            let other = Vod::of(other.to_vec(), "ts").segment_seconds(Media::SEGMENT_SECONDS);
+            let other = other.prefix("/other").publish(&origin);
+            let uri = |path: &String| path.rsplit('/').next().map(str::to_owned);
+            let mut text = list.playlist.clone();
+            for (from, to) in list.segment_paths.iter().zip(&other.segment_paths) {
+                text = text.replace(&uri(from).ok_or("no name")?, to);
+            }
+            origin.script(&list.playlist_path, [Reply::ok(text)]);
+        }
+        let result = job(&master.url).output(folder.file("movie.ts")).start().finish().await;
+        assert_eq!(result.as_ref().err().map(hls_sched::Error::code), code, "{what}: {result:?}");
+        assert_eq!(origin.requests_for(&list.playlist_path).len(), loads, "{what}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_segment_whose_pictures_are_of_another_size_than_all_others_is_fetched_again() -> Outcome {
+    let (width, height) = Media::SIZE;
+    let (origin, folder) = (Origin::start(), Folder::new()?);
+    let master =
+        Master::new("/m").variant(900_000, width, height, Vod::from_media(Media::Ts)).publish(&origin);
+    let list = &master.variants[0];
+    // Half of them, so that no habit tells.
+    for victim in [1, 3, 5] {
+        let other = with_other_size(Media::Ts.segments()[victim]);
+        origin.script(&list.segment_paths[victim], [Reply::ok(other)]);
+    }
+    let out = folder.file("movie.ts");
+    job(&master.url).concurrency(1).output(&out).start().finish().await?;
+    same(&out, &list.expected)
+}
+
+/// The same segment with pictures that say to have 224 columns.
+fn with_other_size(segment: &[u8]) -> Vec<u8> {
+    let mut segment = segment.to_vec();
+    let at = segment.windows(4).position(|four| four == [0, 0, 1, 0x67]).expect("a parameter set");
+    segment[at + 10] ^= 0x08;
+    segment
+}
