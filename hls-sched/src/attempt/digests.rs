@@ -7,6 +7,7 @@ use super::judge::is_another;
 use super::sink::Nowhere;
 use super::{Shared, TrackChecks, Way};
 use crate::assemble::Place;
+use crate::doubt::{STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
@@ -28,8 +29,24 @@ impl Shared {
     pub(super) fn has_right_digest(checks: &TrackChecks, unit: &Unit) -> Result<(), Error> {
         let _ = checks.digests.set(Digests::Right);
         match checks.digests.get() {
-            Some(Digests::Wrong(name)) if unit.live.is_none() => Err(contradicts(name)),
+            Some(Digests::Wrong(name)) if unit.live.is_none() => {
+                Err(Error::content(WAS_ANOTHER, message(name))
+                    .why("other segments have their digests, and it is in the output")
+                    .next(STARTS_OVER)
+                    .finally())
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses a unit that does not have its digest, where others have theirs.
+    ///
+    /// # Errors
+    /// Its bytes are damaged. Another attempt may bring the right ones.
+    pub(super) fn refuses_wrong_digest(checks: &TrackChecks, name: &str) -> Result<(), Error> {
+        match checks.digests.get() {
+            Some(Digests::Right) => Err(contradicts(name)),
+            Some(Digests::Wrong(_)) | None => Ok(()),
         }
     }
 
@@ -47,7 +64,7 @@ impl Shared {
         let name = track.name(unit);
         let now = self.again_for(track, unit, message(&name), way, &Nowhere).await?;
         match now.hash == whole.hash {
-            true => self.has_wrong_digest((place, track), &name, (way, checks)).await,
+            true => self.has_wrong_digest((place, track), &name, checks).await,
             false => Err(is_another(track, unit)),
         }
     }
@@ -61,7 +78,7 @@ impl Shared {
         &self,
         (place, track): (Place, &Track),
         name: &str,
-        (way, checks): (&Way, &TrackChecks),
+        checks: &TrackChecks,
     ) -> Result<(), Error> {
         let look = async {
             let near = [place.index.checked_add(1), place.index.checked_sub(1)];
@@ -69,7 +86,8 @@ impl Shared {
             let other =
                 near.filter_map(|index| Some((index, track.unit(index)?))).find(|(_, unit)| !unit.is_gap);
             let Some((index, unit)) = other else { return Digests::Wrong(name.to_owned()) };
-            match self.again_for(track, &unit, message(name), way, &Nowhere).await {
+            // It is no try of the unit that is judged.
+            match self.again_for(track, &unit, message(name), &Way::default(), &Nowhere).await {
                 Ok(came) if came.has_digest == Some(true) => Digests::Right,
                 Ok(came) => {
                     // When it comes in its turn, it is the second time.
@@ -79,10 +97,8 @@ impl Shared {
                 Err(_) => Digests::Wrong(name.to_owned()),
             }
         };
-        match checks.digests.get_or_init(|| look).await {
-            Digests::Right => Err(contradicts(name)),
-            Digests::Wrong(_) => Ok(()),
-        }
+        checks.digests.get_or_init(|| look).await;
+        Self::refuses_wrong_digest(checks, name)
     }
 }
 
@@ -91,7 +107,5 @@ fn message(name: &str) -> String {
 }
 
 fn contradicts(name: &str) -> Error {
-    Error::content("content.digest", message(name))
-        .why("it came twice with the same bytes, and other segments have their digests: it is damaged where the server has it")
-        .finally()
+    Error::content("content.digest", message(name)).why("other segments have theirs, so it is damaged")
 }

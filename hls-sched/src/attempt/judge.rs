@@ -59,11 +59,17 @@ impl Shared {
             Ok(becomes) => becomes,
             Err(error) => return Err(self.refused((place, track, unit), (checks, whole), error, way).await),
         };
-        if whole.has_digest == Some(true) {
-            Self::has_right_digest(checks, unit)?;
-        }
-        if unit.is_init && whole.has_digest == Some(false) {
-            Box::pin(self.section_comes_again((place, track), unit, whole, (way, checks))).await?;
+        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
+        match whole.has_digest {
+            Some(true) => Self::has_right_digest(checks, unit)?,
+            Some(false) => {
+                Self::refuses_wrong_digest(checks, &track.name(unit)).map_err(at)?;
+                if unit.is_init {
+                    let came = (place, track);
+                    Box::pin(self.section_comes_again(came, unit, whole, (way, checks))).await?;
+                }
+            }
+            None => {}
         }
         if unit.is_init
             && (checks.is_other_than_foreseen() || is_other_size(track, checks) && checks.may_ask())
@@ -75,7 +81,6 @@ impl Shared {
             return Ok(Judged { becomes, instead: None });
         }
         let (name, summary) = (track.name(unit), &whole.summary);
-        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
         checks.is_legible((place, track), (&name, unit), summary).map_err(at)?;
         let init = match summary.container {
             Container::Fmp4 => self.configuration(checks, track).await,
@@ -189,7 +194,7 @@ impl Shared {
                 return Ok(hash);
             }
             if doubts.contains(&Doubt::Digest) {
-                self.has_wrong_digest((place, track), &name, (way, checks)).await?;
+                self.has_wrong_digest((place, track), &name, checks).await?;
             }
             // It is what the server has, so its section may not be.
             let is_of_section = |doubt: &Doubt| doubt.may_be_of_section();

@@ -57,6 +57,13 @@ async fn a_segment_has_its_digest() -> Outcome {
                 assert!(file == vod.expected && warnings == 0, "{what}");
                 assert!((2..=3).contains(&origin.requests_for(path).len()), "{what}");
 
+                // Twice the same, as of one cache among several.
+                let (origin, vod) = stream(media, <[u8]>::to_vec);
+                let wrong = Reply::ok(damaged(right)).header("Content-Digest", &digest(right));
+                origin.script(&vod.segment_paths[victim], [wrong.times(2), Reply::resource()]);
+                let (_, file, _) = downloads(&vod.url, concurrency).await?;
+                assert!(file == vod.expected, "{what}, twice");
+
                 let (origin, vod) = stream(media, <[u8]>::to_vec);
                 let wrong = Reply::ok(damaged(right)).header("Content-Digest", &digest(right));
                 origin.script(&vod.segment_paths[victim], [wrong.forever()]);

@@ -1,6 +1,7 @@
 //! The table of what goes wrong; one more kind of it is one more row.
 
 mod careless;
+mod data;
 mod floods;
 mod lies;
 mod live;
@@ -78,6 +79,8 @@ pub(crate) const TABLE: &[Recipe] = &[
     row("lie.packets", "packets of one PID are missing", |t| lie(t, &[Ts], Inner, lies::packets)),
     open("lie.packets-16", "as many packets of a PID are missing as its counter can't tell", |t| lie(t, &[Ts], Any, lies::sixteen_packets)),
     row("lie.stream", "a segment without its pictures or its sound", |t| lie(t, &[Ts], Any, lies::without_stream)),
+    row("lie.data", "noise in the place of samples, or samples away from their place", |t| lie(t, &[Fmp4, Cmaf], Any, data::of_other_samples)),
+    row("lie.digest", "one bit is another, and the server sends the digest of the right bytes", data::with_digest),
     row("lie.sound", "a whole packet of sound is missing inside a segment", |t| lie(t, &[Ts], Any, lies::without_sound)),
     row("lie.tail-vtt", "subtitles end inside a line", |t| lie(t, &[Vtt], Any, lies::inside_line)),
     row("lie.map-vtt", "the times of subtitles are mapped to others", |t| lie(t, &[Vtt], Any, lies::another_map)),
