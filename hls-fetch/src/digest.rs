@@ -51,10 +51,11 @@ pub struct Digest {
 
 impl Digest {
     /// Reads the digest of a body that is sent without a coding. `is_whole`: the body is all of the resource, else a part of it. Of several
-    /// digests, the one of the strongest algorithm is taken; what can't be understood is left out.
+    /// digests, the one of the strongest algorithm is taken, that of the content where it is there; what can't be understood is left out.
     #[must_use]
     pub fn of(fields: &HeaderMap, is_whole: bool) -> Option<Self> {
-        let names = OF_CONTENT.iter().chain(if is_whole { OF_RESOURCE } else { &[] });
+        // Of equals, the last one is taken.
+        let names = if is_whole { OF_RESOURCE } else { &[] }.iter().chain(OF_CONTENT);
         let fields = names.flat_map(|name| {
             let texts = fields.get_all(*name).iter().filter_map(|value| value.to_str().ok());
             texts.map(move |text| (*name, text)).filter(|(_, text)| text.len() <= LONGEST)

@@ -41,6 +41,8 @@ pub(crate) struct Boxes {
     fragments: Fragments,
     /// The sequence numbers of the first `moof` box and of the last one.
     numbers: Option<(u32, u32)>,
+    /// A `moof` box was too large to be read.
+    has_unread: bool,
     blank: Blank,
     chains: Chains,
     found: Found,
@@ -142,9 +144,10 @@ impl Boxes {
         &self.fragments
     }
 
-    /// Returns the sequence numbers of the first `moof` box and of the last one (ISO/IEC 14496-12, section 8.8.5).
+    /// Returns the sequence numbers of the first `moof` box and of the last one (ISO/IEC 14496-12, section 8.8.5). `None`: not all of
+    /// them could be read.
     pub(crate) fn numbers(&self) -> Option<(u32, u32)> {
-        self.numbers
+        self.numbers.filter(|_| !self.has_unread)
     }
 
     /// Whether it holds boxes and none of them is media or sets any up, such as `styp` alone.
@@ -234,7 +237,10 @@ impl Boxes {
                 match self.remaining {
                     1..=LARGEST_MOOF => self.fragment = Some(Vec::new()),
                     0 => {}
-                    _ => self.needs = self.fragments.take(None).unwrap_or_default(),
+                    _ => {
+                        self.needs = self.fragments.take(None).unwrap_or_default();
+                        self.has_unread = true;
+                    }
                 }
             }
             b"mdat" => {

@@ -219,6 +219,9 @@ impl Shared {
         way.as_it_comes = true;
         let as_it_comes = Box::pin(self.transport.unit(track, unit, sink, &report, begun, &way));
         let (whole, bytes, _) = as_it_comes.await?;
+        if whole.has_digest == Some(false) {
+            checks.digests.refuse(unit, &track.name(unit))?;
+        }
         checks.judge(track, unit, &whole)?;
         Ok((whole, bytes, judged))
     }

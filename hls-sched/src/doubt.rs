@@ -60,6 +60,8 @@ pub(crate) enum Doubt {
     Ending,
     /// It has samples of a track that its initialization section does not have.
     Stranger,
+    /// Its pictures are of another size than the multivariant playlist says, and those of others are not.
+    Size,
     /// It does not have the digest that the server sends with it.
     Digest,
     /// Its container shows it.
@@ -83,6 +85,7 @@ enum Way {
     Streams,
     Ending,
     Stranger,
+    Size,
     Digest,
     Media(Odd),
 }
@@ -175,6 +178,7 @@ impl Doubt {
             Self::Streams => Way::Streams,
             Self::Ending => Way::Ending,
             Self::Stranger => Way::Stranger,
+            Self::Size => Way::Size,
             Self::Digest => Way::Digest,
             Self::Media(oddity) => Way::Media(oddity.odd),
         }

@@ -264,9 +264,15 @@ impl Order {
         })
     }
 
-    /// A segment that came is not what the server has.
-    pub(crate) fn forget(&self, place: Place) {
-        self.of_track(place.track, |known| known.remove(&place.index));
+    /// Forgets a segment that is not what the server has. Returns false where somebody else has done so, or another one has come.
+    pub(crate) fn forget(&self, place: Place, hash: Fingerprint) -> bool {
+        self.of_track(place.track, |known| {
+            let is_held = known.get(&place.index).is_some_and(|now| now.hash == hash);
+            if is_held {
+                known.remove(&place.index);
+            }
+            is_held
+        })
     }
 }
 
@@ -276,7 +282,7 @@ fn loses(summary: &Summary) -> bool {
 }
 
 /// The number of the timeline of a segment: what shares it goes on from one segment to the next.
-fn timeline(track: &Track, unit: &Unit) -> Option<u64> {
+pub(crate) fn timeline(track: &Track, unit: &Unit) -> Option<u64> {
     match unit.live {
         Some(live) => Some(live.timeline()),
         None => {

@@ -184,12 +184,12 @@ fn recovers(nal: &[u8]) -> bool {
     false
 }
 
-/// Reads a sequence parameter set: its number, the geometry, and how slice headers are written (section 7.3.2.1).
 /// Returns the columns and rows that are shown of pictures, by a sequence parameter set and whatever is behind it.
 pub(crate) fn size(nal: &[u8]) -> Option<(u32, u32)> {
     sequence(&unescaped(nal)).map(|(_, geometry, _)| (geometry.width, geometry.height))
 }
 
+/// Reads a sequence parameter set: its number, the geometry, and how slice headers are written (section 7.3.2.1).
 fn sequence(rbsp: &[u8]) -> Option<(u32, Geometry, Header)> {
     let mut bits = Bits::new(rbsp.get(1..)?);
     let profile = bits.read(8)?;

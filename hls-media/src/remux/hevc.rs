@@ -176,12 +176,12 @@ impl Hevc {
     }
 }
 
-/// Reads a sequence parameter set (section 7.3.2.2).
 /// Returns the columns and rows that are shown of pictures, by a sequence parameter set and whatever is behind it.
 pub(crate) fn size(nal: &[u8]) -> Option<(u32, u32)> {
     sequence(&unescaped(nal)).map(|(_, found)| (found.geometry.width, found.geometry.height))
 }
 
+/// Reads a sequence parameter set (section 7.3.2.2).
 fn sequence(rbsp: &[u8]) -> Option<(u32, Parameters)> {
     let head = rbsp.get(2..)?;
     let profile = head.get(1..13)?.to_vec();

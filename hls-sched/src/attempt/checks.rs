@@ -1,6 +1,7 @@
 //! What all units of a track have to agree on.
 
-use std::sync::OnceLock;
+use std::collections::HashSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hls_media::remux::Admission;
 use hls_media::{Configuration, Container, Odd, Summary};
@@ -12,6 +13,9 @@ use crate::error::{Error, Kind};
 use crate::piece::{Agreed, refused};
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
+
+/// Of more timelines no size is remembered.
+const MOST_TIMELINES: usize = 4096;
 
 /// What all units of a track have to agree on.
 #[derive(Debug)]
@@ -29,8 +33,9 @@ pub(crate) struct TrackChecks {
     list_is_loaded: OnceLock<()>,
     /// The brand of the first segment that came, and its version.
     brand: OnceLock<[u8; 8]>,
-    /// A segment came whose pictures are of the size that the playlist says.
-    has_its_size: OnceLock<()>,
+    /// Timelines with a segment whose pictures are of the size that the multivariant playlist says.
+    sized: Mutex<HashSet<Option<u64>>>,
+    size_is_asked: OnceLock<()>,
     /// Segments have come that are what the name of the output promises.
     fits: OnceLock<()>,
     /// Told when the configuration is known.
@@ -38,7 +43,7 @@ pub(crate) struct TrackChecks {
     /// The configuration that was fetched for a segment that came first, or `None` where it could not be fetched.
     pub(super) foreseen: OnceCell<Option<Configuration>>,
     /// What the digests that the server sends have turned out to be.
-    pub(super) digests: OnceCell<Digests>,
+    pub(super) digests: Digests,
     pub(crate) pieces: Agreed,
 }
 
@@ -53,11 +58,12 @@ impl TrackChecks {
             section_is_asked: OnceLock::new(),
             list_is_loaded: OnceLock::new(),
             brand: OnceLock::new(),
-            has_its_size: OnceLock::new(),
+            sized: Mutex::default(),
+            size_is_asked: OnceLock::new(),
             fits: OnceLock::new(),
             known: Notify::new(),
             foreseen: OnceCell::new(),
-            digests: OnceCell::new(),
+            digests: Digests::default(),
             pieces: Agreed::default(),
         }
     }
@@ -67,14 +73,24 @@ impl TrackChecks {
         self.section.get().is_some() && self.section_is_asked.set(()).is_ok()
     }
 
-    /// Compares the size of the pictures of a segment with the one that the multivariant playlist says. `None`: one of them is not
-    /// known, or they are the same. Else returns whether those of another segment are of that size.
-    pub(super) fn has_other_size(&self, said: Option<(u32, u32)>, found: Option<(u32, u32)>) -> Option<bool> {
+    /// Compares the size of the pictures of a segment of a timeline with the one that the multivariant playlist says. `None`: one of
+    /// them is not known, or they are the same. Else tells whether another segment of the timeline is of that size.
+    pub(super) fn has_other_size(
+        &self,
+        timeline: Option<u64>,
+        (said, found): (Option<(u32, u32)>, Option<(u32, u32)>),
+    ) -> Option<bool> {
         let is_same = said? == found?;
-        if is_same {
-            let _ = self.has_its_size.set(());
+        let mut sized = self.sized.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_same && sized.len() < MOST_TIMELINES {
+            sized.insert(timeline);
         }
-        (!is_same).then(|| self.has_its_size.get().is_some())
+        (!is_same).then(|| sized.contains(&timeline))
+    }
+
+    /// Tells whether the playlist of the track may be loaded again because of the size of its pictures: once.
+    pub(super) fn may_ask_for_size(&self) -> bool {
+        self.size_is_asked.set(()).is_ok()
     }
 
     /// Tells whether the playlist of the track may be loaded again: once.

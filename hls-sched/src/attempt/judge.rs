@@ -16,7 +16,7 @@ use crate::doubt::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
 use crate::event::Retry;
 use crate::load;
-use crate::order::{Came, Misfit, Order};
+use crate::order::{Came, Misfit, Order, timeline};
 use crate::piece::{Becomes, NOT_ALONE};
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
@@ -49,6 +49,16 @@ impl Shared {
         way: &Way,
     ) -> Result<Judged, Error> {
         let Some(checks) = self.checks.get(usize::from(place.track)) else { return Ok(Judged::default()) };
+        match whole.has_digest {
+            Some(true) => checks.digests.was_right(unit)?,
+            Some(false) => {
+                checks.digests.refuse(unit, &track.name(unit))?;
+                if unit.is_init || track.media().i_frames_only {
+                    Box::pin(self.comes_again((place, track), unit, whole, (way, checks))).await?;
+                }
+            }
+            None => {}
+        }
         if let Err(error) = checks.judge(track, unit, whole) {
             return Err(match error.code() == OTHER_CONTAINER && unit.live.is_none() {
                 true => self.refused((place, track, unit), (checks, whole), error, way).await,
@@ -59,18 +69,6 @@ impl Shared {
             Ok(becomes) => becomes,
             Err(error) => return Err(self.refused((place, track, unit), (checks, whole), error, way).await),
         };
-        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
-        match whole.has_digest {
-            Some(true) => Self::has_right_digest(checks, unit)?,
-            Some(false) => {
-                Self::refuses_wrong_digest(checks, &track.name(unit)).map_err(at)?;
-                if unit.is_init {
-                    let came = (place, track);
-                    Box::pin(self.section_comes_again(came, unit, whole, (way, checks))).await?;
-                }
-            }
-            None => {}
-        }
         if unit.is_init
             && (checks.is_other_than_foreseen() || is_other_size(track, checks) && checks.may_ask())
         {
@@ -81,6 +79,7 @@ impl Shared {
             return Ok(Judged { becomes, instead: None });
         }
         let (name, summary) = (track.name(unit), &whole.summary);
+        let at = |error: Error| error.at(format!("GET {}", hls_fetch::redacted(&unit.url)));
         checks.is_legible((place, track), (&name, unit), summary).map_err(at)?;
         let init = match summary.container {
             Container::Fmp4 => self.configuration(checks, track).await,
@@ -99,8 +98,8 @@ impl Shared {
         let is_new = |doubt: &&Doubt| !self.doubts.trusts(place.track, std::slice::from_ref(doubt));
         let lacks = doubts.iter().filter(is_new).map(|doubt| doubt.lacks()).sum::<f64>();
         doubts.extend((whole.has_digest == Some(false)).then_some(Doubt::Digest));
-        match checks.has_other_size(track.resolution, summary.size()) {
-            Some(true) => doubts.push(Doubt::Coding),
+        match checks.has_other_size(timeline(track, unit), (track.resolution, summary.size())) {
+            Some(true) => doubts.push(Doubt::Size),
             // All of them may be: those of another variant, by the playlist that came for this one.
             Some(false) => Box::pin(self.has_its_size((place, track), unit, (way, checks))).await?,
             None => {}
@@ -193,9 +192,6 @@ impl Shared {
                 *other.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
                 return Ok(hash);
             }
-            if doubts.contains(&Doubt::Digest) {
-                self.has_wrong_digest((place, track), &name, checks).await?;
-            }
             // It is what the server has, so its section may not be.
             let is_of_section = |doubt: &Doubt| doubt.may_be_of_section();
             if doubts.contains(&Doubt::Stranger) || doubts.iter().any(is_of_section) && checks.may_ask() {
@@ -217,6 +213,7 @@ impl Shared {
                             self.doubts.settle(neighbour.place, came.hash);
                             continue;
                         }
+                        Ok(came) if self.is_damaged_by_digest(neighbour.place, &unit, &came) => continue,
                         Ok(came) => drop(self.doubts.note(neighbour.place, came.hash)),
                         // That it could not be fetched says nothing about it.
                         Err(_) => continue,
@@ -236,6 +233,9 @@ impl Shared {
             return match other.zip(spare.chunks()) {
                 // What came the second time is as it should be.
                 Some((came, chunks)) if self.is_plain(place, checks, (track, unit), &came, init) => {
+                    if came.has_digest == Some(true) {
+                        checks.digests.was_right(unit)?;
+                    }
                     let signs = Order::signs((track, unit), &came.summary, init);
                     let of = (track, unit);
                     self.order.came(place, of, came.hash, (&came.summary, 0.0), (init, false), signs);
@@ -248,6 +248,9 @@ impl Shared {
             self.has_its_list((track, unit), checks, &doubts).await?;
         }
         self.take_back((track, unit), wrong)?;
+        if doubts.contains(&Doubt::Digest) {
+            self.has_wrong_digest((place, track), unit, checks).await?;
+        }
         Ok(Judged { instead: None, becomes })
     }
 
@@ -289,7 +292,7 @@ impl Shared {
         unit: &Unit,
         (way, checks): (&Way, &TrackChecks),
     ) -> Result<(), Error> {
-        if unit.live.is_some() || !checks.may_load_list() {
+        if unit.live.is_some() || !checks.may_ask_for_size() {
             return Ok(());
         }
         let Some(now) = self.list_again(track).await else { return Ok(()) };
@@ -355,14 +358,16 @@ impl Shared {
             });
             // Its own attempt ends with that, and is made again.
             if is_under_way {
-                self.order.forget(place);
+                self.order.forget(place, hash);
                 continue;
             }
             // A recording is not ended by it: what is written stays.
             if unit.live.is_some() && !self.assemble(|assembler| assembler.is_waiting(place)) {
                 continue;
             }
-            self.order.forget(place);
+            if !self.order.forget(place, hash) {
+                continue;
+            }
             let bytes = self.assemble(|assembler| assembler.take_back(place));
             let name = track.unit(place.index).map(|unit| track.name(&unit)).unwrap_or_default();
             self.order.took_back(place, bytes.ok_or_else(|| was_another(&name))?);
@@ -417,6 +422,7 @@ impl Shared {
         for came in open.into_iter().filter(|came| !self.is_settled(came)) {
             let Some(unit) = track.unit(came.place.index) else { continue };
             match self.again(track, &unit, &doubts, way, &Nowhere).await {
+                Ok(now) if self.is_damaged_by_digest(came.place, &unit, &now) => {}
                 Ok(now) if now.hash != came.hash => {
                     self.order.was_wrong(came.place.track);
                     return Some(Arc::clone(came));
@@ -447,7 +453,10 @@ impl Shared {
         whole: &Whole,
         init: Option<&Configuration>,
     ) -> bool {
-        checks.judge(track, unit, whole).is_ok()
+        let size = (track.resolution, whole.summary.size());
+        whole.has_digest != Some(false)
+            && checks.has_other_size(timeline(track, unit), size).is_none()
+            && checks.judge(track, unit, whole).is_ok()
             && checks
                 .pieces
                 .judge(place, &track.name(unit), whole.piece.as_ref())

@@ -20,6 +20,7 @@ impl Doubt {
                 Self::Inside | Self::Unfinished | Self::Ending => "segment.cut",
                 Self::Streams => "segment.tracks",
                 Self::Stranger => "segment.stranger",
+                Self::Size => "segment.size",
                 Self::Digest => "segment.digest",
                 _ => "segment.apart",
             };
@@ -93,6 +94,11 @@ impl Doubt {
             Self::Stranger => {
                 return format!(
                     "{name} has samples of a track that its initialization section does not have"
+                );
+            }
+            Self::Size => {
+                return format!(
+                    "pictures of {name} are of another size than the playlist says, unlike those of others"
                 );
             }
             Self::Digest => {

@@ -79,12 +79,14 @@ impl Engine {
     }
 
     pub(super) fn ended(&mut self, attempt: u64, result: Result<Done, Failed>) -> Result<(), Error> {
-        self.fetch_taken_back();
-        let Some(running) = self.handles.remove(&attempt) else { return Ok(()) };
-        match result {
-            Ok(done) => self.verified(attempt, running.place, done),
-            Err(failed) => self.failed(attempt, &running, failed),
+        if let Some(running) = self.handles.remove(&attempt) {
+            match result {
+                Ok(done) => self.verified(attempt, running.place, done)?,
+                Err(failed) => self.failed(attempt, &running, failed)?,
+            }
         }
+        self.fetch_taken_back();
+        Ok(())
     }
 
     fn verified(&mut self, attempt: u64, place: Place, mut done: Done) -> Result<(), Error> {

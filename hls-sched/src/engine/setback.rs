@@ -70,7 +70,11 @@ impl Engine {
     /// Fetches segments again that an attempt has taken back.
     pub(super) fn fetch_taken_back(&mut self) {
         for (place, bytes) in self.shared.order.taken_back() {
-            self.again(place, bytes);
+            // One that came a moment ago counts first, and is lost then.
+            match self.handles.values().any(|running| running.place == place) {
+                true => self.shared.order.took_back(place, bytes),
+                false => self.again(place, bytes),
+            }
         }
     }
 
