@@ -14,6 +14,9 @@ use crate::piece::{Agreed, refused};
 use crate::pipeline::Whole;
 use crate::plan::{Track, Unit};
 
+/// Columns and rows of pictures.
+type Size = (u32, u32);
+
 /// Of more timelines no size is remembered.
 const MOST_TIMELINES: usize = 4096;
 
@@ -78,7 +81,8 @@ impl TrackChecks {
     pub(super) fn has_other_size(
         &self,
         timeline: Option<u64>,
-        (said, found): (Option<(u32, u32)>, Option<(u32, u32)>),
+        said: Option<Size>,
+        found: Option<Size>,
     ) -> Option<bool> {
         let is_same = said? == found?;
         let mut sized = self.sized.lock().unwrap_or_else(PoisonError::into_inner);

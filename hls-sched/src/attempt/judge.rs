@@ -98,7 +98,7 @@ impl Shared {
         let is_new = |doubt: &&Doubt| !self.doubts.trusts(place.track, std::slice::from_ref(doubt));
         let lacks = doubts.iter().filter(is_new).map(|doubt| doubt.lacks()).sum::<f64>();
         doubts.extend((whole.has_digest == Some(false)).then_some(Doubt::Digest));
-        match checks.has_other_size(timeline(track, unit), (track.resolution, summary.size())) {
+        match checks.has_other_size(timeline(track, unit), track.resolution, summary.size()) {
             Some(true) => doubts.push(Doubt::Size),
             // All of them may be: those of another variant, by the playlist that came for this one.
             Some(false) => Box::pin(self.has_its_size((place, track), unit, (way, checks))).await?,
@@ -453,9 +453,9 @@ impl Shared {
         whole: &Whole,
         init: Option<&Configuration>,
     ) -> bool {
-        let size = (track.resolution, whole.summary.size());
+        let size = whole.summary.size();
         whole.has_digest != Some(false)
-            && checks.has_other_size(timeline(track, unit), size).is_none()
+            && checks.has_other_size(timeline(track, unit), track.resolution, size).is_none()
             && checks.judge(track, unit, whole).is_ok()
             && checks
                 .pieces

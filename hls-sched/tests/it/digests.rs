@@ -32,14 +32,14 @@ fn stream(media: Media, of: impl Fn(&[u8]) -> Vec<u8>) -> (Origin, Published) {
 }
 
 async fn downloads(url: &str, concurrency: usize) -> Result<(Finished, Vec<u8>, usize), hls_sched::Error> {
-    let folder = Folder::new().unwrap();
+    let folder = Folder::new().expect("a folder");
     let out = folder.file("out");
     let mut job = job(url).concurrency(concurrency).output(&out).format(Format::Join).start();
     let mut warnings = 0;
     while let Some(event) = job.next().await {
         warnings += usize::from(matches!(event, Event::Warning { kind: "segment.digest", .. }));
     }
-    job.finish().await.map(|done| (done, std::fs::read(&out).unwrap(), warnings))
+    job.finish().await.map(|done| (done, std::fs::read(&out).expect("an output"), warnings))
 }
 
 #[tokio::test]

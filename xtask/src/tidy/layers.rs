@@ -60,7 +60,8 @@ fn package(manifest: &Value) -> Result<Package> {
     let dependencies = array(manifest, "dependencies")
         .map(|d| {
             Ok(Dependency {
-                name: text(&d["name"])?,
+                // The name in the code, where that is another one than the package has.
+                name: d["rename"].as_str().map_or_else(|| text(&d["name"]), |name| Ok(name.to_owned()))?,
                 kind: match d["kind"].as_str() {
                     Some("dev") => Kind::Dev,
                     Some("build") => Kind::Build,
