@@ -24,6 +24,9 @@ pub enum MediaError {
         /// The first bytes, escaped, at most 60 characters.
         first: String,
     },
+    /// A transport stream whose packets have four bytes in front (M2TS), which HTTP Live Streaming does not know.
+    #[error("transport stream of packets of 192 bytes (M2TS), which is no format of HTTP Live Streaming")]
+    LongPackets,
     /// A transport stream packet does not begin with the sync byte.
     #[error("transport stream lost its sync at byte {offset}")]
     SyncLost {

@@ -9,6 +9,8 @@ use crate::{
     ts::{self, PACKET},
 };
 
+/// As many packets of 192 bytes prove that there are no others.
+const LONG_PACKETS: usize = 4;
 /// What begins like nothing that is known is looked at for so long.
 const LONGEST_LOOK: usize = 16 << 10;
 /// A tag or a picture in front is not larger.
@@ -109,6 +111,12 @@ fn behind_picture(head: &[u8], is_end: bool) -> Result<Look, MediaError> {
     }
 }
 
+/// Tells whether these are packets with four bytes in front of each, as Blu-ray discs and camcorders have them.
+fn has_long_packets(head: &[u8]) -> bool {
+    let mut sync = head.chunks_exact(PACKET + 4).map(|packet| packet.get(4) == Some(&0x47));
+    sync.len() >= LONG_PACKETS && sync.all(|is_sync| is_sync)
+}
+
 /// It may begin inside a packet, or a frame of sound.
 fn inside(head: &[u8], is_end: bool) -> Result<Look, MediaError> {
     if head.len() < LONGEST_LOOK && !is_end {
@@ -116,6 +124,9 @@ fn inside(head: &[u8], is_end: bool) -> Result<Look, MediaError> {
     }
     let is_end = is_end && head.len() <= LONGEST_LOOK;
     let head = head.get(..LONGEST_LOOK).unwrap_or(head);
+    if has_long_packets(head) {
+        return Err(MediaError::LongPackets);
+    }
     let near = head.get(..PACKET + PACKETS).unwrap_or(head);
     if ts::find_packets(near, is_end && near.len() == head.len()).is_some_and(|at| at < PACKET) {
         return Ok(Look::Is(Front { odd: Some(Odd::CutHead), ..Front::plain(Sniffed::MpegTs) }));
@@ -136,6 +147,16 @@ mod tests {
 
     fn adts(n: usize) -> Vec<u8> {
         [&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc][..], &[1; 9]].concat().repeat(n)
+    }
+
+    #[test]
+    fn packets_of_192_bytes_are_named() {
+        let long = |n: usize| [&[0, 0, 7, 9, 0x47][..], &[1; 187]].concat().repeat(n);
+        for n in [4, 5, 80, 100] {
+            assert_eq!(look(&long(n), true), Err(MediaError::LongPackets), "{n}");
+        }
+        assert!(look(&long(3), true) != Err(MediaError::LongPackets), "too few");
+        assert_eq!(look(&long(100)[..LONGEST_LOOK], false), Err(MediaError::LongPackets));
     }
 
     #[test]

@@ -283,7 +283,9 @@ impl Pipeline {
 
     fn not_media(&self, error: &MediaError) -> Error {
         let code = match error {
-            MediaError::NotMedia { .. } | MediaError::Unrecognised { .. } => "content.not_media",
+            MediaError::NotMedia { .. } | MediaError::Unrecognised { .. } | MediaError::LongPackets => {
+                "content.not_media"
+            }
             _ => "content.damaged",
         };
         let made = Error::content(code, format!("{}: {error}", self.subject));

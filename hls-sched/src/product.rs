@@ -377,6 +377,12 @@ impl Told<'_> {
         tell_left_out(self.events, missing, left_out);
     }
 
+    /// Says what the output lacks, and why.
+    fn misses(&self, missing: &Missing, what: String, why: &str) {
+        self.warn("subtitles", format!("{what} are not in the output: {why}"));
+        missing.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+
     fn warn(&self, kind: &'static str, message: String) {
         let _ = self.events.send(Event::Warning { kind, message });
     }

@@ -37,6 +37,10 @@ const PART: usize = 40;
 /// Samples are one behind the other where no more than this many microseconds are between them: times are rounded.
 const NEAR: u64 = 1000;
 
+/// In microseconds.
+const SECOND: u64 = 1_000_000;
+const HOUR: u64 = 3600 * SECOND;
+
 /// Microseconds in which the 33-bit timestamps of MPEG-2 come around, nine times.
 const NINE_WRAPS: i64 = (1 << 33) * 100;
 
@@ -245,6 +249,38 @@ impl Captions {
         cues
     }
 
+    /// Moves all cues by whole hours where they begin behind the end of the film, and the first one does not then: broadcasters let
+    /// their time code begin at an hour. Returns by how much they were moved.
+    pub fn move_by_hours(&mut self) -> Option<Duration> {
+        let film = u64::try_from(self.film?).ok().filter(|film| *film > 0)?;
+        let first = self.cues.iter().map(|cue| cue.begin).min()?;
+        // The clocks of subtitles may be a second off.
+        let hours = first.saturating_add(SECOND) / HOUR * HOUR;
+        let by = hours.min(first);
+        (hours > film && first - by < film).then(|| {
+            for cue in &mut self.cues {
+                (cue.begin, cue.end) = (cue.begin.saturating_sub(by), cue.end.saturating_sub(by));
+            }
+            Duration::from_micros(hours)
+        })
+    }
+
+    /// Returns how many cues begin more than a second behind the end of the film, where that is known.
+    #[must_use]
+    pub fn behind_film(&self) -> usize {
+        let end = self.film.and_then(|film| u64::try_from(film).ok()).filter(|film| *film > 0);
+        let Some(end) = end.map(|film| film.saturating_add(SECOND)) else { return 0 };
+        self.cues.iter().filter(|cue| cue.begin > end).count()
+    }
+
+    /// Leaves out the cues that [`behind_film`](Self::behind_film) counts.
+    pub fn cut_to_film(&mut self) {
+        let film = self.film.and_then(|film| u64::try_from(film).ok()).filter(|film| *film > 0);
+        if let Some(end) = film.map(|film| film.saturating_add(SECOND)) {
+            self.cues.retain(|cue| cue.begin <= end);
+        }
+    }
+
     /// Returns how many blocks had unreadable times, and how many samples had unreadable cues. Their text is left out.
     #[must_use]
     pub fn unreadable(&self) -> u64 {
@@ -300,6 +336,37 @@ mod tests {
         check("WEBVTT\n\n10:00:01.000 --> 10:00:02.000\na\n", 36_000 * 90_000, &[1000], 0);
         let map = "X-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000";
         check(&format!("WEBVTT\n{map}\n\n{cues}"), 810_000, &[2000, 6000], 0);
+    }
+
+    #[test]
+    fn cues_behind_the_film() {
+        // Of a film of eight seconds: how many hours all are moved by, where they begin then, and how many are behind it.
+        for (begins, hours, expect, behind) in [
+            (&["00:00:01", "00:00:05"][..], None, &[1, 5][..], 0),
+            (&["01:00:01", "01:00:05"], Some(1), &[1, 5], 0),
+            (&["10:00:01", "10:00:30"], Some(10), &[1, 30], 1),
+            (&["00:59:59", "01:00:05"], Some(1), &[0, 6], 0),
+            // Some are where they should be, or the first would still be behind it.
+            (&["00:00:01", "01:00:05"], None, &[1, 3605], 1),
+            (&["01:20:00", "01:20:05"], None, &[4800, 4805], 2),
+            (&["00:00:09"], None, &[9], 0),
+            (&[], None, &[], 0),
+        ] {
+            let cues: Vec<_> = begins.iter().map(|at| format!("{at}.000 --> 11:00:00.000\na\n\n")).collect();
+            let mut captions = Captions::new().of_film(Duration::from_secs(8));
+            let segment = format!("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n\n{}", cues.concat());
+            captions.push(segment.as_bytes(), Duration::ZERO, |ticks| ticks as i64).expect("it is WebVTT");
+            let moved = captions.move_by_hours().map(|by| by.as_secs() / 3600);
+            let found = captions.cues().iter().map(|cue| cue.begin / SECOND).collect::<Vec<_>>();
+            assert_eq!((moved, &found[..], captions.behind_film()), (hours, expect, behind), "{begins:?}");
+            captions.cut_to_film();
+            assert_eq!(
+                (captions.cues().len(), captions.behind_film()),
+                (expect.len() - behind, 0),
+                "{begins:?}"
+            );
+        }
+        assert_eq!(Captions::new().move_by_hours(), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Initialization sections of fragmented MP4 (ISO/IEC 14496-12), as a muxer needs them.
 
 use super::{
-    boxes::boxed, clock::scaled, error::RemuxError, input::Wants, program::Kind, report::LeftOut,
-    sample::TrackInfo,
+    boxes::boxed, clock::scaled, error::RemuxError, input::Wants, moov::matrix, program::Kind,
+    report::LeftOut, sample::TrackInfo,
 };
 use crate::{MediaError, fmp4::children};
 
@@ -119,6 +119,7 @@ fn track(trak: &[u8], movie_scale: u32, wants: Wants) -> Result<Option<InitTrack
         entries,
         header,
         size: (side(8).unwrap_or(0), side(4).unwrap_or(0)),
+        matrix: turned(tkhd),
         wraps: false,
         floats: false,
         shift: 0,
@@ -129,6 +130,12 @@ fn track(trak: &[u8], movie_scale: u32, wants: Wants) -> Result<Option<InitTrack
         None => info,
     };
     Ok(Some(InitTrack { id, info, defaults: Defaults::default() }))
+}
+
+/// Returns the matrix of a track header, in front of columns and rows, where it is another one than that which changes nothing.
+fn turned(tkhd: &[u8]) -> Option<[u8; 36]> {
+    let found = tkhd.get(tkhd.len().checked_sub(44)?..)?.first_chunk::<36>()?;
+    (found[..] != matrix()[..]).then_some(*found)
 }
 
 /// Takes an edit list into account: time that is empty at the begin, and where the media begins behind it.

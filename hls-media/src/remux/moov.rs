@@ -151,7 +151,7 @@ fn wrapped(name: &[u8; 4], mut inner: Vec<Piece>, plan: &Plan, is_large: bool) -
     inner
 }
 
-fn matrix() -> Vec<u8> {
+pub(crate) fn matrix() -> Vec<u8> {
     words([0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000])
 }
 
@@ -227,7 +227,7 @@ fn tkhd(track: &PlannedTrack, number: usize) -> Vec<u8> {
     body.extend([0, 0]);
     body.extend(track.group.to_be_bytes());
     body.extend(if &track.info.handler == b"soun" { [1, 0, 0, 0] } else { [0; 4] });
-    body.extend(matrix());
+    body.extend(track.info.matrix.map_or_else(matrix, |turned| turned.to_vec()));
     let (width, height) = track.info.size;
     body.extend(words([width << 16, height << 16]));
     full(b"tkhd", 1, if track.is_enabled { 3 } else { 2 }, &body)

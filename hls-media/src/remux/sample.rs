@@ -22,6 +22,8 @@ pub(crate) struct TrackInfo {
     pub(crate) header: Vec<u8>,
     /// Columns and rows to show, of the first sample entry.
     pub(crate) size: (u32, u32),
+    /// How pictures are turned before they are shown (ISO/IEC 14496-12, section 6.2.2). `None`: they are not.
+    pub(crate) matrix: Option<[u8; 36]>,
     /// Timestamps have 33 bits, so that they say nothing of multiples of 26 hours.
     pub(crate) wraps: bool,
     /// No timestamp says when it begins: with the others, then.
@@ -50,6 +52,7 @@ impl TrackInfo {
             entries: Vec::new(),
             header: header.to_vec(),
             size: (0, 0),
+            matrix: None,
             wraps: true,
             floats: false,
             shift: 0,

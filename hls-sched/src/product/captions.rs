@@ -31,7 +31,7 @@ pub(super) fn make(
         inputs.extend(clock::index(step, clock, placed(all, clock), told)?);
     }
     let timeline = (!inputs.is_empty()).then(|| Timeline::new(&inputs));
-    let captions = merged(step, *number, all, timeline.as_ref(), told)?;
+    let captions = merged(step, *number, all, (timeline.as_ref(), false), told)?;
     let mut pending = String::new();
     let mut append = |piece: &str| {
         pending.push_str(piece);
@@ -47,12 +47,12 @@ pub(super) fn make(
     write(pending.as_bytes())
 }
 
-/// All cues of a track. Without a timeline, the first timestamp of each is where the playlist has it.
+/// All cues of a track. `is_film`: they go into a film, which has no room behind its end. Without a timeline, the first timestamp of each is where the playlist has it.
 pub(super) fn merged(
     step: &Step,
     number: usize,
     all: &[Vec<Placed>],
-    timeline: Option<&Timeline>,
+    (timeline, is_film): (Option<&Timeline>, bool),
     told: &mut Told<'_>,
 ) -> Result<Captions, Error> {
     let mut captions = Captions::new();
@@ -121,10 +121,31 @@ pub(super) fn merged(
         );
         told.warn("subtitles", message);
     }
-    if captions.unreadable() > 0 {
-        let label = step.label(number);
-        let message = format!("{label}: {} cues can't be read, and are left out", captions.unreadable());
+    let label = step.label(number);
+    if let Some(by) = captions.move_by_hours() {
+        let hours = by.as_secs() / 3600;
+        let message =
+            format!("{label}: all cues are behind the end of the film, and count {hours} h less now");
         told.warn("subtitles", message);
+    }
+    let count = |n: u64| if n == 1 { "1 cue".to_owned() } else { format!("{n} cues") };
+    if captions.unreadable() > 0 {
+        let cues = count(captions.unreadable());
+        told.misses(&step.missing, format!("{cues} of {label}"), "they can't be read");
+    }
+    if captions.behind_film() > 0 {
+        let cues = count(captions.behind_film() as u64);
+        match is_film {
+            true => told.misses(
+                &step.missing,
+                format!("{cues} of {label}"),
+                "they are behind the end of the film",
+            ),
+            false => told.warn("subtitles", format!("{label}: {cues} behind the end of the film")),
+        }
+    }
+    if is_film {
+        captions.cut_to_film();
     }
     Ok(captions)
 }

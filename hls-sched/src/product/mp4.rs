@@ -35,7 +35,7 @@ pub(super) fn make(
     let timeline = Timeline::new(&inputs);
     let mut subtitles = Vec::new();
     for number in texts {
-        let cues = captions::merged(step, number, all, Some(&timeline), told)?.to_text();
+        let cues = captions::merged(step, number, all, (Some(&timeline), true), told)?.to_text();
         let about = step.abouts.get(number).cloned().unwrap_or_default();
         let (language, name, is_default) = (about.language, about.name, about.is_default);
         subtitles.push(TextTrack { language, name, is_default, cues });

@@ -418,3 +418,26 @@ async fn how_far_it_is_is_told() -> Outcome {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn pictures_are_turned_as_their_section_says() -> Outcome {
+    let section = Media::Fmp4.init().ok_or("no section")?;
+    let words = |all: [u32; 9]| all.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+    let plain = words([0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000]);
+    // By 90 degrees, and moved back into the picture (ISO/IEC 14496-12, section 8.3.2).
+    let turned = words([0, 0x1_0000, 0, 0xffff_0000, 0, 0, 90 << 16, 0, 0x4000_0000]);
+    let track = section.windows(4).position(|name| name == b"tkhd").ok_or("no track")?;
+    let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
+    let at = track + find(&section[track..], &plain).ok_or("no matrix")?;
+    let other = [&section[..at], &turned, &section[at + 36..]].concat();
+    for (section, expect) in [(section.to_vec(), &plain), (other, &turned)] {
+        let (origin, folder) = (Origin::start(), Folder::new()?);
+        let vod = Vod::from_media(Media::Fmp4).section(section.into()).publish(&origin);
+        job(&vod.url).output(folder.file("movie.mp4")).start().finish().await?;
+        let film = std::fs::read(folder.file("movie.mp4"))?;
+        let track = find(&film, b"tkhd").ok_or("no track")?;
+        // Version 1: so many bytes are in front of it, the name included.
+        assert_eq!(film[track..][56..92], expect[..]);
+    }
+    Ok(())
+}
