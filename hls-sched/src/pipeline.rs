@@ -289,6 +289,9 @@ impl Pipeline {
             _ => "content.damaged",
         };
         let made = Error::content(code, format!("{}: {error}", self.subject));
+        if *error == MediaError::LongPackets {
+            return made.next("take another variant with -s, or another source");
+        }
         if self.decryptor.is_some() {
             made.why("after decryption; the key may be the wrong one")
         } else {

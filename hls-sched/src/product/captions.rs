@@ -56,12 +56,14 @@ pub(super) fn merged(
     told: &mut Told<'_>,
 ) -> Result<Captions, Error> {
     let mut captions = Captions::new();
-    if let Some(timeline) = timeline {
-        captions = captions.of_film(timeline.lasts());
-    }
     let (Some(path), Some(track)) = (step.making.tracks().get(number), step.tracks.0.get(number)) else {
         return Ok(captions);
     };
+    if let Some(timeline) = timeline {
+        // Where no film is made, the first segment of its pictures or sound is all that is here of them.
+        let lasts = if is_film { Duration::ZERO } else { track.duration() };
+        captions = captions.of_film(timeline.lasts().max(lasts));
+    }
     let (media, placed) = (track.media(), placed(all, number));
     let mut source = Source::open(path, placed)?;
     let (mut ahead, mut header): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
