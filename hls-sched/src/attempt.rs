@@ -205,7 +205,11 @@ impl Shared {
         let (mut whole, bytes, said) = self.transport.unit(track, unit, sink, &report, begun, &way).await?;
         let judged = self.judge(place, track, unit, &whole, &way).await?;
         self.remember(place, unit, &said);
-        if judged.becomes == Becomes::Handed || judged.instead.is_some() {
+        if judged.instead.is_some() {
+            return Ok((whole, bytes, judged));
+        }
+        if judged.becomes == Becomes::Handed {
+            sink.take_all(&mut whole).await?;
             return Ok((whole, bytes, judged));
         }
         sink.start_over();
@@ -218,11 +222,12 @@ impl Shared {
         }
         way.as_it_comes = true;
         let as_it_comes = Box::pin(self.transport.unit(track, unit, sink, &report, begun, &way));
-        let (whole, bytes, _) = as_it_comes.await?;
+        let (mut whole, bytes, _) = as_it_comes.await?;
         if whole.has_digest == Some(false) {
             checks.digests.refuse(unit, &track.name(unit))?;
         }
         checks.judge(track, unit, &whole)?;
+        sink.take_all(&mut whole).await?;
         Ok((whole, bytes, judged))
     }
 
@@ -365,9 +370,8 @@ impl Transport {
         fetched.map(|(whole, ..)| (whole.summary.container, whole.copy))
     }
 
-    /// Fetches, deciphers and verifies one unit into a sink; returns what it is, how many bytes it has and what the server says
-    /// of it. Goes on with what
-    /// has begun, and leaves what the next attempt may go on with.
+    /// Fetches, deciphers and verifies one unit into a sink, all but its [`Whole::rest`]. Returns what it is, how many bytes it has
+    /// and what the server says of it. Goes on with what has begun, and leaves what the next attempt may go on with.
     async fn unit(
         &self,
         track: &Track,
@@ -475,10 +479,9 @@ impl Transport {
         // Whether the next attempt may go on is decided by where this one fails.
         let mut flow = async |account: &mut Account<'_>, state: &mut Begun| {
             loop {
-                if let Some(plain) = state.in_hand.clone() {
-                    sink.take(plain).await.map_err(|e| (e, false))?;
-                    state.handed_on();
-                    sink.ready().await;
+                // What completes the body goes to the writer together with the record: it wakes up once for both.
+                if expected != Some(state.taken) {
+                    hand_on(state, sink).await.map_err(|e| (e, false))?;
                 }
                 account.before_read().await;
                 let chunk = loop {
@@ -494,6 +497,7 @@ impl Transport {
                 self.meters.receive(chunk.len() as u64);
                 gauge.receive(chunk.len() as u64);
                 account.received(chunk.len() as u64);
+                hand_on(state, sink).await.map_err(|e| (e, false))?;
                 state.receive(chunk).map_err(|e| (at(e), false))?;
             }
         };
@@ -523,14 +527,19 @@ impl Transport {
         if !is_kept {
             self.settle((track, unit), (said, whole.hash), key.as_deref(), way).await?;
         }
-        let rest = whole.rest.take();
-        let rest_len = rest.as_ref().map_or(0, |rest| rest.len() as u64);
-        if let Some(rest) = rest {
-            sink.take(rest).await?;
-            sink.ready().await;
-        }
-        Ok((whole, bytes + rest_len, said))
+        let rest: usize = whole.rest.iter().map(Bytes::len).sum();
+        Ok((whole, bytes + rest as u64, said))
     }
+}
+
+/// Hands on what the pipeline has passed.
+async fn hand_on(state: &mut Begun, sink: &impl Sink) -> Result<(), Error> {
+    if let Some(plain) = state.in_hand.clone() {
+        sink.take(plain).await?;
+        state.handed_on();
+        sink.ready().await;
+    }
+    Ok(())
 }
 
 impl Transport {

@@ -111,7 +111,9 @@ impl Begun {
     /// It is not what it should be.
     pub(crate) fn finish(self) -> Result<Whole, Error> {
         let has_digest = self.digest.map(DigestCheck::matches);
-        self.pipeline.finish().map(|whole| Whole { has_digest, ..whole })
+        let mut whole = self.pipeline.finish()?;
+        whole.rest.splice(..0, self.in_hand);
+        Ok(Whole { has_digest, ..whole })
     }
 
     /// The output has taken what was in hand.
@@ -149,7 +151,7 @@ impl Begun {
 
     /// How long until the next mark is due; `None` where there is nothing to mark.
     pub(crate) fn next_mark(&self) -> Option<Duration> {
-        let can_go_on = self.etag.is_some() && self.pipeline.can_be_replayed();
+        let can_go_on = self.etag.is_some() && self.in_hand.is_none() && self.pipeline.can_be_replayed();
         let unmarked = can_go_on && self.bytes > self.marked_bytes;
         unmarked.then(|| MARK_EVERY.saturating_sub(self.marked.elapsed()))
     }

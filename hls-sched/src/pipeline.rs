@@ -21,8 +21,8 @@ pub(crate) const LARGEST_INIT: usize = 4 << 20;
 /// What a whole unit turned out to be.
 #[derive(Debug)]
 pub(crate) struct Whole {
-    /// The last bytes of it.
-    pub(crate) rest: Option<Bytes>,
+    /// The last bytes of it, which are in no output yet.
+    pub(crate) rest: Vec<Bytes>,
     pub(crate) hash: Fingerprint,
     pub(crate) summary: Arc<Summary>,
     /// All of it, where it was asked for.
@@ -170,11 +170,11 @@ impl Pipeline {
 
     /// The end has been reached.
     pub(crate) fn finish(mut self) -> Result<Whole, Error> {
-        let mut rest = None;
+        let mut rest = Vec::new();
         if let Some(decryptor) = self.decryptor.take() {
             let mut plain = Vec::new();
             decryptor.finish(&mut plain).map_err(|e| self.undecipherable(&e))?;
-            rest = self.verify(plain.into())?;
+            rest.extend(self.verify(plain.into())?);
         }
         if let Some(container) = self.empty.filter(|_| !self.verifier.has_begun()) {
             let (summary, copy) = (Summary::empty(container).into(), self.copy.unwrap_or_default());
@@ -194,14 +194,14 @@ impl Pipeline {
         if !self.is_begun {
             let held = std::mem::take(&mut self.held);
             let behind = held.get(self.front().unwrap_or(0)..).unwrap_or_default().to_vec();
-            rest = self.hand_on(behind.into())?;
+            rest.extend(self.hand_on(behind.into())?);
         }
         let mut piece = None;
         if let Some(remuxer) = self.remuxer.take() {
             let ended = remuxer.and_then(|remuxer| remuxer.finish());
             piece = Some(ended.map(|end| {
                 self.hasher.update(&end.rest);
-                rest = Some([rest.take().unwrap_or_default(), end.rest.into()].concat().into());
+                rest.extend((!end.rest.is_empty()).then(|| end.rest.into()));
                 Piece { tracks: end.tracks, tables: end.tables }
             }));
         }

@@ -1,15 +1,17 @@
 //! The one thread that writes: it carries out the assembler's commands in order.
 
+mod inbox;
+
 use std::io::IoSlice;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use hls_state::{Ended, Error, Kind, Memo, Placed, ResumeStore};
 use tokio::sync::{Notify, mpsc};
 
+use self::inbox::{Inbox, Messages, Nothing, queue};
 use crate::assemble::{Command, Place};
 
 /// Attempts wait while more than this has been handed over and not written.
@@ -61,7 +63,7 @@ enum Message {
 
 #[derive(Debug)]
 pub(crate) struct Writer {
-    messages: Sender<Message>,
+    messages: Messages,
     in_flight: Arc<InFlight>,
 }
 
@@ -77,41 +79,41 @@ impl Writer {
         memo: Memo,
         reports: mpsc::UnboundedSender<Report>,
     ) -> std::io::Result<Self> {
-        let (messages, inbox) = channel();
+        let (messages, inbox) = queue();
         let in_flight = Arc::new(InFlight::default());
         let shared = Arc::clone(&in_flight);
         let worker =
             Worker { store, memo, noted: false, reports, in_flight: shared, failed: false, checked: false };
-        std::thread::Builder::new().name("hls-write".into()).spawn(move || worker.run(&inbox))?;
+        std::thread::Builder::new().name("hls-write".into()).spawn(move || worker.run(inbox))?;
         Ok(Self { messages, in_flight })
     }
 
     /// Hands over a command; a thread that is gone has said why.
     pub(crate) fn carry_out(&self, command: Command) {
         self.in_flight.bytes.fetch_add(size(&command), Ordering::Relaxed);
-        let _ = self.messages.send(Message::Do(command));
+        self.messages.send(Message::Do(command));
     }
 
     /// Keeps words for the next run, in order with what is recorded.
     pub(crate) fn annotate(&self, note: Vec<u8>) {
-        let _ = self.messages.send(Message::Annotate(note));
+        self.messages.send(Message::Annotate(note));
     }
 
     /// Keeps what is known of where a unit came from, for the next run.
     pub(crate) fn remark(&self, unit: hls_state::Unit, text: Vec<u8>) {
-        let _ = self.messages.send(Message::Remark(unit, text));
+        self.messages.send(Message::Remark(unit, text));
     }
 
     pub(crate) fn finish(&self) {
-        let _ = self.messages.send(Message::Finish);
+        self.messages.send(Message::Finish);
     }
 
     pub(crate) fn note(&self, reason: Ended) {
-        let _ = self.messages.send(Message::Note(reason));
+        self.messages.send(Message::Note(reason));
     }
 
     pub(crate) fn close(&self, reason: Ended) {
-        let _ = self.messages.send(Message::Close(reason));
+        self.messages.send(Message::Close(reason));
     }
 
     pub(crate) fn in_flight(&self) -> u64 {
@@ -134,6 +136,22 @@ impl Writer {
             }
             fewer.await;
         }
+    }
+}
+
+impl Message {
+    /// How many bytes of media it has.
+    fn bytes(&self) -> u64 {
+        if let Self::Do(command) = self { size(command) } else { 0 }
+    }
+
+    /// Whether somebody waits for it: all but what is written and recorded as it comes.
+    fn is_urgent(&self) -> bool {
+        use Command::{Mark, Record, Write};
+        !matches!(
+            self,
+            Self::Annotate(_) | Self::Remark(..) | Self::Do(Write { .. } | Record(_) | Mark { .. })
+        )
     }
 }
 
@@ -191,7 +209,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, inbox: &Receiver<Message>) {
+    fn run(mut self, mut inbox: Inbox) {
         let started = Instant::now();
         let mut maintained = started;
         if self.memo.remembered.is_some() {
@@ -203,11 +221,11 @@ impl Worker {
         loop {
             let message = match waiting.take() {
                 Some(message) => Ok(message),
-                None => inbox.recv_timeout(if idle && self.checked { MAINTAIN_IDLE } else { MAINTAIN_SOON }),
+                None => inbox.next(if idle && self.checked { MAINTAIN_IDLE } else { MAINTAIN_SOON }),
             };
             idle &= message.is_err();
             match message {
-                Ok(message @ Message::Do(Command::Write { .. })) => waiting = self.write(message, inbox),
+                Ok(message @ Message::Do(Command::Write { .. })) => waiting = self.write(message, &mut inbox),
                 Ok(message @ (Message::Do(_) | Message::Annotate(_) | Message::Remark(..))) => {
                     self.obey(&message);
                 }
@@ -242,8 +260,8 @@ impl Worker {
                     let _ = self.reports.send(Report::Closed(closed));
                     return;
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
+                Err(Nothing::Yet) => {}
+                Err(Nothing::More) => {
                     // The job was dropped: what is here is kept for the next run.
                     let _ = self.store.close();
                     return;
@@ -264,19 +282,19 @@ impl Worker {
 
     /// Writes what follows on from the first message in the same call, also behind records, which are made after it. Returns
     /// the first message that is neither.
-    fn write(&mut self, first: Message, inbox: &Receiver<Message>) -> Option<Message> {
+    fn write(&mut self, first: Message, inbox: &mut Inbox) -> Option<Message> {
         let mut run = Run::default();
         run.takes(&first);
         let mut all = vec![first];
         let mut other = None;
         while all.len() < MOST_PIECES && run.end - run.begin < MOST_AT_ONCE {
-            match inbox.try_recv() {
-                Ok(message) if run.takes(&message) => all.push(message),
-                Ok(message) => {
+            match inbox.there() {
+                Some(message) if run.takes(&message) => all.push(message),
+                Some(message) => {
                     other = Some(message);
                     break;
                 }
-                Err(_) => break,
+                None => break,
             }
         }
         if all.len() > 1 && !self.failed {

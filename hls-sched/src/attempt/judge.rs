@@ -495,7 +495,8 @@ impl Shared {
         self.report(Retry { place, class, message, attempt: 1, wait: Duration::ZERO });
         let way = Way { fresh: true, gauge: Arc::clone(&way.gauge), ..Way::default() };
         let report = |retry| self.report(retry);
-        let (whole, ..) = self.transport.unit(track, unit, sink, report, &mut None, &way).await?;
+        let (mut whole, ..) = self.transport.unit(track, unit, sink, report, &mut None, &way).await?;
+        sink.take_all(&mut whole).await?;
         Ok(whole)
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hls_state::Mark;
 
 use crate::error::Error;
+use crate::pipeline::Whole;
 use crate::planner::LARGEST_HEDGE;
 
 /// What a doubted segment has when it is asked for again is kept up to this size, in case it is another one.
@@ -18,6 +19,15 @@ pub(super) trait Sink {
 
     /// Waits until more may be taken.
     async fn ready(&self);
+
+    /// Takes what is left of a unit that is whole.
+    async fn take_all(&self, whole: &mut Whole) -> Result<(), Error> {
+        for rest in whole.rest.drain(..) {
+            self.take(rest).await?;
+        }
+        self.ready().await;
+        Ok(())
+    }
 
     /// What was taken so far is void.
     fn start_over(&self);

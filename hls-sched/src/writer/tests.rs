@@ -187,13 +187,13 @@ fn on_a_full_disk_the_units_that_fit_are_recorded() {
         (1, vec![]),
     ] {
         let done = Arc::new(Mutex::new(Vec::new()));
-        let (messages, inbox) = channel();
+        let (messages, mut inbox) = queue();
         for index in 0..3 {
             let offset = index * 2;
             let data = Bytes::from_static(b"12");
-            let _ = messages.send(Message::Do(Command::Write { output: 0, offset, data }));
+            messages.send(Message::Do(Command::Write { output: 0, offset, data }));
             let placed = Placed { output: 0, index, identity: 0, offset, len: 2, hash: Fingerprint(0) };
-            let _ = messages.send(Message::Do(Command::Record(placed)));
+            messages.send(Message::Do(Command::Record(placed)));
         }
         let in_flight = Arc::new(InFlight::default());
         in_flight.bytes.store(6, Ordering::Relaxed);
@@ -206,9 +206,9 @@ fn on_a_full_disk_the_units_that_fit_are_recorded() {
             failed: false,
             checked: true,
         };
-        let mut waiting = inbox.try_recv().ok();
+        let mut waiting = inbox.there();
         while let Some(message) = waiting.take() {
-            waiting = worker.write(message, &inbox).or_else(|| inbox.try_recv().ok());
+            waiting = worker.write(message, &mut inbox).or_else(|| inbox.there());
         }
         assert_eq!(*done.lock().unwrap(), expect, "{room}");
         assert_eq!((worker.failed, worker.in_flight.bytes.load(Ordering::Relaxed)), (room < 6, 0));
