@@ -3,16 +3,22 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use md5::Md5;
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// A header field longer than this is not read: that of all three algorithms has 200 bytes.
 const LONGEST: usize = 1024;
 /// Fields that tell the digest of the bytes that the answer has.
-const OF_CONTENT: &[&str] = &["content-digest"];
+static OF_CONTENT: [HeaderName; 1] = [HeaderName::from_static("content-digest")];
 /// Fields that tell the digest of the whole resource, of which an answer of status 206 has a part.
-const OF_RESOURCE: &[&str] = &["repr-digest", "digest", "x-goog-hash", "content-md5"];
+static OF_RESOURCE: [HeaderName; 4] = [
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("x-goog-hash"),
+    HeaderName::from_static(MD5),
+];
+const MD5: &str = "content-md5";
 
 /// The algorithm of a [`Digest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,13 +61,13 @@ impl Digest {
     #[must_use]
     pub fn of(fields: &HeaderMap, is_whole: bool) -> Option<Self> {
         // Of equals, the last one is taken.
-        let names = if is_whole { OF_RESOURCE } else { &[] }.iter().chain(OF_CONTENT);
-        let fields = names.flat_map(|name| {
-            let texts = fields.get_all(*name).iter().filter_map(|value| value.to_str().ok());
-            texts.map(move |text| (*name, text)).filter(|(_, text)| text.len() <= LONGEST)
+        let of_resource = if is_whole { &OF_RESOURCE[..] } else { &[] };
+        let fields = of_resource.iter().chain(&OF_CONTENT).flat_map(|name| {
+            let texts = fields.get_all(name).iter().filter_map(|value| value.to_str().ok());
+            texts.map(move |text| (name.as_str(), text)).filter(|(_, text)| text.len() <= LONGEST)
         });
         let all = fields.flat_map(|(name, text)| match name {
-            "content-md5" => vec![Self::read(Algorithm::Md5, text)],
+            MD5 => vec![Self::read(Algorithm::Md5, text)],
             _ => text.split(',').map(Self::member).collect(),
         });
         all.flatten().max_by_key(|digest| digest.algorithm)

@@ -69,12 +69,18 @@ fn of_pictures(data: &[u8]) -> Option<(Coding, Option<Size>)> {
                 });
                 (told.get(..4)?, size)
             }
-            [0x42, 1, told @ ..] => (told.get(..TOLD)?, hevc::size(unit)),
-            [kind, told @ ..] if kind & 0x9f == 7 => (told.get(..TOLD)?, avc::size(unit)),
+            [0x42, 1, told @ ..] => (told.get(..TOLD)?, hevc::size(one(unit))),
+            [kind, told @ ..] if kind & 0x9f == 7 => (told.get(..TOLD)?, avc::size(one(unit))),
             _ => return None,
         };
         Some((hash(0, told), size))
     })
+}
+
+/// Leaves out what is behind a unit.
+fn one(unit: &[u8]) -> &[u8] {
+    let end = unit.windows(3).position(|three| three == [0, 0, 1]);
+    end.and_then(|end| unit.get(..end)).unwrap_or(unit)
 }
 
 /// Goes on with the FNV-1a hash of what came before, which is 0 where nothing did.

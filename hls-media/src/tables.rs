@@ -138,7 +138,6 @@ const CRC: [u32; 256] = {
     table
 };
 
-/// The checksum of a section; 0 over all of one that is right.
 /// Tells whether a packet with a whole program association table comes first (ISO/IEC 13818-1, 2.4.4.3). Its checksum is proof enough:
 /// what comes behind the tables of an initialization section may be anything.
 pub(crate) fn is_association(head: &[u8]) -> bool {
@@ -151,6 +150,7 @@ pub(crate) fn is_association(head: &[u8]) -> bool {
     *b == 0x40 && c & 0xf0 == 0x10 && section.get(..len).is_some_and(|section| crc(section) == 0)
 }
 
+/// Returns the checksum of a section (ISO/IEC 13818-1, annex A); 0 over all of one that is right, as its own is at its end.
 pub(crate) fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         let index = (crc >> 24) as u8 ^ byte;

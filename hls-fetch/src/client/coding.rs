@@ -46,6 +46,9 @@ pub(super) enum Coding {
 
 impl Coding {
     pub(super) fn of(fields: &HeaderMap) -> Self {
+        if !fields.contains_key(header::CONTENT_ENCODING) {
+            return Self::Plain;
+        }
         let said: Vec<_> = fields
             .get_all(header::CONTENT_ENCODING)
             .iter()
@@ -55,11 +58,7 @@ impl Coding {
         let named: Vec<_> = said.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
         let real: Vec<_> = named.iter().filter(|name| REGISTERED.contains(&name.as_str())).collect();
         match real.as_slice() {
-            [] if fields.contains_key(header::CONTENT_ENCODING)
-                && named.iter().any(|name| name != "identity") =>
-            {
-                Self::Meaningless(escaped(said.trim(), 20))
-            }
+            [] if named.iter().any(|name| name != "identity") => Self::Meaningless(escaped(said.trim(), 20)),
             [] => Self::Plain,
             [one] if one.as_str() == "gzip" || one.as_str() == "x-gzip" => Self::Gzip,
             [one] if one.as_str() == "deflate" => Self::Deflate,

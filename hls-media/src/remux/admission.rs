@@ -87,20 +87,26 @@ impl Admission {
         let mut rest = bytes;
         while !self.is_done && !rest.is_empty() {
             let (part, after) = rest.split_at((PACKET - self.packet.len()).min(rest.len()));
-            self.packet.extend_from_slice(part);
             rest = after;
-            if self.packet.len() < PACKET {
-                break;
+            if part.len() == PACKET {
+                self.whole(part)?;
+                continue;
             }
-            let packet = std::mem::take(&mut self.packet);
-            // All that begins otherwise is another container, or damaged.
-            self.is_done = packet.first() != Some(&SYNC) || self.packets >= MOST_PACKETS;
-            self.packets += 1;
-            if !self.is_done {
-                self.packet(&packet)?;
+            self.packet.extend_from_slice(part);
+            if self.packet.len() == PACKET {
+                let packet = std::mem::take(&mut self.packet);
+                self.whole(&packet)?;
             }
         }
         Ok(())
+    }
+
+    /// Takes a packet, or as many bytes of anything else.
+    fn whole(&mut self, packet: &[u8]) -> Result<(), RemuxError> {
+        // All that begins otherwise is another container, or damaged.
+        self.is_done = packet.first() != Some(&SYNC) || self.packets >= MOST_PACKETS;
+        self.packets += 1;
+        if self.is_done { Ok(()) } else { self.packet(packet) }
     }
 
     /// Judges an initialization section of fragmented MP4.

@@ -1,7 +1,7 @@
 //! Tables of a transport stream: which streams it has (ISO/IEC 13818-1, section 2.4.4).
 
 use super::error::RemuxError;
-use crate::Container;
+use crate::{Container, tables::crc};
 
 /// How an elementary stream is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Sections {
 
 /// Reads the PIDs of the maps of all programs, in order. `None`: it is no table of them, or damaged.
 pub(crate) fn map_pids(section: &[u8]) -> Option<Vec<u16>> {
-    if section.first() != Some(&0) || crc32(section) != 0 {
+    if section.first() != Some(&0) || crc(section) != 0 {
         return None;
     }
     let programs = section.get(8..section.len().checked_sub(4)?)?;
@@ -149,22 +149,13 @@ pub(crate) fn map_pids(section: &[u8]) -> Option<Vec<u16>> {
     Some(of_programs.filter_map(|program| program.get(2..4)).map(pid).collect())
 }
 
-/// The checksum of sections (annex A); 0 over a section that is not damaged, as its own is at its end.
-pub(crate) fn crc32(section: &[u8]) -> u32 {
-    section.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
-            if crc & 0x8000_0000 == 0 { crc << 1 } else { crc << 1 ^ 0x04c1_1db7 }
-        })
-    })
-}
-
 fn pid(two: &[u8]) -> u16 {
     two.iter().fold(0, |pid, byte| pid << 8 | u16::from(*byte)) & 0x1fff
 }
 
 /// Reads the streams of a program map. Returns `None` for a damaged one, and for any other table.
 pub(crate) fn streams(section: &[u8]) -> Result<Option<Vec<Elementary>>, RemuxError> {
-    if crc32(section) != 0 {
+    if crc(section) != 0 {
         return Ok(None);
     }
     let body = section.len().checked_sub(4).and_then(|end| section.get(..end)).unwrap_or(&[]);
@@ -313,7 +304,7 @@ mod tests {
             section.extend_from_slice(descriptors);
         }
         section[2] = section.len() as u8 + 1;
-        section.extend(crc32(&section).to_be_bytes());
+        section.extend(crc(&section).to_be_bytes());
         section
     }
 
@@ -369,7 +360,7 @@ mod tests {
             assert_eq!(streams(&other), Ok(None), "byte {at} is damaged");
         }
         let mut table = vec![0, 0xb0, 21, 0, 1, 0xc1, 0, 0, 0, 0, 0xe0, 0x10, 0, 1, 0xf0, 0, 0, 2, 0xe1, 0];
-        table.extend(crc32(&table).to_be_bytes());
+        table.extend(crc(&table).to_be_bytes());
         assert_eq!(map_pids(&table), Some(vec![0x1000, 0x100]));
         table[17] = 3;
         assert_eq!(map_pids(&table), None);
