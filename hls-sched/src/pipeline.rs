@@ -290,7 +290,7 @@ impl Pipeline {
         };
         let made = Error::content(code, format!("{}: {error}", self.subject));
         if *error == MediaError::LongPackets {
-            return made.next("take another variant with -s, or another source");
+            return made.next("take another variant, or another source");
         }
         if self.decryptor.is_some() {
             made.why("after decryption; the key may be the wrong one")

@@ -379,7 +379,7 @@ impl Told<'_> {
 
     /// Says what the output lacks, and why.
     fn misses(&self, missing: &Missing, what: String, why: &str) {
-        self.warn("subtitles", format!("{what} are not in the output: {why}"));
+        self.warn("subtitles", format!("the output lacks {what}: {why}"));
         missing.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 

@@ -40,6 +40,8 @@ const NEAR: u64 = 1000;
 /// In microseconds.
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3600 * SECOND;
+/// Cues begin so much later than the last picture where they name who made them.
+const CREDITS: u64 = 60 * SECOND;
 
 /// Microseconds in which the 33-bit timestamps of MPEG-2 come around, nine times.
 const NINE_WRAPS: i64 = (1 << 33) * 100;
@@ -265,18 +267,18 @@ impl Captions {
         })
     }
 
-    /// Returns how many cues begin more than a second behind the end of the film, where that is known.
+    /// Returns how many cues begin more than a minute behind the end of the film, where that is known.
     #[must_use]
     pub fn behind_film(&self) -> usize {
         let end = self.film.and_then(|film| u64::try_from(film).ok()).filter(|film| *film > 0);
-        let Some(end) = end.map(|film| film.saturating_add(SECOND)) else { return 0 };
+        let Some(end) = end.map(|film| film.saturating_add(CREDITS)) else { return 0 };
         self.cues.iter().filter(|cue| cue.begin > end).count()
     }
 
     /// Leaves out the cues that [`behind_film`](Self::behind_film) counts.
     pub fn cut_to_film(&mut self) {
         let film = self.film.and_then(|film| u64::try_from(film).ok()).filter(|film| *film > 0);
-        if let Some(end) = film.map(|film| film.saturating_add(SECOND)) {
+        if let Some(end) = film.map(|film| film.saturating_add(CREDITS)) {
             self.cues.retain(|cue| cue.begin <= end);
         }
     }
@@ -344,7 +346,7 @@ mod tests {
         for (begins, hours, expect, behind) in [
             (&["00:00:01", "00:00:05"][..], None, &[1, 5][..], 0),
             (&["01:00:01", "01:00:05"], Some(1), &[1, 5], 0),
-            (&["10:00:01", "10:00:30"], Some(10), &[1, 30], 1),
+            (&["10:00:01", "10:00:30", "10:01:09"], Some(10), &[1, 30, 69], 1),
             (&["00:59:59", "01:00:05"], Some(1), &[0, 6], 0),
             // Some are where they should be, or the first would still be behind it.
             (&["00:00:01", "01:00:05"], None, &[1, 3605], 1),

@@ -62,7 +62,7 @@ pub(super) fn shared(inputs: &[Indexed]) -> (Vec<Shared>, Vec<Decided>) {
     let longest =
         inputs.iter().flat_map(|input| &input.input.units).map(|unit| in_flicks(unit.duration)).max();
     let skew = longest.unwrap_or(0).saturating_mul(2).clamp(SKEW, MOST_SKEW);
-    let of = |n: usize| inputs.get(n).map(|input| stretches(n, input)).unwrap_or_default();
+    let of = |n: usize| inputs.get(n).map(|input| stretches(n, input, inputs.len() == 1)).unwrap_or_default();
     let mut shared = of(reference).into_iter().map(|one| Shared(vec![(one, 0)])).collect::<Vec<_>>();
     let mut decided = Vec::new();
     for n in (0..inputs.len()).filter(|n| *n != reference) {
@@ -138,8 +138,8 @@ fn partner(one: &Stretch, shared: &[Shared], reference: usize, skew: i64, floats
     Some(Partner { at, base: base.saturating_sub(off), is_off: !floats })
 }
 
-/// The stretches of an input: epochs of which each goes on where the one before ends are one.
-fn stretches(number: usize, input: &Indexed) -> Vec<Stretch> {
+/// The stretches of an input: epochs of which each goes on where the one before ends are one. `is_alone`: there is no other input.
+fn stretches(number: usize, input: &Indexed, is_alone: bool) -> Vec<Stretch> {
     let wraps = input.tracks.iter().any(|track| track.info.wraps);
     let begin = |epoch: usize| {
         let unit = input.epochs.get(epoch).map_or(usize::MAX, |epoch| epoch.unit as usize);
@@ -147,12 +147,21 @@ fn stretches(number: usize, input: &Indexed) -> Vec<Stretch> {
         all.fold(0, i64::saturating_add)
     };
     let mut stretches: Vec<Stretch> = Vec::new();
+    // Time in which none of its tracks has anything, such as an advertisement without sound where sound alone is taken.
+    let mut empty = 0_i64;
     for (at, epoch) in input.epochs.iter().enumerate() {
         let tracks = spans(input, at);
-        let Some(first) = tracks.iter().map(|(_, first, _)| *first).min() else { continue };
         let playlist = (begin(at), begin(at + 1));
+        let Some(first) = tracks.iter().map(|(_, first, _)| *first).min() else {
+            empty = empty.saturating_add(playlist.1.saturating_sub(playlist.0));
+            continue;
+        };
+        // In front of all it is no hole, and beside another input something else may be there.
+        let hole = Some(std::mem::take(&mut empty)).filter(|_| is_alone && !stretches.is_empty());
+        let gap = in_flicks(epoch.gap).saturating_add(hole.unwrap_or(0));
         if let Some(last) = stretches.last_mut().filter(|_| !epoch.is_implied)
-            && let Some(base) = goes_on(last, &tracks, wraps, in_flicks(epoch.gap))
+            && let Some(base) = goes_on(last, &tracks, wraps, gap)
+                .or_else(|| goes_on(last, &tracks, wraps, in_flicks(epoch.gap)))
         {
             last.epochs.push((at, base));
             last.playlist.1 = playlist.1;
@@ -172,7 +181,7 @@ fn stretches(number: usize, input: &Indexed) -> Vec<Stretch> {
             playlist,
             first,
             tracks,
-            gap: in_flicks(epoch.gap),
+            gap,
             wraps,
         });
     }

@@ -302,11 +302,19 @@ impl Shared {
         let message =
             format!("the pictures of {} are of another size than those of its variant", track.name(unit));
         match self.again_for(&fresh, &other, message.clone(), way, &Nowhere).await {
-            Ok(came) if came.summary.size() == track.resolution => Err(list_changed(
+            Ok(came) if came.summary.size() == track.resolution => {}
+            Ok(_) | Err(_) => return Ok(()),
+        }
+        // A list that is another one each time tells nothing.
+        let again = self.list_again(track).await.and_then(|now| fresh.alike(now, true).ok());
+        let is_same =
+            again.and_then(|now| now.unit(place.index)).is_some_and(|now| now.identity == other.identity);
+        match is_same {
+            true => Err(list_changed(
                 message,
                 "the playlist names other segments now, whose pictures are of that size",
             )),
-            Ok(_) | Err(_) => Ok(()),
+            false => Ok(()),
         }
     }
 

@@ -133,16 +133,12 @@ pub(super) fn merged(
     let count = |n: u64| if n == 1 { "1 cue".to_owned() } else { format!("{n} cues") };
     if captions.unreadable() > 0 {
         let cues = count(captions.unreadable());
-        told.misses(&step.missing, format!("{cues} of {label}"), "they can't be read");
+        told.misses(&step.missing, format!("{cues} of {label}"), "not readable");
     }
     if captions.behind_film() > 0 {
         let cues = count(captions.behind_film() as u64);
         match is_film {
-            true => told.misses(
-                &step.missing,
-                format!("{cues} of {label}"),
-                "they are behind the end of the film",
-            ),
+            true => told.misses(&step.missing, format!("{cues} of {label}"), "behind the end of the film"),
             false => told.warn("subtitles", format!("{label}: {cues} behind the end of the film")),
         }
     }

@@ -251,16 +251,18 @@ async fn a_master_that_lost_its_renditions_is_loaded_again() -> Outcome {
 #[tokio::test]
 async fn a_list_whose_pictures_are_of_another_size_is_loaded_again() -> Outcome {
     let (width, height) = Media::SIZE;
-    for (what, said, is_other, loads, code) in [
-        ("as it is said", (width, height), false, 1, None),
-        ("never as it is said", (1920, 1080), false, 2, None),
-        ("that of another variant, once", (width, height), true, 2, Some("playlist.changed")),
+    // The loads at which the playlist is that of another variant.
+    for (what, said, others, loads, code) in [
+        ("as it is said", (width, height), &[][..], 1, None),
+        ("never as it is said", (1920, 1080), &[], 2, None),
+        ("that of another variant, once", (width, height), &[true], 3, Some("playlist.changed")),
+        ("another one each time", (width, height), &[true, false, true], 3, None),
     ] {
         let (origin, folder) = (Origin::start(), Folder::new()?);
         let vod = Vod::from_media(Media::Ts);
         let master = Master::new("/m").variant(900_000, said.0, said.1, vod.clone()).publish(&origin);
         let list = &master.variants[0];
-        if is_other {
+        if !others.is_empty() {
             let other = Media::Ts.segments().map(|segment| with_other_size(segment).into());
             let other = Vod::of(other.to_vec(), "ts").segment_seconds(Media::SEGMENT_SECONDS);
             let other = other.prefix("/other").publish(&origin);
@@ -269,7 +271,9 @@ async fn a_list_whose_pictures_are_of_another_size_is_loaded_again() -> Outcome 
             for (from, to) in list.segment_paths.iter().zip(&other.segment_paths) {
                 text = text.replace(&uri(from).ok_or("no name")?, to);
             }
-            origin.script(&list.playlist_path, [Reply::ok(text)]);
+            let reply =
+                |is_other: &bool| Reply::ok(if *is_other { text.clone() } else { list.playlist.clone() });
+            origin.script(&list.playlist_path, others.iter().map(reply));
         }
         let result = job(&master.url).output(folder.file("movie.ts")).start().finish().await;
         assert_eq!(result.as_ref().err().map(hls_sched::Error::code), code, "{what}: {result:?}");

@@ -74,6 +74,28 @@ fn a_jump_that_nobody_told_of() {
     assert_eq!((jumps, output.report.findings.len()), (1, 1), "{:?}", output.report);
 }
 
+/// An advertisement without sound, where the sound of a stream is all that is taken.
+#[test]
+fn sound_alone_over_a_part_without_sound() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let silent = made("ts", &format!("{} {AVC} -an -f mpegts", source("160x90", "25", 48_000)));
+    for offset in [0, 70_000] {
+        let (first, second) = (part("160x90", 0), part("160x90", offset));
+        let (a, b, c) = (read(&first), read(&silent), read(&second));
+        let units = vec![unit(0, 0), unit(a.len(), 1), unit(a.len() + b.len(), 2)];
+        let input = Input { units, takes: Takes::Sound, ..Input::default() };
+        let output = remux(&[(input, &[a, b, c].concat())], &[]).expect("it can be remuxed");
+        let after = Decoded::of(&written("silent", &output), false, 1);
+        let times = &after.audio_times[0];
+        let frames = Decoded::of(&first, true, 1).audio_times[0].len();
+        let (before, behind) = (times[frames - 1], times[frames]);
+        // The unit of pictures has four seconds by its playlist, and a frame of sound 21 ms.
+        assert!((behind - before - 4.02).abs() < 0.03, "{offset}: {before} to {behind}");
+    }
+}
+
 #[test]
 fn other_parameter_sets() {
     if !has_ffmpeg(&["libx264"]) {
