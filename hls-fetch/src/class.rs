@@ -16,9 +16,10 @@ pub enum Class {
     Auth,
     /// 404, 410: not there.
     Permanent,
-    /// Any other 4xx, and redirects that lead nowhere.
+    /// Any other 4xx, and redirects in a circle.
     Client,
-    /// The answer arrived and is not what it has to be: a page for a segment, an empty body, a wrong key.
+    /// The answer arrived and is not what it has to be: a page for a segment, an empty body, a wrong key, a 3xx that does not
+    /// redirect.
     Content,
     /// The range in the answer is not the range that was asked for.
     Range,
@@ -52,6 +53,8 @@ impl Class {
             429 | 503 => Self::Throttled,
             401 | 403 | 407 => Self::Auth,
             404 | 410 => Self::Permanent,
+            // No condition was sent that 304 could answer, and a redirect has a target.
+            300..=399 => Self::Content,
             500..=599 => Self::Server,
             _ => Self::Client,
         })
@@ -96,7 +99,8 @@ mod tests {
         for (status, expect) in [
             (200, None),
             (206, None),
-            (304, Some(Class::Client)),
+            (302, Some(Class::Content)),
+            (304, Some(Class::Content)),
             (400, Some(Class::Client)),
             (401, Some(Class::Auth)),
             (403, Some(Class::Auth)),

@@ -8,6 +8,9 @@ use url::Url;
 
 use crate::{AddressRange, Class, escaped, redacted};
 
+/// Redirects followed in one attempt, at most.
+pub(crate) const MOST_REDIRECTS: usize = 10;
+
 /// What went wrong in an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -181,7 +184,8 @@ impl Error {
             // A retried protocol error usually lands on another backend, and is bounded as wrong content is.
             Kind::Protocol | Kind::Coded(_) => Class::Content,
             Kind::Status(status) => Class::of_status(*status).unwrap_or(Class::Content),
-            Kind::Redirect { .. } => Class::Client,
+            Kind::Redirect { chain } if chain.len() > MOST_REDIRECTS => Class::Client,
+            Kind::Redirect { .. } => Class::Content,
             Kind::RangeMismatch { .. } | Kind::RangeIgnored => Class::Range,
             Kind::Tls
             | Kind::TlsUnshared { .. }

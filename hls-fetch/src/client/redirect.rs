@@ -2,10 +2,8 @@
 
 use url::Url;
 
+use crate::error::MOST_REDIRECTS;
 use crate::{Error, Kind, Origin, Request, redacted};
-
-/// Redirects followed in one attempt, at most.
-const MOST: usize = 10;
 
 /// One hop of an attempt.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ impl Hop {
         if is_downgrade(&self.url, &next) && !allow_http {
             return Err(Error::new(Kind::Downgrade).at(&next));
         }
-        if self.before.len() == MOST {
+        if self.before.len() == MOST_REDIRECTS {
             return Err(in_vain(&self, Some(&next)));
         }
         let strayed = self.strayed || is_foreign(&next);
@@ -114,6 +112,8 @@ mod tests {
             );
             let got = hop.as_ref().map(|h| h.url.as_str()).map_err(Error::code);
             assert_eq!(got, expect, "{target:?}");
+            let class = hop.err().filter(|_| target.is_none()).map(|error| error.class());
+            assert_eq!(class, target.is_none().then_some(crate::Class::Content), "{target:?}");
         }
     }
 

@@ -50,7 +50,7 @@ async fn no_way_to_go() {
         [Reply::status(302), Reply::redirect("http://[broken"), Reply::status(300), Reply::status(304)]
     {
         origin.script("/a", [reply]);
-        assert_eq!(failure(&client(), &origin.url("/a")).await.class(), Class::Client);
+        assert_eq!(failure(&client(), &origin.url("/a")).await.class(), Class::Content);
     }
 }
 

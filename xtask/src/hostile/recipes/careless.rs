@@ -146,6 +146,7 @@ pub(super) fn failures(t: &mut Try<'_>) -> Result<Verdict> {
             "404",
             "408",
             "416",
+            "302",
             "304",
             "204",
             "refused",
