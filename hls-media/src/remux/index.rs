@@ -325,6 +325,10 @@ impl Recorder {
         if (-back..=AHEAD.saturating_add(in_flicks(missing))).contains(&ahead) {
             return found;
         }
+        // Some units have one track each: the first one of sound begins with that of the pictures in front of it.
+        if last.is_none_or(|last| last.epoch != found) && self.is_beside(found, dts) {
+            return found;
+        }
         let timeline = self.epochs.get(found).map_or(0, |epoch| epoch.timeline);
         self.epochs.insert(found + 1, Epoch { unit: sample.unit, timeline, is_implied: true, gap: missing });
         self.notes.add(Noted {
@@ -335,6 +339,16 @@ impl Recorder {
             what: Irregularity::Jump { by_micros: ahead / (FLICKS / 1_000_000) },
         });
         found + 1
+    }
+
+    /// Tells whether a time is within the last unit of a track, in an epoch.
+    fn is_beside(&self, epoch: usize, at: i64) -> bool {
+        self.tracks.iter().zip(&self.unit_begins).any(|(recorded, begin)| {
+            let is_here = recorded.spans.last().is_some_and(|last| last.epoch == epoch);
+            is_here
+                && at >= begin.saturating_sub(SHORT_BACK)
+                && self.reaches.is_some_and(|(_, end)| at <= end)
+        })
     }
 
     fn note(&mut self, track: usize, info: &TrackInfo, sample: &Sample, off: i64) {

@@ -74,6 +74,35 @@ fn a_jump_that_nobody_told_of() {
     assert_eq!((jumps, output.report.findings.len()), (1, 1), "{:?}", output.report);
 }
 
+/// The first unit of sound begins where that of the pictures in front of it did, which is no jump.
+#[test]
+fn a_unit_of_its_own_for_each_track() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let flags = "+frag_keyframe+delay_moov+default_base_moof+separate_moof";
+    let source = source("160x90", "25", 48_000);
+    let path = made("mp4", &format!("{source} {AVC} {AAC} -f mp4 -movflags {flags}"));
+    let (bytes, mut offsets, mut at) = (read(&path), Vec::new(), 0);
+    while let Some(head) = bytes.get(at..at + 8) {
+        if &head[4..] == b"moof" {
+            offsets.push(at);
+        }
+        at += u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    }
+    assert!(offsets.len() >= 6, "{offsets:?}");
+    let units = offsets.iter().enumerate().map(|(n, at)| Unit {
+        duration: Duration::from_secs(4) / offsets.len() as u32,
+        ..unit(if n == 0 { 0 } else { *at }, 0)
+    });
+    let input = Input { units: units.collect(), ..Input::default() };
+    let output = remux(&[(input, &bytes)], &[]).expect("it can be remuxed");
+    // That the last units are shorter than the others is told.
+    let is_jump = |what: &Irregularity| matches!(what, Irregularity::Jump { .. });
+    assert!(!output.report.findings.iter().any(|found| is_jump(&found.what)), "{:?}", output.report);
+    Decoded::of(&path, true, 1).check(&Decoded::of(&written("separate", &output), true, 1), "separate");
+}
+
 /// An advertisement without sound, where the sound of a stream is all that is taken.
 #[test]
 fn sound_alone_over_a_part_without_sound() {
