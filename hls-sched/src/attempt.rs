@@ -479,7 +479,7 @@ impl Transport {
         // Whether the next attempt may go on is decided by where this one fails.
         let mut flow = async |account: &mut Account<'_>, state: &mut Begun| {
             loop {
-                // What completes the body goes to the writer together with the record: it wakes up once for both.
+                // The last chunk goes to the writer together with the record, so that the writer wakes up once for both.
                 if expected != Some(state.taken) {
                     hand_on(state, sink).await.map_err(|e| (e, false))?;
                 }

@@ -21,7 +21,8 @@ pub(crate) const LARGEST_INIT: usize = 4 << 20;
 /// What a whole unit turned out to be.
 #[derive(Debug)]
 pub(crate) struct Whole {
-    /// The last bytes of it, which are in no output yet.
+    /// The last bytes of it, which are in no output yet. The budget of memory does not count them: they are one chunk, and what a
+    /// piece ends with.
     pub(crate) rest: Vec<Bytes>,
     pub(crate) hash: Fingerprint,
     pub(crate) summary: Arc<Summary>,

@@ -145,7 +145,7 @@ impl Message {
         if let Self::Do(command) = self { size(command) } else { 0 }
     }
 
-    /// Whether somebody waits for it: all but what is written and recorded as it comes.
+    /// Tells whether it wakes the thread at once. What is written and recorded as it comes does not.
     fn is_urgent(&self) -> bool {
         use Command::{Mark, Record, Write};
         !matches!(

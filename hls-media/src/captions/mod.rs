@@ -40,7 +40,7 @@ const NEAR: u64 = 1000;
 /// In microseconds.
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3600 * SECOND;
-/// Cues begin so much later than the last picture where they name who made them.
+/// Cues that name who made them may begin this much behind the last picture.
 const CREDITS: u64 = 60 * SECOND;
 
 /// Microseconds in which the 33-bit timestamps of MPEG-2 come around, nine times.
@@ -267,20 +267,26 @@ impl Captions {
         })
     }
 
-    /// Returns how many cues begin more than a minute behind the end of the film, where that is known.
+    /// Returns how many cues begin more than a second behind the end of the film, where that is known.
     #[must_use]
     pub fn behind_film(&self) -> usize {
-        let end = self.film.and_then(|film| u64::try_from(film).ok()).filter(|film| *film > 0);
-        let Some(end) = end.map(|film| film.saturating_add(CREDITS)) else { return 0 };
-        self.cues.iter().filter(|cue| cue.begin > end).count()
+        let Some(film) = self.end_of_film() else { return 0 };
+        self.cues.iter().filter(|cue| cue.begin > film.saturating_add(SECOND)).count()
     }
 
-    /// Leaves out the cues that [`behind_film`](Self::behind_film) counts.
-    pub fn cut_to_film(&mut self) {
-        let film = self.film.and_then(|film| u64::try_from(film).ok()).filter(|film| *film > 0);
-        if let Some(end) = film.map(|film| film.saturating_add(CREDITS)) {
-            self.cues.retain(|cue| cue.begin <= end);
-        }
+    /// Leaves out the cues that begin more than a minute behind the end of the film, and cuts those that end later. Returns how many
+    /// it leaves out.
+    pub fn cut_to_film(&mut self) -> usize {
+        let Some(end) = self.end_of_film().map(|film| film.saturating_add(CREDITS)) else { return 0 };
+        let all = self.cues.len();
+        self.cues.retain(|cue| cue.begin <= end);
+        self.cues.iter_mut().for_each(|cue| cue.end = cue.end.min(end));
+        all - self.cues.len()
+    }
+
+    /// The end of the film in microseconds, where it is known.
+    fn end_of_film(&self) -> Option<u64> {
+        self.film.and_then(|film| u64::try_from(film).ok()).filter(|film| *film > 0)
     }
 
     /// Returns how many blocks had unreadable times, and how many samples had unreadable cues. Their text is left out.
@@ -343,16 +349,17 @@ mod tests {
     #[test]
     fn cues_behind_the_film() {
         // Of a film of eight seconds: how many hours all are moved by, where they begin then, and how many are behind it.
-        for (begins, hours, expect, behind) in [
-            (&["00:00:01", "00:00:05"][..], None, &[1, 5][..], 0),
-            (&["01:00:01", "01:00:05"], Some(1), &[1, 5], 0),
-            (&["10:00:01", "10:00:30", "10:01:09"], Some(10), &[1, 30, 69], 1),
-            (&["00:59:59", "01:00:05"], Some(1), &[0, 6], 0),
+        // How many begin more than a second behind the end, and how many more than a minute.
+        for (begins, hours, expect, behind, left_out) in [
+            (&["00:00:01", "00:00:05"][..], None, &[1, 5][..], 0, 0),
+            (&["01:00:01", "01:00:05"], Some(1), &[1, 5], 0, 0),
+            (&["10:00:01", "10:00:30", "10:01:09"], Some(10), &[1, 30, 69], 2, 1),
+            (&["00:59:59", "01:00:05"], Some(1), &[0, 6], 0, 0),
             // Some are where they should be, or the first would still be behind it.
-            (&["00:00:01", "01:00:05"], None, &[1, 3605], 1),
-            (&["01:20:00", "01:20:05"], None, &[4800, 4805], 2),
-            (&["00:00:09"], None, &[9], 0),
-            (&[], None, &[], 0),
+            (&["00:00:01", "01:00:05"], None, &[1, 3605], 1, 1),
+            (&["01:20:00", "01:20:05"], None, &[4800, 4805], 2, 2),
+            (&["00:00:09"], None, &[9], 0, 0),
+            (&[], None, &[], 0, 0),
         ] {
             let cues: Vec<_> = begins.iter().map(|at| format!("{at}.000 --> 11:00:00.000\na\n\n")).collect();
             let mut captions = Captions::new().of_film(Duration::from_secs(8));
@@ -361,12 +368,9 @@ mod tests {
             let moved = captions.move_by_hours().map(|by| by.as_secs() / 3600);
             let found = captions.cues().iter().map(|cue| cue.begin / SECOND).collect::<Vec<_>>();
             assert_eq!((moved, &found[..], captions.behind_film()), (hours, expect, behind), "{begins:?}");
-            captions.cut_to_film();
-            assert_eq!(
-                (captions.cues().len(), captions.behind_film()),
-                (expect.len() - behind, 0),
-                "{begins:?}"
-            );
+            assert_eq!(captions.cut_to_film(), left_out, "{begins:?}");
+            assert_eq!(captions.cues().len(), expect.len() - left_out, "{begins:?}");
+            assert!(captions.cues().iter().all(|cue| cue.end <= 68 * SECOND), "{begins:?}");
         }
         assert_eq!(Captions::new().move_by_hours(), None);
     }

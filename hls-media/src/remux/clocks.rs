@@ -138,7 +138,8 @@ fn partner(one: &Stretch, shared: &[Shared], reference: usize, skew: i64, floats
     Some(Partner { at, base: base.saturating_sub(off), is_off: !floats })
 }
 
-/// The stretches of an input: epochs of which each goes on where the one before ends are one. `is_alone`: there is no other input.
+/// Returns the stretches of an input. Epochs of which each goes on where the one before ends are one stretch. `is_alone`: there is
+/// no other input.
 fn stretches(number: usize, input: &Indexed, is_alone: bool) -> Vec<Stretch> {
     let wraps = input.tracks.iter().any(|track| track.info.wraps);
     let begin = |epoch: usize| {
@@ -153,15 +154,19 @@ fn stretches(number: usize, input: &Indexed, is_alone: bool) -> Vec<Stretch> {
         let tracks = spans(input, at);
         let playlist = (begin(at), begin(at + 1));
         let Some(first) = tracks.iter().map(|(_, first, _)| *first).min() else {
+            // Of an epoch, the playlist has what is missing behind it too, but not what is missing in front.
+            if empty == 0 {
+                empty = in_flicks(epoch.gap);
+            }
             empty = empty.saturating_add(playlist.1.saturating_sub(playlist.0));
             continue;
         };
-        // In front of all it is no hole, and beside another input something else may be there.
-        let hole = Some(std::mem::take(&mut empty)).filter(|_| is_alone && !stretches.is_empty());
-        let gap = in_flicks(epoch.gap).saturating_add(hole.unwrap_or(0));
+        let hole = std::mem::take(&mut empty);
+        // In front of all there is no hole, and beside another input something else may be there.
+        let is_hole = hole > 0 && is_alone && !stretches.is_empty();
+        let gap = if is_hole { hole } else { in_flicks(epoch.gap) };
         if let Some(last) = stretches.last_mut().filter(|_| !epoch.is_implied)
             && let Some(base) = goes_on(last, &tracks, wraps, gap)
-                .or_else(|| goes_on(last, &tracks, wraps, in_flicks(epoch.gap)))
         {
             last.epochs.push((at, base));
             last.playlist.1 = playlist.1;

@@ -10,13 +10,6 @@ impl Assembler {
         matches!(slot, Some(Slot { hash: Some(_), at: At::Memory { .. } | At::Aside, .. }))
     }
 
-    /// Whether a unit is being received or judged.
-    #[must_use]
-    pub fn is_under_way(&self, place: Place) -> bool {
-        let slot = self.lanes.get(usize::from(place.track)).and_then(|lane| lane.slots.get(&place.index));
-        matches!(slot, Some(Slot { hash: None, .. }))
-    }
-
     /// Discards a whole unit that is not what it should be, so that it is fetched again. Returns how many bytes it had. Returns
     /// `None` where its output holds it, or soon will: the output is cut back to where it begins, so that no later run trusts it.
     pub fn take_back(&mut self, place: Place) -> Option<u64> {

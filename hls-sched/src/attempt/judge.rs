@@ -305,17 +305,18 @@ impl Shared {
             Ok(came) if came.summary.size() == track.resolution => {}
             Ok(_) | Err(_) => return Ok(()),
         }
-        // A list that is another one each time tells nothing.
+        // A list that names other segments at each load tells something only where those of each load have that size. Its paths
+        // may be signed for one load.
         let again = self.list_again(track).await.and_then(|now| fresh.alike(now, true).ok());
-        let is_same =
-            again.and_then(|now| now.unit(place.index)).is_some_and(|now| now.identity == other.identity);
-        match is_same {
-            true => Err(list_changed(
-                message,
-                "the playlist names other segments now, whose pictures are of that size",
-            )),
-            false => Ok(()),
+        if let Some(again) = again
+            && let Some(now) = again.unit(place.index).filter(|now| now.identity != other.identity)
+        {
+            match self.again_for(&again, &now, message.clone(), way, &Nowhere).await {
+                Ok(came) if came.summary.size() == track.resolution => {}
+                Ok(_) | Err(_) => return Ok(()),
+            }
         }
+        Err(list_changed(message, "the playlist names other segments now, whose pictures are of that size"))
     }
 
     /// Loads the playlist of a track once more. `None`: it can't be had, or has no end and may have been cut.
@@ -359,13 +360,13 @@ impl Shared {
             self.order.was_deceived();
         }
         for (place, hash) in held.map(|came| (came.place, came.hash)) {
-            let is_under_way = self.assemble(|assembler| {
-                let is_under_way = assembler.is_under_way(place);
-                is_under_way.then(|| self.order.disown(place, hash));
-                is_under_way
+            let is_open = self.assemble(|assembler| {
+                let is_open = assembler.needs(place);
+                is_open.then(|| self.order.disown(place, hash));
+                is_open
             });
-            // Its own attempt ends with that, and is made again.
-            if is_under_way {
+            // Its own attempt ends with that, or had to give way, and is made again.
+            if is_open {
                 self.order.forget(place, hash);
                 continue;
             }

@@ -47,7 +47,8 @@ pub(super) fn make(
     write(pending.as_bytes())
 }
 
-/// All cues of a track. `is_film`: they go into a film, which has no room behind its end. Without a timeline, the first timestamp of each is where the playlist has it.
+/// Returns all cues of a track. `is_film`: they go into a film, and those far behind its end are left out. Without a timeline, the
+/// first timestamp of each discontinuity sequence is where the playlist has it.
 pub(super) fn merged(
     step: &Step,
     number: usize,
@@ -135,15 +136,18 @@ pub(super) fn merged(
         let cues = count(captions.unreadable());
         told.misses(&step.missing, format!("{cues} of {label}"), "not readable");
     }
+    let left_out = if is_film { captions.cut_to_film() } else { 0 };
+    if left_out > 0 {
+        let cues = count(left_out as u64);
+        told.misses(
+            &step.missing,
+            format!("{cues} of {label}"),
+            "more than a minute behind the end of the film",
+        );
+    }
     if captions.behind_film() > 0 {
         let cues = count(captions.behind_film() as u64);
-        match is_film {
-            true => told.misses(&step.missing, format!("{cues} of {label}"), "behind the end of the film"),
-            false => told.warn("subtitles", format!("{label}: {cues} behind the end of the film")),
-        }
-    }
-    if is_film {
-        captions.cut_to_film();
+        told.warn("subtitles", format!("{label}: {cues} behind the end of the film"));
     }
     Ok(captions)
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::Message;
 
-/// What comes soon after something was done waits for so long, for more to come.
+/// A message that comes right after others waits this long for more.
 const GATHER: Duration = Duration::from_millis(1);
-/// Unless so many bytes are waiting.
+/// This many waiting bytes end that wait.
 const MUCH: u64 = 256 << 10;
 
 /// Begins a queue.

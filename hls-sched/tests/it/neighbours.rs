@@ -251,30 +251,36 @@ async fn a_master_that_lost_its_renditions_is_loaded_again() -> Outcome {
 #[tokio::test]
 async fn a_list_whose_pictures_are_of_another_size_is_loaded_again() -> Outcome {
     let (width, height) = Media::SIZE;
-    // The loads at which the playlist is that of another variant.
-    for (what, said, others, loads, code) in [
+    // What each load brings: the right playlist, the right one with other paths, that of another variant, or nothing.
+    for (what, said, brings, loads, code) in [
         ("as it is said", (width, height), &[][..], 1, None),
         ("never as it is said", (1920, 1080), &[], 2, None),
-        ("that of another variant, once", (width, height), &[true], 3, Some("playlist.changed")),
-        ("another one each time", (width, height), &[true, false, true], 3, None),
+        ("that of another variant, once", (width, height), &["other"], 3, Some("playlist.changed")),
+        ("another one each time", (width, height), &["other", "right", "other"], 3, None),
+        ("paths for one load", (width, height), &["other", "right", "moved"], 3, Some("playlist.changed")),
+        ("no third load", (width, height), &["other", "right", "nothing"], 3, Some("playlist.changed")),
     ] {
         let (origin, folder) = (Origin::start(), Folder::new()?);
         let vod = Vod::from_media(Media::Ts);
         let master = Master::new("/m").variant(900_000, said.0, said.1, vod.clone()).publish(&origin);
         let list = &master.variants[0];
-        if !others.is_empty() {
-            let other = Media::Ts.segments().map(|segment| with_other_size(segment).into());
-            let other = Vod::of(other.to_vec(), "ts").segment_seconds(Media::SEGMENT_SECONDS);
-            let other = other.prefix("/other").publish(&origin);
-            let uri = |path: &String| path.rsplit('/').next().map(str::to_owned);
-            let mut text = list.playlist.clone();
-            for (from, to) in list.segment_paths.iter().zip(&other.segment_paths) {
-                text = text.replace(&uri(from).ok_or("no name")?, to);
-            }
-            let reply =
-                |is_other: &bool| Reply::ok(if *is_other { text.clone() } else { list.playlist.clone() });
-            origin.script(&list.playlist_path, others.iter().map(reply));
-        }
+        let text = |prefix: &str, segments: Vec<bytes::Bytes>| {
+            let moved = Vod::of(segments, "ts").segment_seconds(Media::SEGMENT_SECONDS).prefix(prefix);
+            let paths = moved.publish(&origin).segment_paths;
+            list.segment_paths.iter().zip(&paths).fold(list.playlist.clone(), |text, (from, to)| {
+                text.replace(from.rsplit('/').next().expect("a name"), to)
+            })
+        };
+        let segments = Media::Ts.segments();
+        let other = text("/other", segments.map(|segment| with_other_size(segment).into()).to_vec());
+        let moved = text("/moved", segments.map(bytes::Bytes::from_static).to_vec());
+        let replies = brings.iter().map(|load| match *load {
+            "other" => Reply::ok(other.clone()),
+            "moved" => Reply::ok(moved.clone()),
+            "right" => Reply::ok(list.playlist.clone()),
+            _ => Reply::status(404),
+        });
+        origin.script(&list.playlist_path, replies);
         let result = job(&master.url).output(folder.file("movie.ts")).start().finish().await;
         assert_eq!(result.as_ref().err().map(hls_sched::Error::code), code, "{what}: {result:?}");
         assert_eq!(origin.requests_for(&list.playlist_path).len(), loads, "{what}");
