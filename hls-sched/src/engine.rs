@@ -135,9 +135,10 @@ impl Engine {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            while self.drain_until.is_none()
-                && let Some(action) = self.next_action()
-            {
+            while let Some(action) = match self.drain_until {
+                None => self.next_action(),
+                Some(_) => self.planner.next_end(),
+            } {
                 self.act(action);
             }
             // The last bytes may be handed over before their attempts are heard of. Nothing ends before what an earlier run

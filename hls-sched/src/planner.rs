@@ -201,6 +201,12 @@ impl Planner {
         }
     }
 
+    /// Returns the next attempt that has to end. While a job ends, no other begins.
+    pub fn next_end(&mut self) -> Option<Action> {
+        let ends = |action: &Action| matches!(action, Action::Abort(_) | Action::Cancel(_));
+        self.due.iter().position(ends).and_then(|at| self.due.remove(at))
+    }
+
     /// An attempt ended with a whole unit of so many bytes; returns how many attempts it took.
     pub fn verified(&mut self, attempt: u64, bytes: u64, now: Instant) -> u32 {
         let Some(active) = self.leave(attempt) else { return 1 };

@@ -101,6 +101,17 @@ fn a_failed_unit_comes_again_after_its_delay_and_before_new_ones() {
 }
 
 #[test]
+fn while_a_job_ends_attempts_end_and_none_begins() {
+    let (mut planner, now) = (fixed(&[(0, 9)], 2), Instant::now());
+    all(&mut planner, now);
+    assert_eq!(planner.next_end(), None, "others could begin, and none has to end");
+    let second = attempt(&planner, place(0, 1));
+    planner.settled(place(0, 1));
+    assert_eq!(planner.next_end(), Some(Action::Cancel(second)));
+    assert_eq!(planner.next_end(), None);
+}
+
+#[test]
 fn what_is_final_is_final() {
     let (mut planner, now) = (fixed(&[(0, 9)], 2), Instant::now());
     all(&mut planner, now);
