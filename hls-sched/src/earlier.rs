@@ -47,10 +47,12 @@ pub(crate) struct Start {
     pub(crate) order: Order,
 }
 
-/// So many units are looked at by what the server says of them, and as many initialization sections are compared.
-const LOOKED_AT: usize = 16;
+/// So many units are looked at by what the server says of them: all of them, where there are no more.
+const LOOKED_AT: usize = 64;
 /// So many are asked for at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
+/// So many initialization sections are compared.
+const SECTIONS: usize = 16;
 /// Where the words of so many have changed and not their bytes, words tell nothing.
 const MOST_DOUBTS: usize = 3;
 
@@ -182,8 +184,9 @@ impl<'a> Earlier<'a> {
                 let (known, _) = some.get(at)?;
                 transport.said_of(track, &track.unit(known.index)?).await
             };
-            let (a, b, c, d) = tokio::join!(ask(0), ask(1), ask(2), ask(3));
-            for ((known, before), now) in some.iter().zip([a, b, c, d]) {
+            let (a, b, c, d, e, f, g, h) =
+                tokio::join!(ask(0), ask(1), ask(2), ask(3), ask(4), ask(5), ask(6), ask(7));
+            for ((known, before), now) in some.iter().zip([a, b, c, d, e, f, g, h]) {
                 // A server that can't be asked shows its bytes, where the probe looks at them.
                 unanswered += usize::from(now.is_none());
                 if now.is_none_or(|now| before.agrees(&now)) || unfounded >= MOST_DOUBTS {
@@ -192,7 +195,7 @@ impl<'a> Earlier<'a> {
                 probe(transport, track, known, events).await?;
                 unfounded += 1;
             }
-            if unanswered == AT_ONCE {
+            if unanswered >= AT_ONCE {
                 break;
             }
         }
@@ -210,7 +213,7 @@ impl<'a> Earlier<'a> {
     /// Initialization sections that are here: they are small, and all that follows depends on them.
     fn sections(&self, n: u8, track: &Track) -> Vec<Known> {
         let is_section = |known: &Known| known.len > 0 && track.unit(known.index).is_some_and(|u| u.is_init);
-        self.here(n).filter(is_section).take(LOOKED_AT).collect()
+        self.here(n).filter(is_section).take(SECTIONS).collect()
     }
 
     /// A small one of the last segments that are here, and the first one too where the stream has moved.
