@@ -145,22 +145,24 @@ fn dolby(c: u8, d: u8, e: u8, f: u8) -> Frame {
 
 /// Finds a frame inside `head` that others follow, as where a unit begins within a frame. `is_end`: nothing comes behind it.
 pub(crate) fn find_frames(head: &[u8], is_end: bool) -> Option<usize> {
-    let follows = |at: usize| match frame(head.get(at..).unwrap_or(&[])) {
-        Frame::Header { container: Container::Adts, len: Some(len), .. } => {
-            usize::try_from(len).ok()?.checked_add(at)
+    let read = |at: usize| match frame(head.get(at..).unwrap_or(&[])) {
+        Frame::Header { container, len: Some(len), .. } => {
+            Some((container, usize::try_from(len).ok()?.checked_add(at)?))
         }
         _ => None,
     };
     (1..head.len()).find(|at| {
-        let mut next = follows(*at);
+        let Some((container, mut end)) = read(*at) else { return false };
         for _ in 0..IN_A_ROW {
-            match next {
-                Some(end) if end >= head.len() => return is_end && end == head.len(),
-                Some(end) => next = follows(end),
+            if end >= head.len() {
+                return is_end && end == head.len();
+            }
+            match read(end).filter(|(known, _)| *known == container) {
+                Some((_, next)) => end = next,
                 None => return false,
             }
         }
-        next.is_some()
+        true
     })
 }
 

@@ -200,6 +200,12 @@ mod tests {
         check("inside a packet", packets(99)[88..].to_vec(), Some((MpegTs, 0, 0, Some(Odd::CutHead))));
         check("inside a frame", adts(2000)[9..].to_vec(), Some((Adts, 0, 7, Some(Odd::Frame))));
         check("inside a frame of few", adts(50)[9..].to_vec(), Some((Adts, 0, 7, Some(Odd::Frame))));
+        let frames = |head: &[u8], len: usize| [head, &vec![0xaa; len - head.len()]].concat().repeat(6);
+        let mp3 = frames(&[0xff, 0xfb, 0x90, 0], 417);
+        check("inside a frame of MP3", mp3[9..].to_vec(), Some((Adts, 0, 408, Some(Odd::Frame))));
+        let ac3 = frames(&[0x0b, 0x77, 0, 0, 8, 0x40], 256);
+        check("inside a frame of AC-3", ac3[9..].to_vec(), Some((Adts, 0, 247, Some(Odd::Frame))));
+        check("frames of two kinds", [&[0xaa; 9], &mp3[..834], &ac3[..512], &[0xaa; 9]].concat(), None);
         check("noise", (0..2000_u32).map(|n| ((n * n) >> 3 | 128) as u8).collect(), None);
     }
 }

@@ -31,6 +31,22 @@ pub(super) struct Stretch {
     wraps: bool,
 }
 
+impl Stretch {
+    /// Returns when the last of its tracks ends, by its timestamps.
+    fn end(&self) -> i64 {
+        self.tracks.iter().map(|(_, _, end)| *end).max().unwrap_or(self.first)
+    }
+
+    /// Tells whether this stretch lies beside at least half of another one, or half of it does, by their timestamps, this one's
+    /// moved by `base`.
+    fn is_beside(&self, other: &Self, base: i64) -> bool {
+        let (first, end) = (self.first.saturating_add(base), self.end().saturating_add(base));
+        let shared = end.min(other.end()).saturating_sub(first.max(other.first));
+        let shorter = end.saturating_sub(first).min(other.end().saturating_sub(other.first));
+        shared > 0 && shared.saturating_mul(2) >= shorter
+    }
+}
+
 /// Stretches of several inputs that share a clock, each with what has to be added to its timestamps to bring them onto that of the
 /// first one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,11 +85,9 @@ pub(super) fn shared(inputs: &[Indexed]) -> (Vec<Shared>, Vec<Decided>) {
         let (mut by, mut is_misnumbered) = (None, false);
         for one in of(n) {
             match partner(&one, &shared, reference, skew, floats(&n)) {
-                Some(Partner { at, base, is_off }) => {
+                Some(Partner { at, base, off }) => {
                     let Some(found) = shared.get_mut(at) else { continue };
-                    if is_off {
-                        by.get_or_insert(base);
-                    }
+                    by = by.or(off);
                     let number = found.0.first().and_then(|(first, _)| first.number);
                     is_misnumbered |= number.zip(one.number).is_some_and(|(a, b)| a != b);
                     found.0.push((one, base));
@@ -87,7 +101,7 @@ pub(super) fn shared(inputs: &[Indexed]) -> (Vec<Shared>, Vec<Decided>) {
             }
         }
         decided.extend(is_misnumbered.then_some(Decided::Numbers { input: n }));
-        decided.extend(by.map(|by| Decided::Baseline { input: n, by: -by }));
+        decided.extend(by.map(|by| Decided::Baseline { input: n, by }));
     }
     (shared, decided)
 }
@@ -95,8 +109,8 @@ pub(super) fn shared(inputs: &[Indexed]) -> (Vec<Shared>, Vec<Decided>) {
 struct Partner {
     at: usize,
     base: i64,
-    /// The playlist was followed against the timestamps.
-    is_off: bool,
+    /// How far off its timestamps are, where the playlist was followed against them.
+    off: Option<i64>,
 }
 
 /// Finds what a stretch shares its clock with.
@@ -123,19 +137,29 @@ fn partner(one: &Stretch, shared: &[Shared], reference: usize, skew: i64, floats
         let least = close.iter().map(|(_, _, (off, _))| off.saturating_abs()).min();
         let among = close.iter().filter(|(_, _, (off, _))| Some(off.saturating_abs() - FLICKS / 2) <= least);
         if let Some((at, _, (_, base))) = among.max_by_key(|(_, other, _)| overlap(other)) {
-            return Some(Partner { at: *at, base: *base, is_off: false });
+            return Some(Partner { at: *at, base: *base, off: None });
         }
         let near =
             others().filter(|(_, other)| same_number(other)).map(|(at, other)| (at, apart(other, false)));
         if let Some((at, (_, base))) = near.into_iter().find(|(_, (off, _))| off.saturating_abs() <= skew) {
-            return Some(Partner { at, base, is_off: false });
+            return Some(Partner { at, base, off: None });
         }
     }
     let by_number = others().find(|(_, other)| same_number(other));
     let by_time = || others().filter(|(_, other)| overlap(other) > 0).max_by_key(|(_, other)| overlap(other));
     let (at, other) = by_number.or_else(by_time)?;
     let (off, base) = apart(other, true);
-    Some(Partner { at, base: base.saturating_sub(off), is_off: !floats })
+    // A rendition that begins late lies beside the others by its timestamps. Those of a clock of its own have no such relation, or
+    // come again where an earlier part of it is already.
+    let is_free = |(earlier, moved): &(Stretch, i64)| {
+        earlier.input != one.input
+            || earlier.end().saturating_add(*moved) <= one.first.saturating_add(base).saturating_add(FLICKS)
+    };
+    let is_free = shared.get(at).is_some_and(|shared| shared.0.iter().all(is_free));
+    if !floats && is_free && one.is_beside(other, base) {
+        return Some(Partner { at, base, off: None });
+    }
+    Some(Partner { at, base: base.saturating_sub(off), off: (!floats).then_some(off) })
 }
 
 /// Returns the stretches of an input. Epochs of which each goes on where the one before ends are one stretch. `is_alone`: there is

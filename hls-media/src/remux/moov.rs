@@ -178,7 +178,7 @@ fn trak(plan: &Plan, number: usize, is_large: bool) -> Vec<Piece> {
         &[full(b"dref", 0, 0, &[words([1]), full(b"url ", 0, 1, &[])].concat())],
     )));
     let mut stsd = (track.info.entries.len() as u32).to_be_bytes().to_vec();
-    stsd.extend(track.info.entries.concat());
+    stsd.extend(of_one_type(&track.info.entries).concat());
     let mut stbl = vec![Piece::Bytes(full(b"stsd", 0, 0, &stsd))];
     let kinds = [Kind::Durations, Kind::Offsets, Kind::Syncs, Kind::ChunkRuns, Kind::Sizes, Kind::Chunks];
     for kind in kinds {
@@ -217,6 +217,20 @@ impl PlannedTrack {
     fn source_is_text(&self) -> bool {
         matches!(self.source, Source::Text(_))
     }
+}
+
+/// Returns sample entries of one type. Players read none of a second type in a track, so where some say that parameter sets come with
+/// the samples (`avc3`, `hev1`: ISO/IEC 14496-15), all do: those may have sets in the entry too.
+fn of_one_type(entries: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut entries = entries.to_vec();
+    for (without, with) in [(b"avc1", b"avc3"), (b"hvc1", b"hev1")] {
+        if entries.iter().any(|entry| entry.get(4..8) == Some(with)) {
+            let others =
+                entries.iter_mut().filter_map(|entry| entry.get_mut(4..8)).filter(|name| name == without);
+            others.for_each(|name| name.copy_from_slice(with));
+        }
+    }
+    entries
 }
 
 fn tkhd(track: &PlannedTrack, number: usize) -> Vec<u8> {

@@ -307,14 +307,18 @@ impl Transport {
             }
             Route::Map(number) => {
                 let Some((_, sections)) = self.maps.get_mut(usize::from(number)) else { return Ok(()) };
+                let is_other = self.program.is_some_and(|program| program != pid);
                 let map = match sections.push(begins, payload) {
-                    Some(map)
-                        if map != self.last_map && self.program.is_none_or(|program| program == pid) =>
-                    {
+                    Some(map) if is_other && !self.left_out.iter().any(|one| one.pid == Some(pid)) => {
                         map.to_vec()
                     }
+                    Some(map) if !is_other && map != self.last_map => map.to_vec(),
                     _ => return Ok(()),
                 };
+                if is_other {
+                    self.pass_over(pid, &map);
+                    return Ok(());
+                }
                 if let Some(streams) = program::streams(&map)? {
                     (self.last_map, self.program) = (map, Some(pid));
                     self.route(&streams, offset, sink)?;
@@ -413,6 +417,18 @@ impl Transport {
             What::Data(what) => self.leave_out(pid, what, false),
         }
         Ok(())
+    }
+
+    /// Notes a program that is not the first, where it has pictures or sound of its own.
+    fn pass_over(&mut self, pid: u16, map: &[u8]) {
+        let is_missed = |one: &Elementary| {
+            matches!(one.what, What::Carried(_) | What::Media(..))
+                && !self.streams.iter().any(|stream| stream.pid == one.pid)
+        };
+        // What can't be told is damaged, or has nothing that an MP4 holds.
+        if program::streams(map).is_ok_and(|streams| streams.is_some_and(|all| all.iter().any(is_missed))) {
+            self.leave_out(pid, "another program", true);
+        }
     }
 
     fn leave_out(&mut self, pid: u16, what: &str, is_missed: bool) {

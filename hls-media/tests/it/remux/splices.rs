@@ -162,6 +162,44 @@ fn other_parameter_sets() {
 }
 
 #[test]
+fn another_program_is_missed() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let source = source("160x90", "25", 48_000);
+    let programs = "-program program_num=1:st=0 -program program_num=2:st=1";
+    let bytes = read(&made("ts", &format!("{source} {AVC} {AAC} -map 0:v -map 1:a {programs} -f mpegts")));
+    let output = remux(&[(Input::default(), &bytes)], &[]).expect("it can be remuxed");
+    let left_out: Vec<_> =
+        output.report.left_out.iter().map(|one| (one.what.as_str(), one.is_missed)).collect();
+    assert_eq!(left_out, [("another program", true)]);
+    assert_eq!(output.mp4.windows(4).filter(|four| four == b"trak").count(), 1);
+}
+
+/// Players read none of a second type of sample entry: parts that keep their parameter sets elsewhere (`avc1`, `avc3`) become one type.
+#[test]
+fn sample_entries_of_two_types() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let flags = "-f mp4 -movflags +frag_keyframe+empty_moov+default_base_moof";
+    let source = source("160x90", "25", 48_000);
+    let first = read(&made("mp4", &format!("{source} {AVC} -an {flags}")));
+    let mut second = first.clone();
+    let entry = second.windows(4).position(|four| four == b"avcC").expect("an entry") - 86;
+    assert_eq!(&second[entry..entry + 4], b"avc1");
+    second[entry + 3] = b'3';
+    for (a, b) in [(&first, &second), (&second, &first)] {
+        let input = Input { units: vec![unit(0, 0), unit(a.len(), 1)], ..Input::default() };
+        let output = remux(&[(input, &[&a[..], b].concat())], &[]).expect("it can be remuxed");
+        let after = Decoded::of(&written("types", &output), true, 0);
+        assert_eq!((after.complaints.as_str(), after.pictures.len()), ("", 200));
+        let count = |name: &[u8]| output.mp4.windows(4).filter(|four| *four == name).count();
+        assert_eq!((count(b"avc3"), count(b"avcC")), (2, 2));
+    }
+}
+
+#[test]
 fn audio_of_its_own() {
     if !has_ffmpeg(&["libx264"]) {
         return;
@@ -188,6 +226,42 @@ fn audio_of_its_own() {
         let output = remux(&[(of("en"), &video), (of("de-AT"), &audio)], &[]).expect("it can be remuxed");
         assert_eq!(output.report.findings, [], "{name}");
         before.check(&Decoded::of(&written(name, &output), true, 1), name);
+    }
+}
+
+/// By how much the sound of its own playlist begins later than the pictures by its timestamps, and in the film.
+#[test]
+fn sound_of_its_own_that_begins_late() {
+    if !has_ffmpeg(&["libx264"]) {
+        return;
+    }
+    let input = || Input {
+        units: vec![Unit { duration: Duration::from_secs(2), ..Unit::default() }],
+        ..Input::default()
+    };
+    for (begins, late, expect) in [
+        (100, 3, 3.0),
+        (100, 5, 5.0),
+        (100, -5, -5.0),
+        // The clock of 33 bits begins anew between the two.
+        (95_440, 5, 5.0),
+        // Most of it would lie behind the last picture.
+        (100, 9, 0.0),
+        (100, 900, 0.0),
+        (100, -60, 0.0),
+    ] {
+        let picture = "-f lavfi -i testsrc2=s=64x36:r=25:d=12 -pix_fmt yuv420p -threads 1";
+        let video = made("ts", &format!("{picture} {AVC} -output_ts_offset {begins} -f mpegts"));
+        let sound = "-f lavfi -i sine=f=440:r=48000:d=12";
+        let audio = made("ts", &format!("{sound} {AAC} -output_ts_offset {} -f mpegts", begins + late));
+        let (video, audio) = (read(&video), read(&audio));
+        let output = remux(&[(input(), &video), (input(), &audio)], &[]).expect("it can be remuxed");
+        let after = Decoded::of(&written("late", &output), true, 1);
+        let is = after.audio_times[0][0] - after.video_times[0];
+        assert!((is - expect).abs() < 0.1, "{begins} and {late}: {is}");
+        let is_told = |what: &Irregularity| matches!(what, Irregularity::Baseline { .. });
+        let is_told = output.report.findings.iter().any(|found| is_told(&found.what));
+        assert_eq!(is_told, expect == 0.0, "{begins} and {late}: {:?}", output.report);
     }
 }
 
