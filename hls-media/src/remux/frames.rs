@@ -61,6 +61,22 @@ pub(crate) struct Frames {
     has_lost_front: bool,
 }
 
+/// Tells whether a frame of MPEG audio is no sound, but the index that encoders put in front: the tag of Xing and LAME behind side
+/// information that is empty (ISO/IEC 11172-3, section 2.4.1.7).
+fn is_index(frame: &[u8]) -> bool {
+    let [0xff, b, _, d, ..] = frame else { return false };
+    let is_layer_3 = b & 0xe6 == 0xe2;
+    let (is_first, is_mono) = (b & 0x08 != 0, d >> 6 == 3);
+    let side = match (is_first, is_mono) {
+        (true, false) => 32,
+        (false, true) => 9,
+        _ => 17,
+    };
+    let empty = frame.get(4..4 + side).is_some_and(|side| side.iter().all(|byte| *byte == 0));
+    let name = frame.get(4 + side..8 + side);
+    is_layer_3 && empty && (name == Some(b"Xing") || name == Some(b"Info"))
+}
+
 /// What begins at a place.
 enum Begin {
     Frame(usize),
@@ -241,6 +257,9 @@ impl Frames {
         };
         if head.len() < len {
             return if at_end { Next::Nothing } else { Next::Wait };
+        }
+        if self.tags.is_some() && head.get(..len).is_some_and(is_index) {
+            return Next::Tag(len as u64);
         }
         // After a loss two bytes alone prove nothing: the next frame has to begin where this one ends.
         if !self.in_step {

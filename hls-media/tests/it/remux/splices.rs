@@ -161,6 +161,25 @@ fn other_parameter_sets() {
     assert_eq!(output.mp4.windows(4).filter(|four| four == b"avcC").count(), 2, "two sample entries");
 }
 
+/// MP3 encoders put a frame in front that says how long all is, and has no sound.
+#[test]
+fn the_index_of_mp3_is_no_sound() {
+    if !has_ffmpeg(&["libmp3lame"]) {
+        return;
+    }
+    for (hertz, channels) in [(44_100, 2), (44_100, 1), (22_050, 2), (22_050, 1)] {
+        let of = |index: u8| {
+            let sound =
+                format!("-f lavfi -i sine=f=440:r={hertz}:d=4 -ac {channels} -c:a libmp3lame -b:a 64k");
+            let bytes = read(&made("mp3", &format!("{sound} -id3v2_version 0 -write_xing {index} -f mp3")));
+            let output = remux(&[(Input::default(), &bytes)], &[]).expect("it can be remuxed");
+            (bytes.len(), Decoded::of(&written("index", &output), false, 1).sounds)
+        };
+        let (with, without) = (of(1), of(0));
+        assert!(with.0 > without.0 && with.1 == without.1, "{hertz} Hz, {channels} channels");
+    }
+}
+
 #[test]
 fn another_program_is_missed() {
     if !has_ffmpeg(&["libx264"]) {
