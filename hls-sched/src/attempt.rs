@@ -534,11 +534,14 @@ impl Transport {
 
 /// Hands on what the pipeline has passed.
 async fn hand_on(state: &mut Begun, sink: &impl Sink) -> Result<(), Error> {
-    if let Some(plain) = state.in_hand.clone() {
-        sink.take(plain).await?;
-        state.handed_on();
-        sink.ready().await;
+    if state.in_hand.is_empty() {
+        return Ok(());
     }
+    while let Some(part) = state.in_hand.first().cloned() {
+        sink.take(part).await?;
+        state.handed_on();
+    }
+    sink.ready().await;
     Ok(())
 }
 

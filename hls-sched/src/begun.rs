@@ -28,7 +28,7 @@ pub(crate) struct Begun {
     /// Bytes that went on to the output.
     pub(crate) bytes: u64,
     /// What the pipeline has passed and the output has not taken yet.
-    pub(crate) in_hand: Option<Bytes>,
+    pub(crate) in_hand: Vec<Bytes>,
     /// Strong, so that equal means equal byte for byte (RFC 9110 section 8.8.1). Without one a unit starts over.
     etag: Option<String>,
     /// What else is said of it: servers make strong tags of a second and a length, so that a file that is written twice within
@@ -58,7 +58,7 @@ impl Begun {
             pipeline,
             taken: 0,
             bytes: 0,
-            in_hand: None,
+            in_hand: Vec::new(),
             etag,
             said: *said,
             digest: digest.map(Digest::check),
@@ -80,7 +80,7 @@ impl Begun {
             pipeline,
             taken: len,
             bytes: len,
-            in_hand: None,
+            in_hand: Vec::new(),
             etag: Some(note.etag),
             said: note.said,
             // Of what an earlier run left, the bytes of the body are not at hand.
@@ -101,8 +101,7 @@ impl Begun {
         if let Some(digest) = &mut self.digest {
             digest.update(&chunk);
         }
-        self.in_hand = self.pipeline.push(chunk)?;
-        Ok(())
+        self.pipeline.push(chunk, &mut self.in_hand)
     }
 
     /// Ends the unit: all of its body has come.
@@ -116,9 +115,10 @@ impl Begun {
         Ok(Whole { has_digest, ..whole })
     }
 
-    /// The output has taken what was in hand.
+    /// The output has taken the first part of what was in hand.
     pub(crate) fn handed_on(&mut self) {
-        self.bytes += self.in_hand.take().map_or(0, |plain| plain.len() as u64);
+        self.bytes +=
+            self.in_hand.drain(..1.min(self.in_hand.len())).map(|part| part.len() as u64).sum::<u64>();
     }
 
     /// Another attempt goes on with it.
@@ -151,14 +151,14 @@ impl Begun {
 
     /// How long until the next mark is due; `None` where there is nothing to mark.
     pub(crate) fn next_mark(&self) -> Option<Duration> {
-        let can_go_on = self.etag.is_some() && self.in_hand.is_none() && self.pipeline.can_be_replayed();
+        let can_go_on = self.etag.is_some() && self.in_hand.is_empty() && self.pipeline.can_be_replayed();
         let unmarked = can_go_on && self.bytes > self.marked_bytes;
         unmarked.then(|| MARK_EVERY.saturating_sub(self.marked.elapsed()))
     }
 
     /// A mark at what has been handed on; `None` where the pipeline has passed more than that, or nothing could go on.
     pub(crate) fn mark(&mut self) -> Option<Mark> {
-        if self.in_hand.is_some() || !self.pipeline.can_be_replayed() {
+        if !self.in_hand.is_empty() || !self.pipeline.can_be_replayed() {
             return None;
         }
         (self.marked, self.marked_bytes) = (Instant::now(), self.bytes);

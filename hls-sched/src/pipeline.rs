@@ -155,8 +155,8 @@ impl Pipeline {
         self.decryptor.as_ref().map(|decryptor| decryptor.checkpoint().1)
     }
 
-    /// Takes a chunk and returns what is ready for the output.
-    pub(crate) fn push(&mut self, chunk: Bytes) -> Result<Option<Bytes>, Error> {
+    /// Takes a chunk. Adds what is ready for the output to `ready`.
+    pub(crate) fn push(&mut self, chunk: Bytes, ready: &mut Vec<Bytes>) -> Result<(), Error> {
         let plain = match &mut self.decryptor {
             None => chunk,
             Some(decryptor) => {
@@ -166,7 +166,7 @@ impl Pipeline {
                 plain.ok_or_else(|| Error::new(Kind::Internal, "internal", "plaintext does not fit"))?
             }
         };
-        self.verify(plain)
+        self.verify(plain, ready)
     }
 
     /// The end has been reached.
@@ -175,7 +175,7 @@ impl Pipeline {
         if let Some(decryptor) = self.decryptor.take() {
             let mut plain = Vec::new();
             decryptor.finish(&mut plain).map_err(|e| self.undecipherable(&e))?;
-            rest.extend(self.verify(plain.into())?);
+            self.verify(plain.into(), &mut rest)?;
         }
         if let Some(container) = self.empty.filter(|_| !self.verifier.has_begun()) {
             let (summary, copy) = (Summary::empty(container).into(), self.copy.unwrap_or_default());
@@ -195,14 +195,13 @@ impl Pipeline {
         if !self.is_begun {
             let held = std::mem::take(&mut self.held);
             let behind = held.get(self.front().unwrap_or(0)..).unwrap_or_default().to_vec();
-            rest.extend(self.hand_on(behind.into())?);
+            self.hand_on(behind.into(), &mut rest)?;
         }
         let mut piece = None;
         if let Some(remuxer) = self.remuxer.take() {
             let ended = remuxer.and_then(|remuxer| remuxer.finish());
             piece = Some(ended.map(|end| {
-                self.hasher.update(&end.rest);
-                rest.extend((!end.rest.is_empty()).then(|| end.rest.into()));
+                end.rest.into_iter().for_each(|part| self.pass(part.into(), &mut rest));
                 Piece { tracks: end.tracks, tables: end.tables }
             }));
         }
@@ -222,18 +221,18 @@ impl Pipeline {
         })
     }
 
-    fn verify(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
+    fn verify(&mut self, plain: Bytes, ready: &mut Vec<Bytes>) -> Result<(), Error> {
         if plain.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         self.verifier.push(&plain).map_err(|e| self.not_media(&e))?;
         if self.is_begun {
-            return self.hand_on(plain);
+            return self.hand_on(plain, ready);
         }
         // What is in front of its container goes nowhere.
         let Some(lead) = self.front() else {
             self.held.extend_from_slice(&plain);
-            return Ok(None);
+            return Ok(());
         };
         self.is_begun = true;
         let plain = if self.held.is_empty() {
@@ -244,10 +243,10 @@ impl Pipeline {
             let held = Bytes::from(held);
             held.slice(lead.min(held.len())..)
         };
-        self.hand_on(plain)
+        self.hand_on(plain, ready)
     }
 
-    fn hand_on(&mut self, plain: Bytes) -> Result<Option<Bytes>, Error> {
+    fn hand_on(&mut self, plain: Bytes, ready: &mut Vec<Bytes>) -> Result<(), Error> {
         if let Some(admission) = &mut self.admission {
             admission.push(&plain).map_err(|error| refused(&self.subject, &error))?;
             if admission.is_done() {
@@ -261,25 +260,27 @@ impl Pipeline {
         if let Some(kept) = &mut self.as_it_came {
             kept.extend_from_slice(&plain);
         }
-        let plain = match &mut self.remuxer {
-            None => plain,
+        match &mut self.remuxer {
+            None => self.pass(plain, ready),
             Some(remuxer) => match remuxer.as_mut().map(|remuxer| remuxer.push(&plain)) {
-                Ok(Ok(piece)) => piece.into(),
-                Ok(Err(error)) => {
-                    *remuxer = Err(error);
-                    Bytes::new()
-                }
-                Err(_) => Bytes::new(),
+                Ok(Ok(parts)) => parts.into_iter().for_each(|part| self.pass(part.into(), ready)),
+                Ok(Err(error)) => *remuxer = Err(error),
+                Err(_) => {}
             },
-        };
-        if plain.is_empty() {
-            return Ok(None);
         }
-        self.hasher.update(&plain);
-        if let Some(copy) = self.copy.as_mut().filter(|copy| copy.len() + plain.len() <= LARGEST_INIT) {
-            copy.extend_from_slice(&plain);
+        Ok(())
+    }
+
+    /// Passes bytes on as they go into the output.
+    fn pass(&mut self, bytes: Bytes, ready: &mut Vec<Bytes>) {
+        if bytes.is_empty() {
+            return;
         }
-        Ok(Some(plain))
+        self.hasher.update(&bytes);
+        if let Some(copy) = self.copy.as_mut().filter(|copy| copy.len() + bytes.len() <= LARGEST_INIT) {
+            copy.extend_from_slice(&bytes);
+        }
+        ready.push(bytes);
     }
 
     fn not_media(&self, error: &MediaError) -> Error {

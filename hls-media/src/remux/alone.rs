@@ -35,8 +35,8 @@ pub struct UnitTracks(pub(crate) Vec<Codec>);
 /// The end of a unit.
 #[derive(Debug)]
 pub struct UnitEnd {
-    /// The rest of what the output holds of it.
-    pub rest: Vec<u8>,
+    /// The rest of what the output holds of it, in parts that follow one another.
+    pub rest: Vec<Vec<u8>>,
     /// Its tracks.
     pub tracks: UnitTracks,
     /// How long tables for it are, in bytes.
@@ -53,7 +53,8 @@ pub(super) struct Collector<N> {
     pub(super) notes: N,
     /// Bytes of the round that is under way.
     open: usize,
-    pub(super) out: Vec<u8>,
+    /// What is ready of the output, in parts that follow one another.
+    pub(super) out: Vec<Vec<u8>>,
     has_samples: bool,
     tables: u64,
     /// Something was no part of any sample.
@@ -82,12 +83,12 @@ impl UnitRemuxer {
         Self { transport: Transport::alone(extension, Wants { takes, may_lack }), collector }
     }
 
-    /// Takes more bytes of the unit, and returns what is ready of the output; it may be nothing.
+    /// Takes more bytes of the unit. Returns what is ready of the output, in parts that follow one another; it may be nothing.
     ///
     /// # Errors
     ///
     /// Where the bytes are damaged, or hold what can't be put into an MP4.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, RemuxError> {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, RemuxError> {
         self.transport.push(bytes, &mut self.collector)?;
         Ok(std::mem::take(&mut self.collector.out))
     }
@@ -106,7 +107,7 @@ impl UnitRemuxer {
         let (mut rest, tracks) = (self.collector.out, self.transport.codecs());
         let left_out = self.transport.left_out().to_vec();
         let beside = Beside { program: self.transport.program(), left_out };
-        rest.extend(self.collector.notes.finish(self.transport.tracks(), tracks, &beside));
+        rest.push(self.collector.notes.finish(self.transport.tracks(), tracks, &beside));
         let tracks = UnitTracks(tracks.to_vec());
         Ok(UnitEnd { rest, tracks, tables: self.collector.tables, left_out: beside.left_out })
     }
@@ -181,14 +182,25 @@ impl<N: Notes> Collector<N> {
         if self.open == 0 {
             return;
         }
-        self.out.reserve_exact(self.open);
-        for track in &mut self.tracks {
+        for track in self.tracks.iter_mut().filter(|track| track.whole > 0) {
             // A place, and samples that are as many as in no other.
-            self.tables += if track.whole > 0 { 8 + 12 } else { 0 };
-            self.out.extend_from_slice(track.data.get(..track.whole).unwrap_or(&[]));
-            track.data.drain(..track.whole);
-            (track.whole, track.begun) = (0, None);
+            self.tables += 8 + 12;
+            let has_room = |last: &&mut Vec<u8>| last.capacity() - last.len() >= track.whole;
+            if let Some(last) = self.out.last_mut().filter(has_room) {
+                last.extend(track.data.drain(..track.whole));
+            } else {
+                // Their memory is handed on as it is: to copy it would take a tenth of all the work. The next round is about
+                // as long.
+                let rest = track.data.get(track.whole..).unwrap_or(&[]);
+                let mut next = Vec::with_capacity(track.whole + track.whole / 8);
+                next.extend_from_slice(rest);
+                let mut part = std::mem::replace(&mut track.data, next);
+                part.truncate(track.whole);
+                self.out.push(part);
+            }
+            track.whole = 0;
         }
+        self.tracks.iter_mut().for_each(|track| track.begun = None);
         self.open = 0;
         self.notes.end_round();
     }

@@ -80,7 +80,7 @@ impl RunRemuxer {
     /// Where the bytes are damaged, or hold what can't be put into an MP4.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, RemuxError> {
         self.transport.push(bytes, &mut self.collector)?;
-        Ok(std::mem::take(&mut self.collector.out))
+        Ok(std::mem::take(&mut self.collector.out).concat())
     }
 
     /// Ends the units, and returns the rest of what the output holds of them.
@@ -97,7 +97,7 @@ impl RunRemuxer {
             events: self.collector.notes.0,
             left_out: self.transport.left_out().to_vec(),
         };
-        Ok((self.collector.out, run))
+        Ok((self.collector.out.concat(), run))
     }
 }
 

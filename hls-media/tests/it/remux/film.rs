@@ -26,10 +26,10 @@ fn alone(input: &Input, bytes: &[u8]) -> Result<Vec<(usize, Vec<u8>, UnitTracks)
         let mut remuxer = UnitRemuxer::new(input.takes, input.may_lack, input.codecs.as_deref());
         let mut out = Vec::new();
         for piece in unit.chunks(30_011) {
-            out.extend(remuxer.push(piece)?);
+            out.extend(remuxer.push(piece)?.concat());
         }
         let end = remuxer.finish()?;
-        out.extend(end.rest);
+        out.extend(end.rest.concat());
         all.push((number, out, end.tracks));
     }
     Ok(all)
