@@ -11,11 +11,12 @@ use hls_parse::DateTime;
 use hls_state::Durability;
 use url::Url;
 
-use crate::live::From;
+use crate::policy::live::From;
+use crate::policy::name;
+use crate::policy::rendition::Wanted;
+use crate::policy::variant::Select;
 use crate::prepare::Wishes;
-use crate::select::Select;
-use crate::wanted::Wanted;
-use crate::{name, product};
+use crate::product;
 
 /// No byte for so long is the end.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(600);

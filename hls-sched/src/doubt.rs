@@ -14,9 +14,9 @@ use hls_media::{Configuration, Odd, Oddity, Summary};
 use hls_state::Fingerprint;
 use tokio::sync::Notify;
 
-use crate::assemble::Place;
 use crate::error::Error;
 use crate::event::Event;
+use crate::policy::assembler::Place;
 
 /// What is missing of a segment has to be more than the rounding of `EXTINF` and the delay between picture and sound.
 const LEAST_MISSING: Duration = Duration::from_millis(500);

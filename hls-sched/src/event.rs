@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hls_media::Problem;
 
-use crate::network::Health;
+use crate::policy::network::Health;
 
 /// Something that happened.
 #[derive(Clone, Debug)]

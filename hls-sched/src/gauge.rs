@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::planner::Sample;
+use crate::policy::planner::Sample;
 
 /// Written by the attempt, read by the loop that drives the job.
 #[derive(Debug, Default)]

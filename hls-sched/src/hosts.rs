@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use hls_fetch::Origin;
 use url::Url;
 
-use crate::network::OriginId;
+use crate::policy::network::OriginId;
 
 /// Numbers the origins that units come from.
 #[derive(Debug, Default)]

@@ -17,9 +17,9 @@ use crate::config::{Config, Format, Input, LiveConfig, Output, Split};
 use crate::engine;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished};
-use crate::live::From;
-use crate::select::Select;
-use crate::wanted::Wanted;
+use crate::policy::live::From;
+use crate::policy::rendition::Wanted;
+use crate::policy::variant::Select;
 
 /// How to start a job.
 #[must_use]

@@ -20,7 +20,7 @@ use url::Url;
 use crate::attempt::Transport;
 use crate::error::Error;
 use crate::pace::Account;
-use crate::plan::{Cipher, Track, Unit};
+use crate::policy::plan::{Cipher, Track, Unit};
 
 /// A segment larger than this is an attack.
 const LARGEST_SEGMENT: u64 = 2 << 30;

@@ -36,57 +36,44 @@
 //! that crate.
 
 mod also;
-mod assemble;
 mod attempt;
 mod begun;
 mod buffers;
-mod choice;
 mod config;
 mod doubt;
 mod earlier;
 mod engine;
 mod error;
 mod event;
-mod gains;
 mod gaps;
 mod gauge;
-mod habits;
 mod hosts;
 mod job;
 mod joined;
 mod kept;
 mod keys;
-mod live;
 mod load;
 mod manifest;
 mod manifested;
 mod memo;
 mod meter;
-mod name;
-mod network;
 mod odd;
-mod order;
 mod pace;
 mod piece;
 mod pipe;
 mod pipeline;
-mod plan;
-mod planner;
+mod policy;
 mod prepare;
 mod product;
 mod recorded;
 mod resources;
-mod select;
 mod size;
 mod space;
-mod steering;
 mod verify;
-mod wanted;
 mod watched;
 mod whole;
 mod writer;
 
-pub use assemble::{Assembler, Command, Offer, Place};
 pub use config::{Format, Split};
 pub use error::{Error, Kind};
 pub use event::{
@@ -97,16 +84,17 @@ pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;
 pub use hls_state::Durability;
 pub use job::{Job, JobBuilder, JobHandle, Reader};
-pub use live::{Clock, From, Lost, News, Reading, Reloaded, Window};
 pub use load::{load_playlist, read_playlist};
 pub use manifest::manifest_path;
-pub use name::{sanitise, suggest};
-pub use network::{Failure, Health, OriginId};
-pub use planner::{Action, Fetch, Planner, Sample, Verdict};
-pub use select::{Condition, Select};
+pub use policy::assembler::{Assembler, Command, Offer, Place};
+pub use policy::live::{Clock, From, Lost, News, Reading, Reloaded, Window};
+pub use policy::name::{sanitise, suggest};
+pub use policy::network::{Failure, Health, OriginId};
+pub use policy::planner::{Action, Fetch, Planner, Sample, Verdict};
+pub use policy::rendition::Wanted;
+pub use policy::variant::{Condition, Select};
 pub use size::Size;
 pub use verify::{Difference, Proof, Unverified, Verified, Wrong, verify};
-pub use wanted::Wanted;
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

@@ -9,7 +9,7 @@ use hls_state::{Beside, Error, Hasher, Layout, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Entry, FileEntry, Lines, Part, Sha, is_one, manifest_path};
-use crate::plan::Tracks;
+use crate::policy::plan::Tracks;
 use crate::watched::Watch;
 
 /// Reads in pieces of this size.

@@ -5,11 +5,11 @@ use std::path::Path;
 use hls_state::{Ended, Expected, Memo};
 use url::Position;
 
-use crate::choice::Choice;
 use crate::config::{Config, Input};
 use crate::earlier::changed;
 use crate::error::Error;
-use crate::plan::Tracks;
+use crate::policy::plan::Tracks;
+use crate::policy::remembered::Choice;
 use crate::prepare::Ends;
 
 /// The memo of a job that begins.

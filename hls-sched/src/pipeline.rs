@@ -11,7 +11,7 @@ use hls_state::{Fingerprint, Hasher};
 use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
 use crate::piece::refused;
-use crate::plan::Pieces;
+use crate::policy::plan::Pieces;
 
 /// A unit that may be no piece is kept up to this size.
 const LARGEST_KEPT: usize = 2 << 20;

@@ -16,14 +16,17 @@ pub(crate) use self::choosing::{About, Again, Chosen, Role, Selection, choose, c
 pub(crate) use self::ends::{Ends, outputs};
 pub(crate) use self::picking::Wishes;
 pub(crate) use self::source::Source;
-use crate::choice::Choice;
 use crate::config::{Config, Output};
 use crate::doubt::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
+use crate::manifest;
 use crate::pipe::PipeStore;
-use crate::plan::Tracks;
-use crate::{manifest, name, recorded, space};
+use crate::policy::name;
+use crate::policy::plan::Tracks;
+use crate::policy::remembered::Choice;
+use crate::recorded;
+use crate::space;
 
 /// What an earlier run into the same output has chosen; nothing where the user chooses, or wants it to be forgotten. Where the
 /// name of the output depends on the variant, that has to be chosen first.

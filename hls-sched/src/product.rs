@@ -29,7 +29,7 @@ use crate::event::{Event, Joining};
 use crate::job::{Control, End, asked_to};
 use crate::manifest::{FileEntry, Sha};
 use crate::manifested::{sum_of_file, write_of_files};
-use crate::plan::Tracks;
+use crate::policy::plan::Tracks;
 use crate::prepare::{About, Chosen, Role, Selection};
 use crate::size::Size;
 use crate::watched::Watched;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use hls_state::{Condition, Position};
 
-use crate::live::Window;
-use crate::name;
+use crate::policy::live::Window;
+use crate::policy::name;
 
 /// More parts than this are somebody else's files.
 const MOST: u32 = 100_000;

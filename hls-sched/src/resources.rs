@@ -23,14 +23,14 @@ use hls_fetch::{ByteRange, Oddity, Response};
 use hls_state::Fingerprint;
 use url::Url;
 
-use crate::assemble::Place;
 use crate::attempt::{Shared, Transport, Way};
 use crate::doubt::DAMAGED;
 use crate::earlier::changed_meanwhile;
 use crate::error::Error;
 use crate::kept::request_for;
 use crate::pipeline::Pipeline;
-use crate::plan::{Track, Unit};
+use crate::policy::assembler::Place;
+use crate::policy::plan::{Track, Unit};
 
 /// A doubt is settled with so many requests at most.
 const MOST_REQUESTS: usize = 3;

@@ -8,11 +8,11 @@ use hls_media::{Configuration, Container, Odd, Summary};
 use tokio::sync::{Notify, OnceCell};
 
 use super::digests::Digests;
-use crate::assemble::Place;
 use crate::error::{Error, Kind};
 use crate::piece::{Agreed, refused};
 use crate::pipeline::Whole;
-use crate::plan::{Track, Unit};
+use crate::policy::assembler::Place;
+use crate::policy::plan::{Track, Unit};
 
 /// Columns and rows of pictures.
 type Size = (u32, u32);

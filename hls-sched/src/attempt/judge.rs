@@ -11,15 +11,15 @@ use hls_parse::{Media, Playlist};
 use super::checks::OTHER_CONTAINER;
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
-use crate::assemble::Place;
 use crate::doubt::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
 use crate::event::Retry;
 use crate::load;
-use crate::order::{Came, Misfit, Order, timeline};
 use crate::piece::{Becomes, NOT_ALONE};
 use crate::pipeline::Whole;
-use crate::plan::{Track, Unit};
+use crate::policy::assembler::Place;
+use crate::policy::order::{Came, Misfit, Order, timeline};
+use crate::policy::plan::{Track, Unit};
 
 /// What came of judging a unit.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use hls_state::Mark;
 
 use crate::error::Error;
 use crate::pipeline::Whole;
-use crate::planner::LARGEST_HEDGE;
+use crate::policy::planner::LARGEST_HEDGE;
 
 /// What a doubted segment has when it is asked for again is kept up to this size, in case it is another one.
 const LARGEST_SPARE: u64 = 4 << 20;

@@ -11,12 +11,12 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::also::Also;
 use crate::joined;
-use crate::live::{Following, Window};
 use crate::piece::NOT_ALONE;
+use crate::policy::live::{Following, Window};
+use crate::policy::pathway::Steering;
 use crate::prepare::{Again, Selection};
 use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
-use crate::steering::Steering;
 use crate::watched::Watched;
 
 /// Runs a job to its end.

@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{Ended, Engine};
-use crate::assemble::Place;
 use crate::attempt::Shared;
-use crate::choice::Choice;
 use crate::config::{Config, Input};
 use crate::earlier::changed;
 use crate::error::Error;
 use crate::event::Event;
-use crate::planner::SOONEST;
+use crate::policy::assembler::Place;
+use crate::policy::planner::SOONEST;
+use crate::policy::remembered::Choice;
 use crate::prepare::{self, Chosen};
 
 /// How often it is looked at how long the link lasts.

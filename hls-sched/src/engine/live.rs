@@ -11,16 +11,16 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Ended, Engine};
-use crate::assemble::Place;
-use crate::choice::Choice;
 use crate::config::{Config, Output, Split};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
 use crate::job::DRAIN;
 use crate::kept::{Kept, waits_for_keys};
-use crate::live::{Bounds, Following, From, Stop, Window, notes};
-use crate::plan::{Tracks, Unit};
+use crate::policy::assembler::Place;
+use crate::policy::live::{Bounds, Following, From, Stop, Window, notes};
+use crate::policy::plan::{Tracks, Unit};
+use crate::policy::remembered::Choice;
 use crate::prepare::Source;
 
 /// A recording that does not come on for so many target durations turns to the next place where the stream is to be had.

@@ -7,10 +7,10 @@ use hls_fetch::{ByteRange, Request, draw};
 use tokio::time::Instant;
 
 use super::{Ended, Engine};
-use crate::assemble::Place;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Network, OriginHealth};
-use crate::network::OriginId;
+use crate::policy::assembler::Place;
+use crate::policy::network::OriginId;
 
 /// A canary that has not been answered by then is dead.
 const CANARY_TIME: Duration = Duration::from_secs(10);

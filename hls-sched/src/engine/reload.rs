@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use super::{Ended, Engine};
 use crate::config::Input;
 use crate::error::{Error, Kind};
-use crate::live::Following;
+use crate::load;
+use crate::policy::live::Following;
+use crate::prepare;
 use crate::prepare::Chosen;
-use crate::{load, prepare};
 
 /// A playlist that has not come by then has failed.
 const LOAD_TIME: Duration = Duration::from_secs(10);

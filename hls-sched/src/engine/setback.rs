@@ -6,9 +6,9 @@ use hls_state::Placed;
 use tokio::time::Instant;
 
 use super::Engine;
-use crate::assemble::Place;
 use crate::error::{Error, Kind};
 use crate::event::Event;
+use crate::policy::assembler::Place;
 use crate::space;
 
 /// What the check of an earlier run's outputs has found.

@@ -13,8 +13,8 @@ use super::{Ended, Engine};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Pathway};
 use crate::load;
+use crate::policy::pathway::{Answer, Steering};
 use crate::prepare::Source;
-use crate::steering::{Answer, Steering};
 
 /// What has not come by then has failed.
 const LOAD_TIME: Duration = Duration::from_secs(10);

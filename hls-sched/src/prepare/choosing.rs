@@ -13,12 +13,15 @@ use url::Url;
 use super::picking::{self, Pick, Wishes};
 use super::source::Source;
 use crate::attempt::Transport;
-use crate::choice::Choice;
 use crate::config::{Config, Format, Input};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
-use crate::plan::Track;
-use crate::{load, name, select, wanted};
+use crate::load;
+use crate::policy::name;
+use crate::policy::plan::Track;
+use crate::policy::remembered::Choice;
+use crate::policy::rendition;
+use crate::policy::variant;
 
 /// A track with what its name depends on.
 pub(crate) struct Chosen {
@@ -309,7 +312,7 @@ impl<'m> Needed<'m> {
             url: &variant.url,
             role,
             pick: number,
-            label: select::label(variant),
+            label: variant::label(variant),
             about: About {
                 is_default: true,
                 codecs: variant.codecs.clone(),
@@ -318,7 +321,7 @@ impl<'m> Needed<'m> {
                 ..About::default()
             },
             bandwidth: variant.bandwidth.filter(|_| role == Role::Main),
-            has_pictures: select::has_pictures(variant) && takes != Takes::Sound,
+            has_pictures: variant::has_pictures(variant) && takes != Takes::Sound,
             height: variant.resolution.map(|r| r.height),
             variant,
             rendition: None,
@@ -449,7 +452,7 @@ fn side<'m>(
         url: rendition.url.as_ref().unwrap_or(&variant.url),
         role,
         pick,
-        label: format!("{kind} {}", hls_fetch::escaped(wanted::called(rendition), 40)),
+        label: format!("{kind} {}", hls_fetch::escaped(rendition::called(rendition), 40)),
         about: About {
             language: rendition.language.clone(),
             name: Some(rendition.name.clone()),

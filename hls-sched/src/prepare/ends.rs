@@ -12,8 +12,8 @@ use super::choosing::{Chosen, Role, Selection};
 use super::probe_manifest;
 use crate::config::{Config, Format, Output};
 use crate::error::{Error, Kind};
-use crate::name;
-use crate::plan::Pieces;
+use crate::policy::name;
+use crate::policy::plan::Pieces;
 use crate::product::{self, Made, Outputs, Product};
 
 /// How a job ends.

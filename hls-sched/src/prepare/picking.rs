@@ -3,10 +3,10 @@
 use hls_media::remux::Takes;
 use hls_parse::{Multivariant, Rendition, RenditionType, Variant};
 
-use crate::choice::Choice;
 use crate::error::{Error, Kind};
-use crate::select::{self, Select};
-use crate::wanted::Wanted;
+use crate::policy::remembered::Choice;
+use crate::policy::rendition::Wanted;
+use crate::policy::variant::{self, Select};
 
 /// What the user wishes.
 #[derive(Clone, Debug, Default)]
@@ -74,11 +74,11 @@ fn begun_with<'m>(playlist: &'m Multivariant, variant: &'m Variant, select: &Sel
 /// one.
 fn variant<'m>(wishes: &Wishes, select: &Select, playlist: &'m Multivariant) -> Result<&'m Variant, Error> {
     let variant = select.choose(playlist)?;
-    if !wishes.audio_only || !select::has_pictures(variant) || !own_audio(playlist, variant).is_empty() {
+    if !wishes.audio_only || !variant::has_pictures(variant) || !own_audio(playlist, variant).is_empty() {
         return Ok(variant);
     }
     let mut sound = playlist.clone();
-    sound.variants.retain(|variant| !select::has_pictures(variant));
+    sound.variants.retain(|variant| !variant::has_pictures(variant));
     let Ok(found) = select.choose(&sound) else { return Ok(variant) };
     Ok(playlist.variants.iter().find(|variant| variant.line == found.line).unwrap_or(variant))
 }
@@ -137,7 +137,7 @@ fn film<'m>(
     let is_inside = chosen.iter().any(|rendition| !is_apart(rendition, variant)) || chosen.is_empty();
     let audio = chosen.into_iter().filter(|rendition| is_apart(rendition, variant)).collect::<Vec<_>>();
     let takes = match (wishes.audio_only, is_inside && wishes.audio != Wanted::None) {
-        (true, true) => Some(if select::has_pictures(variant) { Takes::Sound } else { Takes::All }),
+        (true, true) => Some(if variant::has_pictures(variant) { Takes::Sound } else { Takes::All }),
         (true, false) => None,
         (false, true) => Some(Takes::All),
         (false, false) => Some(Takes::Pictures),

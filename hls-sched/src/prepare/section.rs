@@ -5,8 +5,8 @@ use hls_media::{Configuration, Container};
 use super::choosing::{Chosen, Role};
 use crate::attempt::Transport;
 use crate::error::{Error, Kind};
-use crate::name;
-use crate::plan::Unit;
+use crate::policy::name;
+use crate::policy::plan::Unit;
 
 impl Chosen {
     /// Whether it is subtitles whose cues are read: WebVTT, as text or in fragmented MP4.

@@ -11,7 +11,7 @@ use hls_media::remux::{Index, Input, Unit};
 use hls_state::{Fingerprint, Hasher, Placed};
 
 use super::units;
-use crate::plan::{Track, Tracks};
+use crate::policy::plan::{Track, Tracks};
 use crate::prepare::About;
 use crate::watched::Watch;
 

@@ -10,7 +10,7 @@ use super::ahead::input;
 use super::source::{PIECE, damaged, failed};
 use super::{Step, Told, units};
 use crate::error::Error;
-use crate::plan::Track;
+use crate::policy::plan::Track;
 
 /// The times of a track. `None`, and a warning: they can't be told.
 pub(super) fn index(

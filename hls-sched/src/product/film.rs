@@ -17,7 +17,7 @@ use crate::attempt::Missing;
 use crate::event::Event;
 use crate::manifest::{FileEntry, Sha};
 use crate::manifested::write_of_files;
-use crate::plan::Tracks;
+use crate::policy::plan::Tracks;
 use crate::prepare;
 use crate::watched::Watch;
 

@@ -6,7 +6,7 @@ use hls_media::remux::Unit;
 use hls_parse::{DateTime, Media};
 use hls_state::Placed;
 
-use crate::plan::{self, Track};
+use crate::policy::plan::{self, Track};
 
 /// The number of the timeline that a unit is on, which is that of no earlier one.
 pub(super) fn timeline(media: &Media, unit: &plan::Unit) -> u64 {

@@ -6,8 +6,8 @@ use hls_fetch::Class;
 
 use super::lane::Again;
 use super::{Planner, Verdict};
-use crate::assemble::Place;
-use crate::network::OriginId;
+use crate::policy::assembler::Place;
+use crate::policy::network::OriginId;
 
 /// A key or section that can't be fetched while its origin is gone is requested again after this long.
 const LATER: Duration = Duration::from_secs(1);

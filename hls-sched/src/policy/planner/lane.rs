@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use crate::network::OriginId;
+use crate::policy::network::OriginId;
 
 #[derive(Debug)]
 pub(super) struct Lane {

@@ -15,7 +15,7 @@ use super::{Clock, From, Reloaded};
 use crate::config::{LiveConfig, Split};
 use crate::error::{Error, Kind};
 use crate::kept::key_hash;
-use crate::plan::{Cipher, LiveUnit, Track, Unit};
+use crate::policy::plan::{Cipher, LiveUnit, Track, Unit};
 use crate::prepare::Source;
 
 /// One track of a live stream.

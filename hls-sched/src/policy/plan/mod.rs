@@ -15,8 +15,8 @@ use hls_state::Hasher;
 use url::Url;
 
 use self::recent::Recent;
-use crate::assemble::Place;
 use crate::error::{Error, Kind};
+use crate::policy::assembler::Place;
 
 /// Bit that marks the initialisation section of a segment among units.
 const INIT: u32 = 1 << 31;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hls_parse::{Media, Segment};
 use hls_state::Hasher;
 
-use crate::plan::Unit;
+use crate::policy::plan::Unit;
 
 /// So many segments of an epoch are known again.
 const REMEMBERED: usize = 20_000;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use hls_fetch::Class;
 
 use super::{Action, Active, Ending, Fetch, Place, Planner};
-use crate::network::{Failure, SHORTEST};
-use crate::planner::lane::Again;
+use crate::policy::network::{Failure, SHORTEST};
+use crate::policy::planner::lane::Again;
 
 /// A transfer that moved within this time moves.
 const MOVES: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use hls_fetch::{Class, Decision, RetryPolicy};
 
-use crate::assemble::Place;
-use crate::network::{Failure, Health, MOST_IN_ALL, Origin, OriginId, Patience};
+use crate::policy::assembler::Place;
+use crate::policy::network::{Failure, Health, MOST_IN_ALL, Origin, OriginId, Patience};
 use blame::Ends;
 use doubted::Doubted;
 use lane::{Again, Lane};

@@ -7,7 +7,7 @@ use hls_state::Fingerprint;
 use url::Url;
 
 use crate::error::{Error, Kind};
-use crate::select::label;
+use crate::policy::variant::label;
 
 /// What tells a variant, and the audio that goes with it, from the others of their playlist. Of URLs there is a hash of the
 /// path alone: hosts and tokens change, and a path may hold a secret too.

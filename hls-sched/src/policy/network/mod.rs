@@ -14,7 +14,7 @@ use hls_fetch::Class;
 pub use health::Health;
 pub(crate) use patience::{Patience, SHORTEST};
 
-use crate::assemble::Place;
+use crate::policy::assembler::Place;
 use breaker::Breaker;
 use budget::Budget;
 use limit::{Limiter, Look};

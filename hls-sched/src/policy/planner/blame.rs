@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::assemble::Place;
-use crate::network::OriginId;
+use crate::policy::assembler::Place;
+use crate::policy::network::OriginId;
 
 /// Ends of attempts that are looked back on, over all origins.
 const LAST: usize = 64;
