@@ -35,8 +35,8 @@ use crate::policy::assembler::{Assembler, Completion, Offer, Place};
 use crate::policy::order::Order;
 use crate::policy::plan::{Track, Tracks, Unit};
 use crate::resources::{Resources, Validators, is_part};
+use crate::store::writer::Writer;
 use crate::whole::Wholes;
-use crate::writer::Writer;
 
 pub(crate) use self::checks::TrackChecks;
 use self::judge::Judged;

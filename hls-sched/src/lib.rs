@@ -35,7 +35,6 @@
 //! index of the store; without it, the log and the segment files resume just as safely. `backoff` (default): delays drawn by
 //! that crate.
 
-mod also;
 mod attempt;
 mod begun;
 mod buffers;
@@ -60,7 +59,6 @@ mod meter;
 mod odd;
 mod pace;
 mod piece;
-mod pipe;
 mod pipeline;
 mod policy;
 mod prepare;
@@ -68,11 +66,9 @@ mod product;
 mod recorded;
 mod resources;
 mod size;
-mod space;
+mod store;
 mod verify;
-mod watched;
 mod whole;
-mod writer;
 
 pub use config::{Format, Split};
 pub use error::{Error, Kind};

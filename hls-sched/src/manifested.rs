@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Entry, FileEntry, Lines, Part, Sha, is_one, manifest_path};
 use crate::policy::plan::Tracks;
-use crate::watched::Watch;
+use crate::store::observer::Watch;
 
 /// Reads in pieces of this size.
 const PIECE: usize = 1 << 20;

@@ -21,12 +21,12 @@ use crate::doubt::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
 use crate::manifest;
-use crate::pipe::PipeStore;
 use crate::policy::name;
 use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
 use crate::recorded;
-use crate::space;
+use crate::store::pipe::PipeStore;
+use crate::store::space;
 
 /// What an earlier run into the same output has chosen; nothing where the user chooses, or wants it to be forgotten. Where the
 /// name of the output depends on the variant, that has to be chosen first.

@@ -32,7 +32,7 @@ use crate::manifested::{sum_of_file, write_of_files};
 use crate::policy::plan::Tracks;
 use crate::prepare::{About, Chosen, Role, Selection};
 use crate::size::Size;
-use crate::watched::Watched;
+use crate::store::observer::Watched;
 
 use ahead::Ahead;
 

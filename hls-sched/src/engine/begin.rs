@@ -9,7 +9,6 @@ use hls_state::Position;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::also::Also;
 use crate::joined;
 use crate::piece::NOT_ALONE;
 use crate::policy::live::{Following, Window};
@@ -17,7 +16,8 @@ use crate::policy::pathway::Steering;
 use crate::prepare::{Again, Selection};
 use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
-use crate::watched::Watched;
+use crate::store::observer::Watched;
+use crate::store::tee::Also;
 
 /// Runs a job to its end.
 pub(crate) async fn run(

@@ -9,7 +9,7 @@ use super::Engine;
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::policy::assembler::Place;
-use crate::space;
+use crate::store::space;
 
 /// What the check of an earlier run's outputs has found.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use hls_state::{Fingerprint, Hasher, Placed};
 use super::units;
 use crate::policy::plan::{Track, Tracks};
 use crate::prepare::About;
-use crate::watched::Watch;
+use crate::store::observer::Watch;
 
 /// Reads in pieces of this size.
 const PIECE: usize = 256 << 10;

@@ -19,7 +19,7 @@ use crate::manifest::{FileEntry, Sha};
 use crate::manifested::write_of_files;
 use crate::policy::plan::Tracks;
 use crate::prepare;
-use crate::watched::Watch;
+use crate::store::observer::Watch;
 
 /// Reads in pieces of this size.
 const PIECE: usize = 64 << 10;

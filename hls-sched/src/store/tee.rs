@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::event::Event;
-use crate::watched::{Watch, Watched};
+use crate::store::observer::{Watch, Watched};
 
 /// Bytes are copied in pieces of this size.
 const PIECE: usize = 256 << 10;
