@@ -48,12 +48,10 @@ mod gaps;
 mod gauge;
 mod hosts;
 mod job;
-mod joined;
 mod kept;
 mod keys;
 mod load;
 mod manifest;
-mod manifested;
 mod memo;
 mod meter;
 mod odd;
@@ -67,7 +65,6 @@ mod recorded;
 mod resources;
 mod size;
 mod store;
-mod verify;
 mod whole;
 
 pub use config::{Format, Split};
@@ -81,7 +78,8 @@ pub use hls_parse::DateTime;
 pub use hls_state::Durability;
 pub use job::{Job, JobBuilder, JobHandle, Reader};
 pub use load::{load_playlist, read_playlist};
-pub use manifest::manifest_path;
+pub use manifest::format::manifest_path;
+pub use manifest::verify::{Difference, Proof, Unverified, Verified, Wrong, verify};
 pub use policy::assembler::{Assembler, Command, Offer, Place};
 pub use policy::live::{Clock, From, Lost, News, Reading, Reloaded, Window};
 pub use policy::name::{sanitise, suggest};
@@ -90,7 +88,6 @@ pub use policy::planner::{Action, Fetch, Planner, Sample, Verdict};
 pub use policy::rendition::Wanted;
 pub use policy::variant::{Condition, Select};
 pub use size::Size;
-pub use verify::{Difference, Proof, Unverified, Verified, Wrong, verify};
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

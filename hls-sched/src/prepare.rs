@@ -20,7 +20,7 @@ use crate::config::{Config, Output};
 use crate::doubt::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
-use crate::manifest;
+use crate::manifest::format;
 use crate::policy::name;
 use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
@@ -64,7 +64,7 @@ fn is_not_spared(config: &Config, output: &Path) -> Result<(), Error> {
     if !config.spared.iter().any(|spared| whole(spared) == whole(output)) {
         return Ok(());
     }
-    let message = format!("another stream of this list has this output: {}", manifest::shown(output));
+    let message = format!("another stream of this list has this output: {}", format::shown(output));
     Err(Error::new(Kind::Exists, "output.taken", message).next("-o gives this one a name of its own"))
 }
 
@@ -94,12 +94,12 @@ fn candidates(config: &Config) -> Vec<PathBuf> {
 
 /// A file that has the name of the manifest and is none stays, unless all is to be replaced.
 fn probe_manifest(config: &Config, output: &Path) -> Result<(), Error> {
-    let path = manifest::manifest_path(output);
-    let is_free = || std::fs::symlink_metadata(&path).is_err() || manifest::is_one(&path);
+    let path = format::manifest_path(output);
+    let is_free = || std::fs::symlink_metadata(&path).is_err() || format::is_one(&path);
     if !config.manifest || config.force || is_free() {
         return Ok(());
     }
-    let message = format!("the name of the manifest is taken: {}", manifest::shown(&path));
+    let message = format!("the name of the manifest is taken: {}", format::shown(&path));
     let error = Error::new(Kind::Exists, "manifest.exists", message);
     Err(error.next("--force replaces it, -o gives another name"))
 }

@@ -9,7 +9,7 @@ use hls_state::Position;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::joined;
+use crate::manifest::joined;
 use crate::piece::NOT_ALONE;
 use crate::policy::live::{Following, Window};
 use crate::policy::pathway::Steering;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hls_state::{Beside, Error, Hasher, Layout, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{Entry, FileEntry, Lines, Part, Sha, is_one, manifest_path};
+use crate::manifest::format::{Entry, FileEntry, Lines, Part, Sha, is_one, manifest_path};
 use crate::policy::plan::Tracks;
 use crate::store::observer::Watch;
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Kind};
 use crate::gaps;
-use crate::manifest::{Entry, Manifest, Part, Sha, broken, manifest_path, shown, unreadable};
+use crate::manifest::format::{Entry, Manifest, Part, Sha, broken, manifest_path, shown, unreadable};
 
 const PIECE: usize = 1 << 20;
 
