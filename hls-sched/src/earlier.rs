@@ -10,18 +10,18 @@ use hls_media::{Configuration, Verifier};
 use hls_state::{Fingerprint, Partial, Placed, Recovered, ResumeStore};
 use tokio::sync::mpsc;
 
-use crate::attempt::Transport;
-use crate::begun::Begun;
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap};
 use crate::gaps::Gaps;
-use crate::pipeline::LARGEST_INIT;
 use crate::policy::assembler::{Assembler, Place};
 use crate::policy::order::Order;
 use crate::policy::plan::{Track, Tracks, Unit, is_alike};
 use crate::policy::planner::Planner;
-use crate::resources::{Validators, is_part};
+use crate::transfer::attempt::Transport;
+use crate::transfer::partial::Begun;
+use crate::transfer::pipeline::LARGEST_INIT;
+use crate::transfer::resources::{Validators, is_part};
 
 /// Memory for units that wait for their turn.
 const BUDGET: u64 = 24 << 20;

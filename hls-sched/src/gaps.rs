@@ -8,11 +8,11 @@ use hls_fetch::Class;
 use hls_state::Beside;
 use serde_json::json;
 
-use crate::doubt::WAS_ANOTHER;
 use crate::error::{Error, Kind};
 use crate::event::Gap;
 use crate::policy::assembler::Place;
 use crate::policy::plan::{Track, Unit};
+use crate::transfer::integrity::WAS_ANOTHER;
 
 /// After so many failures in a row that are not plainly about one segment, the server is in trouble, not the segment.
 const MOST_IN_A_ROW: u32 = 3;

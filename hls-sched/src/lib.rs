@@ -35,37 +35,23 @@
 //! index of the store; without it, the log and the segment files resume just as safely. `backoff` (default): delays drawn by
 //! that crate.
 
-mod attempt;
-mod begun;
-mod buffers;
 mod config;
-mod doubt;
 mod earlier;
 mod engine;
 mod error;
 mod event;
 mod gaps;
-mod gauge;
 mod hosts;
 mod job;
-mod kept;
-mod keys;
-mod load;
 mod manifest;
 mod memo;
-mod meter;
-mod odd;
-mod pace;
-mod piece;
-mod pipeline;
 mod policy;
 mod prepare;
 mod product;
 mod recorded;
-mod resources;
 mod size;
 mod store;
-mod whole;
+mod transfer;
 
 pub use config::{Format, Split};
 pub use error::{Error, Kind};
@@ -77,7 +63,6 @@ pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;
 pub use hls_state::Durability;
 pub use job::{Job, JobBuilder, JobHandle, Reader};
-pub use load::{load_playlist, read_playlist};
 pub use manifest::format::manifest_path;
 pub use manifest::verify::{Difference, Proof, Unverified, Verified, Wrong, verify};
 pub use policy::assembler::{Assembler, Command, Offer, Place};
@@ -88,6 +73,7 @@ pub use policy::planner::{Action, Fetch, Planner, Sample, Verdict};
 pub use policy::rendition::Wanted;
 pub use policy::variant::{Condition, Select};
 pub use size::Size;
+pub use transfer::playlist::{load_playlist, read_playlist};
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

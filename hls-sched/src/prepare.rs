@@ -17,7 +17,6 @@ pub(crate) use self::ends::{Ends, outputs};
 pub(crate) use self::picking::Wishes;
 pub(crate) use self::source::Source;
 use crate::config::{Config, Output};
-use crate::doubt::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
 use crate::manifest::format;
@@ -27,6 +26,7 @@ use crate::policy::remembered::Choice;
 use crate::recorded;
 use crate::store::pipe::PipeStore;
 use crate::store::space;
+use crate::transfer::integrity::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 
 /// What an earlier run into the same output has chosen; nothing where the user chooses, or wants it to be forgotten. Where the
 /// name of the output depends on the variant, that has to be chosen first.

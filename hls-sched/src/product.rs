@@ -22,7 +22,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::attempt::Missing;
 use crate::config::Format;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Joining};
@@ -33,6 +32,7 @@ use crate::policy::plan::Tracks;
 use crate::prepare::{About, Chosen, Role, Selection};
 use crate::size::Size;
 use crate::store::observer::Watched;
+use crate::transfer::attempt::Missing;
 
 use ahead::Ahead;
 

@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Ended, Engine, Running};
-use crate::attempt::{Done, Failed, Way};
-use crate::begun::Begun;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, Retry, Segment};
 use crate::gaps::could_be_missing;
-use crate::gauge::Gauge;
 use crate::policy::assembler::{Completion, Place};
 use crate::policy::planner::{Action, Fetch, Verdict};
+use crate::transfer::attempt::{Done, Failed, Way};
+use crate::transfer::partial::Begun;
+use crate::transfer::stats::Gauge;
 
 /// Segments of a live stream are asked for again so many times sooner than others: what their playlist has forgotten by then is
 /// lost, and a recording ends with the last of them.

@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::manifest::joined;
-use crate::piece::NOT_ALONE;
 use crate::policy::live::{Following, Window};
 use crate::policy::pathway::Steering;
 use crate::prepare::{Again, Selection};
@@ -18,6 +17,7 @@ use crate::product::film::{self, Filmed, Refused};
 use crate::recorded;
 use crate::store::observer::Watched;
 use crate::store::tee::Also;
+use crate::transfer::remuxed::NOT_ALONE;
 
 /// Runs a job to its end.
 pub(crate) async fn run(

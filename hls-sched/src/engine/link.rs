@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{Ended, Engine};
-use crate::attempt::Shared;
 use crate::config::{Config, Input};
 use crate::earlier::changed;
 use crate::error::Error;
@@ -17,6 +16,7 @@ use crate::policy::assembler::Place;
 use crate::policy::planner::SOONEST;
 use crate::policy::remembered::Choice;
 use crate::prepare::{self, Chosen};
+use crate::transfer::attempt::Shared;
 
 /// How often it is looked at how long the link lasts.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -16,12 +16,12 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
 use crate::job::DRAIN;
-use crate::kept::{Kept, waits_for_keys};
 use crate::policy::assembler::Place;
 use crate::policy::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::policy::plan::{Tracks, Unit};
 use crate::policy::remembered::Choice;
 use crate::prepare::Source;
+use crate::transfer::ciphertext::{Kept, waits_for_keys};
 
 /// A recording that does not come on for so many target durations turns to the next place where the stream is to be had.
 const TARGETS_TO_TURN: u32 = 2;

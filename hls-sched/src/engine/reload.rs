@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::{Ended, Engine};
 use crate::config::Input;
 use crate::error::{Error, Kind};
-use crate::load;
 use crate::policy::live::Following;
 use crate::prepare;
 use crate::prepare::Chosen;
+use crate::transfer::playlist;
 
 /// A playlist that has not come by then has failed.
 const LOAD_TIME: Duration = Duration::from_secs(10);
@@ -71,7 +71,7 @@ impl Engine {
             let url = track.asking.url(&source.here.url, at);
             let patience = track.asking.patience(LOAD_TIME);
             let load = self.running.spawn(async move {
-                let load = load::once(&*fetch, &url, source.parent.as_ref(), &source.import);
+                let load = playlist::once(&*fetch, &url, source.parent.as_ref(), &source.import);
                 let loaded = match tokio::time::timeout(patience, load).await {
                     Ok(Ok(parsed)) => match parsed.playlist {
                         Playlist::Media(media) => Ok(media),

@@ -12,9 +12,9 @@ use url::Url;
 use super::{Ended, Engine};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Pathway};
-use crate::load;
 use crate::policy::pathway::{Answer, Steering};
 use crate::prepare::Source;
+use crate::transfer::playlist;
 
 /// What has not come by then has failed.
 const LOAD_TIME: Duration = Duration::from_secs(10);
@@ -245,7 +245,7 @@ fn in_playlist(json: &[u8], url: Url, parent: Option<Url>, limits: &Limits) -> A
 }
 
 async fn playlist(fetch: &dyn Fetch, source: &Source) -> Result<Box<Media>, Error> {
-    let load = load::once(fetch, &source.here.url, source.parent.as_ref(), &source.import);
+    let load = playlist::once(fetch, &source.here.url, source.parent.as_ref(), &source.import);
     let late = |_| Error::new(Kind::Temporary, "net.timeout", "its playlist took too long");
     match tokio::time::timeout(LOAD_TIME, load).await.map_err(late)??.playlist {
         Playlist::Media(media) if media.ended => Ok(Box::new(media)),

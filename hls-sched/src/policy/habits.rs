@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hls_media::{Configuration, Container, Summary};
 
-use crate::doubt::Doubt;
 use crate::policy::assembler::Place;
+use crate::transfer::integrity::Doubt;
 
 /// As many borders make a habit. That they agree by accident is one in four thousand for counters.
 const LEAST: u32 = 3;

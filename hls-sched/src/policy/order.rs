@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hls_media::{Configuration, Odd, Summary};
 use hls_state::Fingerprint;
 
-use crate::doubt::Doubt;
 use crate::policy::assembler::Place;
 use crate::policy::habits::{Habits, Signs};
 use crate::policy::plan::{Track, Unit};
+use crate::transfer::integrity::Doubt;
 
 /// Segments that are remembered of a track: those behind and in front of what is under way.
 const MANY: usize = 1024;

@@ -12,16 +12,16 @@ use url::Url;
 
 use super::picking::{self, Pick, Wishes};
 use super::source::Source;
-use crate::attempt::Transport;
 use crate::config::{Config, Format, Input};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
-use crate::load;
 use crate::policy::name;
 use crate::policy::plan::Track;
 use crate::policy::remembered::Choice;
 use crate::policy::rendition;
 use crate::policy::variant;
+use crate::transfer::attempt::Transport;
+use crate::transfer::playlist;
 
 /// A track with what its name depends on.
 pub(crate) struct Chosen {
@@ -184,7 +184,7 @@ pub(crate) async fn choose(
     let is_joined = config.format == Format::Join;
     let mut parsed = match &config.input {
         Input::Url(url) => load(config, url, None, &[], transport, events).await?,
-        Input::Text(text, base) => load::read(text, base, &[])?,
+        Input::Text(text, base) => playlist::read(text, base, &[])?,
     };
     warn(&mut parsed, events);
     let playlist = match parsed.playlist {
@@ -371,7 +371,7 @@ impl<'m> Needed<'m> {
         let mut loads = JoinSet::new();
         for (n, part) in self.parts.iter().enumerate() {
             let (url, base) = (part.url.clone(), self.playlist.base().clone());
-            let (variables, policy) = (self.playlist.variables.clone(), load::policy(&config.policy));
+            let (variables, policy) = (self.playlist.variables.clone(), playlist::policy(&config.policy));
             let (fetch, events) = (transport.fetch.clone(), events.clone());
             let is_text = part.role == Role::Subtitles;
             loads.spawn(async move {
@@ -379,9 +379,9 @@ impl<'m> Needed<'m> {
                     let _ = events.send(Event::Retry(retry));
                 };
                 let mut parsed =
-                    load::playlist(&*fetch, &url, Some(&base), &variables, &policy, &report).await;
+                    playlist::playlist(&*fetch, &url, Some(&base), &variables, &policy, &report).await;
                 if is_text && parsed.as_ref().is_err_and(|e| e.code() == "playlist.not_a_playlist") {
-                    parsed = load::subtitles(&*fetch, &url, &base).await;
+                    parsed = playlist::subtitles(&*fetch, &url, &base).await;
                 }
                 (n, parsed)
             });
@@ -419,7 +419,7 @@ impl<'m> Needed<'m> {
     async fn load_short(&self, loaded: &mut [Option<Media>], config: &Config, transport: &Transport) {
         let all = loaded.iter().flatten().filter(|media| media.ended);
         let longest = all.map(Media::duration).max().unwrap_or_default();
-        let (base, policy) = (self.playlist.base(), load::policy(&config.policy));
+        let (base, policy) = (self.playlist.base(), playlist::policy(&config.policy));
         for (part, place) in self.parts.iter().zip(loaded) {
             let Some(media) = place.as_ref().filter(|media| media.ended) else { continue };
             // A server may say any number.
@@ -429,7 +429,8 @@ impl<'m> Needed<'m> {
             }
             let variables = &self.playlist.variables;
             let again =
-                load::playlist(&*transport.fetch, part.url, Some(base), variables, &policy, &|_| ()).await;
+                playlist::playlist(&*transport.fetch, part.url, Some(base), variables, &policy, &|_| ())
+                    .await;
             if let Ok(Playlist::Media(again)) = again.map(|parsed| parsed.playlist)
                 && again.duration() > media.duration()
             {
@@ -536,11 +537,12 @@ async fn load(
     let report = |retry: Retry| {
         let _ = events.send(Event::Retry(retry));
     };
-    load::playlist(&*transport.fetch, url, parent, import, &load::policy(&config.policy), &report).await
+    playlist::playlist(&*transport.fetch, url, parent, import, &playlist::policy(&config.policy), &report)
+        .await
 }
 
 fn warn(parsed: &mut Parsed, events: &mpsc::UnboundedSender<Event>) {
-    if let Some(message) = load::end(parsed) {
+    if let Some(message) = playlist::end(parsed) {
         let _ = events.send(Event::Warning { kind: "playlist", message });
     }
     for warning in &parsed.warnings {

@@ -3,10 +3,10 @@
 use hls_media::{Configuration, Container};
 
 use super::choosing::{Chosen, Role};
-use crate::attempt::Transport;
 use crate::error::{Error, Kind};
 use crate::policy::name;
 use crate::policy::plan::Unit;
+use crate::transfer::attempt::Transport;
 
 impl Chosen {
     /// Whether it is subtitles whose cues are read: WebVTT, as text or in fragmented MP4.

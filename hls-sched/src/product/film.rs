@@ -13,13 +13,13 @@ use tokio::sync::mpsc;
 
 use super::ahead::input;
 use super::{Manifest, tell_findings, tell_left_out, units};
-use crate::attempt::Missing;
 use crate::event::Event;
 use crate::manifest::format::{FileEntry, Sha};
 use crate::manifest::write::write_of_files;
 use crate::policy::plan::Tracks;
 use crate::prepare;
 use crate::store::observer::Watch;
+use crate::transfer::attempt::Missing;
 
 /// Reads in pieces of this size.
 const PIECE: usize = 64 << 10;

@@ -14,9 +14,9 @@ use super::window::{Lost, News, Reading, Seen, Window};
 use super::{Clock, From, Reloaded};
 use crate::config::{LiveConfig, Split};
 use crate::error::{Error, Kind};
-use crate::kept::key_hash;
 use crate::policy::plan::{Cipher, LiveUnit, Track, Unit};
 use crate::prepare::Source;
+use crate::transfer::ciphertext::key_hash;
 
 /// One track of a live stream.
 #[derive(Debug)]

@@ -11,11 +11,11 @@ use url::Position;
 use super::judge::is_another;
 use super::sink::Nowhere;
 use super::{Shared, TrackChecks, Way};
-use crate::doubt::{STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
-use crate::pipeline::Whole;
 use crate::policy::assembler::Place;
 use crate::policy::plan::{Track, Unit};
+use crate::transfer::integrity::{STARTS_OVER, WAS_ANOTHER};
+use crate::transfer::pipeline::Whole;
 
 /// Of more servers nothing is known.
 const MOST_SERVERS: usize = 64;

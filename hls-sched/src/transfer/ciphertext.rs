@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::attempt::Transport;
 use crate::error::Error;
-use crate::pace::Account;
 use crate::policy::plan::{Cipher, Track, Unit};
+use crate::transfer::attempt::Transport;
+use crate::transfer::rate_limit::Account;
 
 /// A segment larger than this is an attack.
 const LARGEST_SEGMENT: u64 = 2 << 30;
@@ -424,7 +424,7 @@ mod tests {
     use hls_fetch::{Chunks, FetchFuture};
 
     use super::*;
-    use crate::pace::Pacer;
+    use crate::transfer::rate_limit::Pacer;
 
     /// Answers with so many bytes, then with an error.
     struct Server(usize, bool);

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use hls_media::remux::{FilmFront, RemuxError, UnitTracks};
 
 use crate::error::{Error, Kind};
-use crate::pipeline::{Piece, Whole};
 use crate::policy::assembler::Place;
 use crate::policy::plan::Track;
+use crate::transfer::pipeline::{Piece, Whole};
 
 /// The code of an error: units can't be put into the output one by one.
 pub(crate) const NOT_ALONE: &str = "remux.not_alone";

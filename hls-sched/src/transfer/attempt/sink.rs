@@ -6,8 +6,8 @@ use bytes::Bytes;
 use hls_state::Mark;
 
 use crate::error::Error;
-use crate::pipeline::Whole;
 use crate::policy::planner::LARGEST_HEDGE;
+use crate::transfer::pipeline::Whole;
 
 /// What a doubted segment has when it is asked for again is kept up to this size, in case it is another one.
 const LARGEST_SPARE: u64 = 4 << 20;

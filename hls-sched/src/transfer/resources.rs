@@ -23,14 +23,14 @@ use hls_fetch::{ByteRange, Oddity, Response};
 use hls_state::Fingerprint;
 use url::Url;
 
-use crate::attempt::{Shared, Transport, Way};
-use crate::doubt::DAMAGED;
 use crate::earlier::changed_meanwhile;
 use crate::error::Error;
-use crate::kept::request_for;
-use crate::pipeline::Pipeline;
 use crate::policy::assembler::Place;
 use crate::policy::plan::{Track, Unit};
+use crate::transfer::attempt::{Shared, Transport, Way};
+use crate::transfer::ciphertext::request_for;
+use crate::transfer::integrity::DAMAGED;
+use crate::transfer::pipeline::Pipeline;
 
 /// A doubt is settled with so many requests at most.
 const MOST_REQUESTS: usize = 3;

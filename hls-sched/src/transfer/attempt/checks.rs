@@ -9,10 +9,10 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::digests::Digests;
 use crate::error::{Error, Kind};
-use crate::piece::{Agreed, refused};
-use crate::pipeline::Whole;
 use crate::policy::assembler::Place;
 use crate::policy::plan::{Track, Unit};
+use crate::transfer::pipeline::Whole;
+use crate::transfer::remuxed::{Agreed, refused};
 
 /// Columns and rows of pictures.
 type Size = (u32, u32);

@@ -9,10 +9,10 @@ use hls_fetch::{ByteRange, Digest, DigestCheck, Response};
 use hls_state::{Fingerprint, Mark, Partial};
 use url::Url;
 
-use crate::buffers::Buffers;
 use crate::error::Error;
-use crate::pipeline::{Pipeline, Whole};
-use crate::resources::Validators;
+use crate::transfer::buffer_pool::Buffers;
+use crate::transfer::pipeline::{Pipeline, Whole};
+use crate::transfer::resources::Validators;
 
 /// Marks are at least this far apart.
 const MARK_EVERY: Duration = Duration::from_millis(500);

@@ -6,15 +6,15 @@ use hls_fetch::Fetch;
 use tokio::sync::mpsc;
 
 use super::{Missing, Transport};
-use crate::buffers::Buffers;
 use crate::config::Config;
 use crate::event::Event;
-use crate::kept::Kept;
-use crate::keys::Keys;
-use crate::meter::Meters;
-use crate::odd::Odd;
-use crate::pace::Pacer;
-use crate::resources::Resources;
+use crate::transfer::buffer_pool::Buffers;
+use crate::transfer::ciphertext::Kept;
+use crate::transfer::keys::Keys;
+use crate::transfer::meter::Meters;
+use crate::transfer::odd::Odd;
+use crate::transfer::rate_limit::Pacer;
+use crate::transfer::resources::Resources;
 
 impl Transport {
     /// Begins with nothing that is known of servers, keys and rates.

@@ -11,15 +11,15 @@ use hls_parse::{Media, Playlist};
 use super::checks::OTHER_CONTAINER;
 use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
-use crate::doubt::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};
 use crate::error::Error;
 use crate::event::Retry;
-use crate::load;
-use crate::piece::{Becomes, NOT_ALONE};
-use crate::pipeline::Whole;
 use crate::policy::assembler::Place;
 use crate::policy::order::{Came, Misfit, Order, timeline};
 use crate::policy::plan::{Track, Unit};
+use crate::transfer::integrity::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};
+use crate::transfer::pipeline::Whole;
+use crate::transfer::playlist;
+use crate::transfer::remuxed::{Becomes, NOT_ALONE};
 
 /// What came of judging a unit.
 #[derive(Debug, Default)]
@@ -325,7 +325,7 @@ impl Shared {
         if !matches!(media.base().scheme(), "http" | "https") {
             return None;
         }
-        match load::once(&*self.transport.fetch, media.base(), None, &[]).await.ok()?.playlist {
+        match playlist::once(&*self.transport.fetch, media.base(), None, &[]).await.ok()?.playlist {
             Playlist::Media(now) => Some(now).filter(|now| now.ended),
             Playlist::Multivariant(_) => None,
         }

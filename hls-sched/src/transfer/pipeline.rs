@@ -8,10 +8,10 @@ use hls_media::remux::{Admission, MayLack, RemuxError, Takes, UnitRemuxer, UnitT
 use hls_media::{Container, MediaError, Summary, Verifier};
 use hls_state::{Fingerprint, Hasher};
 
-use crate::buffers::Buffers;
 use crate::error::{Error, Kind};
-use crate::piece::refused;
 use crate::policy::plan::Pieces;
+use crate::transfer::buffer_pool::Buffers;
+use crate::transfer::remuxed::refused;
 
 /// A unit that may be no piece is kept up to this size.
 const LARGEST_KEPT: usize = 2 << 20;

@@ -16,9 +16,9 @@ use hls_state::Fingerprint;
 use tokio::sync::Notify;
 use url::Url;
 
-use crate::attempt::{Transport, Way};
-use crate::pace::Account;
-use crate::resources::Validators;
+use crate::transfer::attempt::{Transport, Way};
+use crate::transfer::rate_limit::Account;
+use crate::transfer::resources::Validators;
 use line::{Came, Line, Turn};
 use passing::{Passing, Reading};
 
