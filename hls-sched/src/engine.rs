@@ -20,7 +20,6 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::config::{Config, Format};
-use crate::earlier::{Earlier, changed};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Progress, StoppedBy};
 use crate::gaps::{self, Gaps};
@@ -37,6 +36,7 @@ use crate::policy::plan::Tracks;
 use crate::policy::planner::{Action, Planner};
 use crate::prepare::{self, Chosen};
 use crate::product;
+use crate::resume::previous_run::{Earlier, changed};
 use crate::size::Size;
 use crate::store::space::{self, Extent, Watch};
 use crate::store::writer::{Report, Writer};

@@ -36,7 +36,6 @@
 //! that crate.
 
 mod config;
-mod earlier;
 mod engine;
 mod error;
 mod event;
@@ -48,7 +47,7 @@ mod memo;
 mod policy;
 mod prepare;
 mod product;
-mod recorded;
+mod resume;
 mod size;
 mod store;
 mod transfer;

@@ -6,11 +6,11 @@ use hls_state::{Ended, Expected, Memo};
 use url::Position;
 
 use crate::config::{Config, Input};
-use crate::earlier::changed;
 use crate::error::Error;
 use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
 use crate::prepare::Ends;
+use crate::resume::previous_run::changed;
 
 /// The memo of a job that begins.
 pub(crate) fn of(config: &Config, choice: Option<Choice>, ends: &Ends, tracks: &Tracks) -> Memo {

@@ -23,7 +23,7 @@ use crate::manifest::format;
 use crate::policy::name;
 use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
-use crate::recorded;
+use crate::resume::parts;
 use crate::store::pipe::PipeStore;
 use crate::store::space;
 use crate::transfer::integrity::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
@@ -43,7 +43,7 @@ pub(crate) fn earlier_choice(config: &Config) -> Vec<Choice> {
 pub(crate) fn probe(config: &Config) -> Result<(), Error> {
     let candidates = candidates(config);
     for path in &candidates {
-        let path = recorded::next_part(path, config.force, 0).path;
+        let path = parts::next_part(path, config.force, 0).path;
         is_not_spared(config, &path)?;
         hls_state::probe(&path, config.force).map_err(Error::state)?;
         // Of several names one will be taken, and what grows under another is in nobody's way.
@@ -70,7 +70,7 @@ fn is_not_spared(config: &Config, output: &Path) -> Result<(), Error> {
 
 /// Whether a recording has begun that this job goes on with.
 pub(crate) fn goes_on(config: &Config) -> bool {
-    !config.restart && candidates(config).iter().any(|path| recorded::has_begun(path, config.force))
+    !config.restart && candidates(config).iter().any(|path| parts::has_begun(path, config.force))
 }
 
 /// What the main output may be called, as far as that can be told before the stream is known: several are told apart by what is

@@ -102,7 +102,7 @@ impl Engine {
                     return Ok(());
                 }
                 Completion::Changed => {
-                    return Err(crate::earlier::changed(
+                    return Err(crate::resume::previous_run::changed(
                         done.unit.number,
                         "the server sends other bytes for it now",
                     ));

@@ -14,7 +14,7 @@ use crate::policy::live::{Following, Window};
 use crate::policy::pathway::Steering;
 use crate::prepare::{Again, Selection};
 use crate::product::film::{self, Filmed, Refused};
-use crate::recorded;
+use crate::resume::parts;
 use crate::store::observer::Watched;
 use crate::store::tee::Also;
 use crate::transfer::remuxed::NOT_ALONE;
@@ -332,7 +332,7 @@ impl Part {
             let bytes = |_| outputs.iter().filter_map(|o| std::fs::metadata(o).ok()).map(|m| m.len()).sum();
             let done = Finished { gaps, ..finished(0, transport, segments) };
             let seen_to = self.number.unwrap_or(1);
-            let later = recorded::next_part(&self.first, config.force, seen_to);
+            let later = parts::next_part(&self.first, config.force, seen_to);
             let place = live.map(|live| live.place());
             let goes_on = |windows: &Vec<Window>| later.number > seen_to && windows.len() == tracks.0.len();
             let Some((windows, sources)) = place.filter(|(windows, _)| goes_on(windows)) else {
@@ -356,7 +356,7 @@ impl Part {
                     .behind
                     .as_deref()
                     .and_then(Position::of)
-                    .and_then(|position| recorded::windows(&position, tracks.0.len())),
+                    .and_then(|position| parts::windows(&position, tracks.0.len())),
             };
             let next = Self { making, before, ..self.next(Vec::new(), selection, None) };
             let next = Self { number: Some(later.number), windows, behind: later.behind, ..next };
@@ -503,7 +503,7 @@ impl Part {
         if let Some(((ends, (windows, _)), output)) = ended.as_ref().zip(outputs.first()) {
             match ends {
                 None | Some(Ends::By(StoppedBy::End)) => Position::forget(output),
-                Some(_) => drop(recorded::position(windows).keep(output)),
+                Some(_) => drop(parts::position(windows).keep(output)),
             }
         }
         let restarts = engine.shared.order.restarts();
@@ -548,9 +548,9 @@ impl Part {
         let first = prepare::outputs(config, selection, 1, self.whole_tracks)?;
         let Some(main) = first.outputs.first().filter(|_| is_live) else { return Ok(first) };
         let number = self.number.unwrap_or_else(|| {
-            let next = recorded::next_part(main, config.force, 0);
+            let next = parts::next_part(main, config.force, 0);
             let position = next.behind.as_deref().and_then(Position::of);
-            self.windows = position.and_then(|position| recorded::windows(&position, selection.chosen.len()));
+            self.windows = position.and_then(|position| parts::windows(&position, selection.chosen.len()));
             self.behind = next.behind;
             next.number
         });

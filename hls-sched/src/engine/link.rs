@@ -9,13 +9,13 @@ use url::Url;
 
 use super::{Ended, Engine};
 use crate::config::{Config, Input};
-use crate::earlier::changed;
 use crate::error::Error;
 use crate::event::Event;
 use crate::policy::assembler::Place;
 use crate::policy::planner::SOONEST;
 use crate::policy::remembered::Choice;
 use crate::prepare::{self, Chosen};
+use crate::resume::previous_run::changed;
 use crate::transfer::attempt::Shared;
 
 /// How often it is looked at how long the link lasts.

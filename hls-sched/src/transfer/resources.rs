@@ -23,10 +23,10 @@ use hls_fetch::{ByteRange, Oddity, Response};
 use hls_state::Fingerprint;
 use url::Url;
 
-use crate::earlier::changed_meanwhile;
 use crate::error::Error;
 use crate::policy::assembler::Place;
 use crate::policy::plan::{Track, Unit};
+use crate::resume::previous_run::changed_meanwhile;
 use crate::transfer::attempt::{Shared, Transport, Way};
 use crate::transfer::ciphertext::request_for;
 use crate::transfer::integrity::DAMAGED;

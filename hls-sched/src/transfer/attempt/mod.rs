@@ -17,12 +17,12 @@ use hls_media::{Configuration, Container};
 use hls_state::{Fingerprint, Hasher, Mark};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::earlier::changed;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
 use crate::policy::assembler::{Assembler, Completion, Offer, Place};
 use crate::policy::order::Order;
 use crate::policy::plan::{Track, Tracks, Unit};
+use crate::resume::previous_run::changed;
 use crate::store::writer::Writer;
 use crate::transfer::buffer_pool::Buffers;
 use crate::transfer::ciphertext::{Kept, request_for, waits_for_keys};
