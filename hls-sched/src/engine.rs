@@ -27,13 +27,13 @@ use crate::hosts::Hosts;
 use crate::job::{Control, DRAIN, End, asked_to_end};
 use crate::manifest::format::manifest_path;
 use crate::manifest::write::{About, manifest_of_finished};
-use crate::memo;
 use crate::policy::assembler::Place;
 use crate::policy::gains::Gains;
 use crate::policy::network::{MOST_IN_ALL, OriginId};
 use crate::policy::pathway::Answer;
 use crate::policy::plan::Tracks;
 use crate::policy::planner::{Action, Planner};
+use crate::prepare::job_record;
 use crate::prepare::{self, Chosen};
 use crate::product;
 use crate::resume::previous_run::{Earlier, changed};
@@ -317,7 +317,7 @@ impl Engine {
             }
         };
         if !gaps.is_empty() {
-            self.shared.writer.note(memo::ended_with_gaps(gaps.len()));
+            self.shared.writer.note(job_record::ended_with_gaps(gaps.len()));
         }
         self.shared.writer.finish();
         while let Some(report) = self.reports.recv().await {
@@ -349,7 +349,7 @@ impl Engine {
             assembler.evacuate();
             assembler.marked()
         });
-        self.shared.writer.close(memo::ended(&error));
+        self.shared.writer.close(job_record::ended(&error));
         while let Some(report) = self.reports.recv().await {
             match report {
                 Report::Closed(Ok(())) => break,

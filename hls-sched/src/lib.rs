@@ -43,7 +43,6 @@ mod gaps;
 mod hosts;
 mod job;
 mod manifest;
-mod memo;
 mod policy;
 mod prepare;
 mod product;

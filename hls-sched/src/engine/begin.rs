@@ -194,12 +194,12 @@ impl Part {
             let _ = events.send(Event::Warning { kind: "state", message: message.clone() });
         }
         let tracks = Arc::new(Tracks(tracks));
-        let mut note = memo::of(config, choices.first().cloned(), &ends, &tracks);
+        let mut note = job_record::of(config, choices.first().cloned(), &ends, &tracks);
         let is_new = recovered.aside.is_empty() && recovered.outputs.iter().all(Vec::is_empty);
         let main = outputs.first().filter(|_| !is_live && !is_new);
-        let is_as_long = main.map_or(Ok(()), |main| memo::is_as_long(&mut note, main));
+        let is_as_long = main.map_or(Ok(()), |main| job_record::is_as_long(&mut note, main));
         let mut noted = |error: Error, store: &mut Box<dyn ResumeStore>| {
-            note.ended = Some(memo::ended(&error));
+            note.ended = Some(job_record::ended(&error));
             store.keep_memo(&note);
             error
         };
@@ -262,7 +262,7 @@ impl Part {
         };
         let manifest = || {
             config.manifest.then(|| product::Manifest {
-                source: memo::source(config),
+                source: job_record::source(config),
                 replace: config.force,
                 sync: config.durability == Durability::Safe,
             })
@@ -296,7 +296,7 @@ impl Part {
         let about = (config.manifest && !outputs.is_empty() && is_joined).then(|| About {
             outputs: outputs.clone(),
             tracks: Arc::clone(&tracks),
-            source: memo::source(config),
+            source: job_record::source(config),
             replace: config.force,
             sync: config.durability == Durability::Safe,
             placed: recovered.outputs.clone(),

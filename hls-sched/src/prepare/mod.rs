@@ -2,6 +2,7 @@
 
 mod choosing;
 mod ends;
+pub(crate) mod job_record;
 mod picking;
 mod section;
 mod source;
