@@ -16,7 +16,7 @@ use crate::policy::name;
 use crate::policy::rendition::Wanted;
 use crate::policy::variant::Select;
 use crate::prepare::Wishes;
-use crate::product;
+use crate::remux;
 
 /// No byte for so long is the end.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
@@ -124,7 +124,7 @@ impl Config {
 
     /// Asked for, or said by the name of the output.
     pub(crate) fn wants_sound_alone(&self) -> bool {
-        self.audio_only || self.name_says(product::is_sound)
+        self.audio_only || self.name_says(remux::is_sound)
     }
 
     /// Whether there may be several outputs of one kind.
@@ -134,7 +134,7 @@ impl Config {
             Wanted::Languages(languages) => languages.len() > 1,
             _ => false,
         };
-        self.selects.len() > 1 || several && self.name_says(product::is_text)
+        self.selects.len() > 1 || several && self.name_says(remux::is_text)
     }
 
     pub(crate) fn wishes(&self) -> Wishes {
@@ -144,7 +144,7 @@ impl Config {
             subtitles: self.subtitles.clone(),
             audio_only: self.wants_sound_alone(),
             video_only: self.video_only,
-            subtitles_only: self.name_says(product::is_text),
+            subtitles_only: self.name_says(remux::is_text),
         }
     }
 

@@ -35,7 +35,7 @@ use crate::policy::plan::Tracks;
 use crate::policy::planner::{Action, Planner};
 use crate::prepare::job_record;
 use crate::prepare::{self, Chosen};
-use crate::product;
+use crate::remux;
 use crate::resume::previous_run::{Earlier, changed};
 use crate::size::Size;
 use crate::store::space::{self, Extent, Watch};

@@ -45,7 +45,7 @@ mod job;
 mod manifest;
 mod policy;
 mod prepare;
-mod product;
+mod remux;
 mod resume;
 mod size;
 mod store;

@@ -13,7 +13,7 @@ use crate::manifest::joined;
 use crate::policy::live::{Following, Window};
 use crate::policy::pathway::Steering;
 use crate::prepare::{Again, Selection};
-use crate::product::film::{self, Filmed, Refused};
+use crate::remux::film::{self, Filmed, Refused};
 use crate::resume::parts;
 use crate::store::observer::Watched;
 use crate::store::tee::Also;
@@ -179,8 +179,8 @@ impl Part {
             chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));
         for (n, (track, about)) in tracks.iter_mut().zip(&abouts).enumerate() {
-            let is_made = |product: &product::Product| {
-                product.made == product::Made::Mp4 && product.tracks.contains(&n)
+            let is_made = |product: &remux::Product| {
+                product.made == remux::Made::Mp4 && product.tracks.contains(&n)
             };
             let is_text = texts.get(n).copied().unwrap_or(false);
             let is_mp4 = ends.pieces.is_some() || ends.products.iter().any(is_made) && !is_text;
@@ -231,7 +231,7 @@ impl Part {
         let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
         let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
         // What outputs are made of stays until they are whole.
-        let is_twice = ends.products.iter().any(|product| product.made == product::Made::Mp4);
+        let is_twice = ends.products.iter().any(|product| product.made == remux::Made::Mp4);
         let need = need.map(|need| if is_twice { need + estimate.unwrap_or_default() } else { need });
         let keep_free = config.keep_free.or(is_live.then_some(KEEP_FREE_LIVE));
         let room = space::may_begin(need, plan.free_bytes, keep_free);
@@ -261,7 +261,7 @@ impl Part {
             stopped_by: None,
         };
         let manifest = || {
-            config.manifest.then(|| product::Manifest {
+            config.manifest.then(|| remux::Manifest {
                 source: job_record::source(config),
                 replace: config.force,
                 sync: config.durability == Durability::Safe,
@@ -279,7 +279,7 @@ impl Part {
             missing: Arc::clone(&transport.missing),
         });
         let grows_at = outputs.first().and_then(|_| ends.layout()).map(|layout| layout.part(0));
-        let step = making.filter(|_| !recovered.made).map(|making| product::Step {
+        let step = making.filter(|_| !recovered.made).map(|making| remux::Step {
             making,
             products: ends.products,
             outputs: outputs.clone(),
