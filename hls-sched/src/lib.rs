@@ -40,7 +40,6 @@ mod engine;
 mod error;
 mod event;
 mod gaps;
-mod hosts;
 mod job;
 mod manifest;
 mod policy;

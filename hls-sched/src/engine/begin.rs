@@ -179,9 +179,8 @@ impl Part {
             chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));
         for (n, (track, about)) in tracks.iter_mut().zip(&abouts).enumerate() {
-            let is_made = |product: &remux::Product| {
-                product.made == remux::Made::Mp4 && product.tracks.contains(&n)
-            };
+            let is_made =
+                |product: &remux::Product| product.made == remux::Made::Mp4 && product.tracks.contains(&n);
             let is_text = texts.get(n).copied().unwrap_or(false);
             let is_mp4 = ends.pieces.is_some() || ends.products.iter().any(is_made) && !is_text;
             track.mp4 = is_mp4.then_some((about.takes, about.may_lack));
