@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::error::{Error, Kind};
 use crate::event::Gap;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::plan::{Track, Unit};
 use crate::transfer::integrity::WAS_ANOTHER;
 

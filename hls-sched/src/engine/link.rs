@@ -11,7 +11,7 @@ use super::{Ended, Engine};
 use crate::config::{Config, Input};
 use crate::error::Error;
 use crate::event::Event;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::planner::SOONEST;
 use crate::policy::remembered::Choice;
 use crate::prepare::{self, Chosen};

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
 use crate::job::DRAIN;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::policy::plan::{Tracks, Unit};
 use crate::policy::remembered::Choice;

@@ -28,7 +28,7 @@ use crate::gaps::{self, Gaps};
 use crate::job::{Control, DRAIN, End, asked_to_end};
 use crate::manifest::format::manifest_path;
 use crate::manifest::write::{About, manifest_of_finished};
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::gains::Gains;
 use crate::policy::network::{MOST_IN_ALL, OriginId};
 use crate::policy::pathway::Answer;

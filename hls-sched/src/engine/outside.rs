@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Ended, Engine};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Network, OriginHealth};
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::network::OriginId;
 
 /// A canary that has not been answered by then is dead.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Engine;
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::store::space;
 
 /// What the check of an earlier run's outputs has found.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hls_media::{Configuration, Container, Summary};
 
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::transfer::integrity::Doubt;
 
 /// As many borders make a habit. That they agree by accident is one in four thousand for counters.

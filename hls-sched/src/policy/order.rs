@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hls_media::{Configuration, Odd, Summary};
 use hls_state::Fingerprint;
 
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::habits::{Habits, Signs};
 use crate::policy::plan::{Track, Unit};
 use crate::transfer::integrity::Doubt;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use hls_media::remux::{FilmFront, RemuxError, UnitTracks};
 
 use crate::error::{Error, Kind};
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::plan::Track;
 use crate::transfer::pipeline::{Piece, Whole};
 

@@ -24,7 +24,7 @@ use hls_state::Fingerprint;
 use url::Url;
 
 use crate::error::Error;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::plan::{Track, Unit};
 use crate::resume::previous_run::changed_meanwhile;
 use crate::transfer::attempt::{Shared, Transport, Way};

@@ -1,6 +1,8 @@
 //! Units that were whole and are taken back.
 
-use super::{Assembler, At, Command, Place, Slot};
+use crate::place::Place;
+
+use super::{Assembler, At, Command, Slot};
 
 impl Assembler {
     /// Whether a unit is whole and waits for its turn, so that taking it back costs no byte of the output.

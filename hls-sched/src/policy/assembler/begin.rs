@@ -2,7 +2,9 @@
 
 use hls_state::{Fingerprint, Mark, Unit};
 
-use super::{Assembler, At, Place, Slot};
+use crate::place::Place;
+
+use super::{Assembler, At, Slot};
 
 impl Assembler {
     /// Where the first unit of a track goes is not known before it is whole: [`begins_at`](Self::begins_at) tells it then,

@@ -1,6 +1,8 @@
 //! Tracks whose end is not known yet.
 
-use super::{Assembler, Place};
+use crate::place::Place;
+
+use super::Assembler;
 
 impl Assembler {
     /// A track has so many units now; `grows`: more may come, and the job is not complete before that is taken back.

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hls_state::{Fingerprint, Mark, Placed, Unit};
 
+use crate::place::Place;
+
 /// Nothing older than this lives only in memory.
 const OLDEST_IN_MEMORY: Duration = Duration::from_secs(2);
 /// A pause for lack of memory never lasts longer.
@@ -23,15 +25,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE_FOR_DISK: Duration = Duration::from_secs(10);
 /// A head without a byte for this long ends all pauses.
 const STARVED: Duration = Duration::from_millis(500);
-
-/// A unit's place: its track, and its number in the order of that track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
-    /// The track, which is also the number of its output.
-    pub track: u8,
-    /// The place in the order, from 0.
-    pub index: u64,
-}
 
 /// What has to be done with bytes, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]

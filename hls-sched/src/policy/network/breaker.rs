@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::policy::assembler::Place;
+use crate::place::Place;
 
 /// So many failures in a row are suspicious.
 const IN_A_ROW: usize = 5;

@@ -14,7 +14,7 @@ use hls_fetch::Class;
 pub use health::Health;
 pub(crate) use patience::{Patience, SHORTEST};
 
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use breaker::Breaker;
 use budget::Budget;
 use limit::{Limiter, Look};

@@ -16,7 +16,7 @@ use url::Url;
 
 use self::recent::Recent;
 use crate::error::{Error, Kind};
-use crate::policy::assembler::Place;
+use crate::place::Place;
 
 /// Bit that marks the initialisation section of a segment among units.
 const INIT: u32 = 1 << 31;

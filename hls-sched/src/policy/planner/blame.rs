@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::network::OriginId;
 
 /// Ends of attempts that are looked back on, over all origins.

@@ -6,7 +6,7 @@ use hls_fetch::Class;
 
 use super::lane::Again;
 use super::{Planner, Verdict};
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::network::OriginId;
 
 /// A key or section that can't be fetched while its origin is gone is requested again after this long.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Planner;
 use super::lane::Again;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 
 impl Planner {
     /// A track has so many units now.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use hls_fetch::{Class, Decision, RetryPolicy};
 
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::network::{Failure, Health, MOST_IN_ALL, Origin, OriginId, Patience};
 use blame::Ends;
 use doubted::Doubted;

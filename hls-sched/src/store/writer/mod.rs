@@ -12,7 +12,8 @@ use hls_state::{Ended, Error, Kind, Memo, Placed, ResumeStore};
 use tokio::sync::{Notify, mpsc};
 
 use self::inbox::{Inbox, Messages, Nothing, queue};
-use crate::policy::assembler::{Command, Place};
+use crate::place::Place;
+use crate::policy::assembler::Command;
 
 /// Attempts wait while more than this has been handed over and not written.
 const MOST_IN_FLIGHT: u64 = 4 << 20;

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::digests::Digests;
 use crate::error::{Error, Kind};
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::plan::{Track, Unit};
 use crate::transfer::pipeline::Whole;
 use crate::transfer::remuxed::{Agreed, refused};

@@ -12,7 +12,7 @@ use super::judge::is_another;
 use super::sink::Nowhere;
 use super::{Shared, TrackChecks, Way};
 use crate::error::Error;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::plan::{Track, Unit};
 use crate::transfer::integrity::{STARTS_OVER, WAS_ANOTHER};
 use crate::transfer::pipeline::Whole;

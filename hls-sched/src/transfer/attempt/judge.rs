@@ -13,7 +13,7 @@ use super::sink::{Nowhere, Sink, Spare};
 use super::{Shared, TrackChecks, Way};
 use crate::error::Error;
 use crate::event::Retry;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 use crate::policy::order::{Came, Misfit, Order, timeline};
 use crate::policy::plan::{Track, Unit};
 use crate::transfer::integrity::{DAMAGED, Doubt, STARTS_OVER, WAS_ANOTHER};

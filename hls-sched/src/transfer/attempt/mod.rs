@@ -19,7 +19,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
-use crate::policy::assembler::{Assembler, Completion, Offer, Place};
+use crate::place::Place;
+use crate::policy::assembler::{Assembler, Completion, Offer};
 use crate::policy::order::Order;
 use crate::policy::plan::{Track, Tracks, Unit};
 use crate::resume::previous_run::changed;

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::policy::assembler::Place;
+use crate::place::Place;
 
 /// What is missing of a segment has to be more than the rounding of `EXTINF` and the delay between picture and sound.
 const LEAST_MISSING: Duration = Duration::from_millis(500);
