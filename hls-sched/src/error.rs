@@ -7,7 +7,7 @@ use std::time::Duration;
 use hls_fetch::Class;
 use url::Url;
 
-use crate::policy::network::Failure;
+use crate::failure::Failure;
 
 /// What to do where no more files and connections may be open.
 const TOO_MANY_OPEN: &str =

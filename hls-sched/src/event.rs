@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use hls_media::Problem;
 
-use crate::policy::network::Health;
-
 /// Something that happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -175,29 +173,6 @@ pub struct OriginHealth {
     pub is_poor: bool,
     /// It is gone, and is waited for.
     pub is_gone: bool,
-}
-
-impl OriginHealth {
-    pub(crate) fn new(host: &str, health: &Health, limit: usize, is_gone: bool) -> Self {
-        Self {
-            host: host.to_owned(),
-            success_rate: health.success_rate(),
-            response_time: health.response_time(),
-            bytes_per_second: health.goodput(),
-            limit,
-            resets: health.resets(),
-            timeouts: health.timeouts(),
-            throttles: health.throttles(),
-            is_poor: health.is_poor(),
-            is_gone,
-        }
-    }
-
-    /// Whether there is something to say; rates and times go up and down all the time.
-    pub(crate) fn differs(&self, now: &Self) -> bool {
-        let told = |h: &Self| (h.limit, h.resets, h.timeouts, h.throttles, h.is_poor, h.is_gone);
-        told(self) != told(now)
-    }
 }
 
 /// Something that is tried again.

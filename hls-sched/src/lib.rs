@@ -36,9 +36,11 @@
 //! that crate.
 
 mod config;
+mod control;
 mod engine;
 mod error;
 mod event;
+mod failure;
 mod gaps;
 mod job;
 mod manifest;
@@ -57,6 +59,7 @@ pub use event::{
     Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Pathway, Plan, Progress, Reload,
     Retry, Segment, StoppedBy,
 };
+pub use failure::Failure;
 pub use hls_fetch as fetch;
 pub use hls_parse::DateTime;
 pub use hls_state::Durability;
@@ -67,7 +70,7 @@ pub use place::Place;
 pub use policy::assembler::{Assembler, Command, Offer};
 pub use policy::live::{Clock, From, Lost, News, Reading, Reloaded, Window};
 pub use policy::name::{sanitise, suggest};
-pub use policy::network::{Failure, Health, OriginId};
+pub use policy::network::{Health, OriginId};
 pub use policy::planner::{Action, Fetch, Planner, Sample, Verdict};
 pub use policy::rendition::Wanted;
 pub use policy::variant::{Condition, Select};

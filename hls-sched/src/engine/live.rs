@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::{Ended, Engine};
 use crate::config::{Config, Output, Split};
+use crate::control::DRAIN;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::gaps::could_be_missing;
-use crate::job::DRAIN;
 use crate::place::Place;
 use crate::policy::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::policy::plan::{Tracks, Unit};

@@ -21,11 +21,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::config::{Config, Format};
+use crate::control::{Control, DRAIN, End, asked_to_end};
 use crate::engine::origins::Hosts;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Progress, StoppedBy};
 use crate::gaps::{self, Gaps};
-use crate::job::{Control, DRAIN, End, asked_to_end};
 use crate::manifest::format::manifest_path;
 use crate::manifest::write::{About, manifest_of_finished};
 use crate::place::Place;

@@ -10,7 +10,7 @@ use super::{Ended, Engine};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Network, OriginHealth};
 use crate::place::Place;
-use crate::policy::network::OriginId;
+use crate::policy::network::{Health, OriginId};
 
 /// A canary that has not been answered by then is dead.
 const CANARY_TIME: Duration = Duration::from_secs(10);
@@ -169,6 +169,29 @@ impl Engine {
             }
         }
         self.outside.known = known;
+    }
+}
+
+impl OriginHealth {
+    fn new(host: &str, health: &Health, limit: usize, is_gone: bool) -> Self {
+        Self {
+            host: host.to_owned(),
+            success_rate: health.success_rate(),
+            response_time: health.response_time(),
+            bytes_per_second: health.goodput(),
+            limit,
+            resets: health.resets(),
+            timeouts: health.timeouts(),
+            throttles: health.throttles(),
+            is_poor: health.is_poor(),
+            is_gone,
+        }
+    }
+
+    /// Whether there is something to say; rates and times go up and down all the time.
+    fn differs(&self, now: &Self) -> bool {
+        let told = |h: &Self| (h.limit, h.resets, h.timeouts, h.throttles, h.is_poor, h.is_gone);
+        told(self) != told(now)
     }
 }
 

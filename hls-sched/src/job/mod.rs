@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::config::{Config, Format, Input, LiveConfig, Output, Split};
+use crate::control::{Control, End};
 use crate::engine;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished};
@@ -320,21 +321,6 @@ impl fmt::Debug for JobBuilder {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Control {
-    pub(crate) rate: Option<u64>,
-    pub(crate) end: End,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum End {
-    None,
-    /// Begin nothing new, and keep what is there.
-    Stop,
-    /// At once.
-    Cancel,
-}
-
 /// A download that runs. Dropping it cancels it; what was done is kept for the next run.
 #[derive(Debug)]
 pub struct Job {
@@ -459,18 +445,3 @@ impl Write for ChannelWriter {
 /// Connections kept ready for each origin where nobody says how many segments to fetch at once.
 #[cfg(feature = "client")]
 const CONNECTIONS: usize = 16;
-/// How long attempts that are under way may go on after [`JobHandle::stop`].
-pub(crate) const DRAIN: Duration = Duration::from_secs(5);
-
-pub(crate) async fn asked_to_end(orders: &mut watch::Receiver<Control>) {
-    asked_to(orders, End::Stop).await;
-}
-
-/// Waits until it is to end so, or sooner.
-pub(crate) async fn asked_to(orders: &mut watch::Receiver<Control>, end: End) {
-    while orders.borrow_and_update().end < end {
-        if orders.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}

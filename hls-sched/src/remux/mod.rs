@@ -23,9 +23,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Format;
+use crate::control::{Control, End, asked_to};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Joining};
-use crate::job::{Control, End, asked_to};
 use crate::manifest::format::{FileEntry, Sha};
 use crate::manifest::write::{sum_of_file, write_of_files};
 use crate::policy::plan::Tracks;

@@ -14,6 +14,7 @@ use hls_fetch::Class;
 pub use health::Health;
 pub(crate) use patience::{Patience, SHORTEST};
 
+use crate::failure::Failure;
 use crate::place::Place;
 use breaker::Breaker;
 use budget::Budget;
@@ -29,40 +30,6 @@ const NO_HEDGE_AFTER_THROTTLE: Duration = Duration::from_secs(60);
 
 /// A second 503 within so many answers is no accident.
 const ANSWERS_APART: u32 = 10;
-
-/// How an attempt failed, as far as it matters for what comes next.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Failure {
-    /// The class of the error.
-    pub class: Class,
-    /// It ended by a time-out or a stall.
-    pub timed_out: bool,
-    /// How long the server asked to wait.
-    pub retry_after: Option<Duration>,
-    /// The server said that there are too many requests (429). Of class [`Throttled`](Class::Throttled) and without a time to
-    /// come again it is a 503, and one alone is an error of the server as any other.
-    pub too_many: bool,
-    /// The server, or what is in front of it, let no connection in.
-    pub turned_away: bool,
-    /// No connection could be opened on this machine: nothing was sent, and one that is open already may serve.
-    pub unsent: bool,
-}
-
-impl Failure {
-    /// A failure of this class, at once, and without a word on when to come again.
-    #[must_use]
-    pub fn new(class: Class) -> Self {
-        Self {
-            class,
-            timed_out: false,
-            retry_after: None,
-            too_many: false,
-            turned_away: false,
-            unsent: false,
-        }
-    }
-}
 
 /// One origin.
 #[derive(Debug)]

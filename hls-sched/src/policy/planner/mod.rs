@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use hls_fetch::{Class, Decision, RetryPolicy};
 
+use crate::failure::Failure;
 use crate::place::Place;
-use crate::policy::network::{Failure, Health, MOST_IN_ALL, Origin, OriginId, Patience};
+use crate::policy::network::{Health, MOST_IN_ALL, Origin, OriginId, Patience};
 use blame::Ends;
 use doubted::Doubted;
 use lane::{Again, Lane};

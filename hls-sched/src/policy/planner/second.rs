@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use hls_fetch::Class;
 
 use super::{Action, Active, Ending, Fetch, Place, Planner};
-use crate::policy::network::{Failure, SHORTEST};
+use crate::failure::Failure;
+use crate::policy::network::SHORTEST;
 use crate::policy::planner::lane::Again;
 
 /// A transfer that moved within this time moves.
