@@ -68,6 +68,30 @@ struct Inner {
 }
 
 impl Error {
+    /// Returns the error of a resource that was replaced while its parts were fetched: those that are here are of the one before.
+    pub(crate) fn resource_changed(url: &url::Url) -> Self {
+        let shown = hls_fetch::redacted(url);
+        Self::new(
+            Kind::Content,
+            "playlist.changed",
+            format!("{shown} was replaced while its parts were fetched"),
+        )
+        .why("its length, tag or date are other ones now, and parts of two files are no file")
+        .next("--restart discards what is there and starts over, -o gives another name")
+        .finally()
+    }
+
+    /// Returns the error of a stream that is another one, by this segment, than in the earlier run.
+    pub(crate) fn stream_changed(number: u64, why: &str) -> Self {
+        Self::new(
+            Kind::Content,
+            "playlist.changed",
+            format!("the stream changed at segment {number} since the earlier run"),
+        )
+        .why(why)
+        .next("--restart discards what is there and starts over, -o gives another name")
+    }
+
     pub(crate) fn new(kind: Kind, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,

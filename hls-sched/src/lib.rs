@@ -41,7 +41,6 @@ mod engine;
 mod error;
 mod event;
 mod failure;
-mod gaps;
 mod job;
 mod manifest;
 mod place;

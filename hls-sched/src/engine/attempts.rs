@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::{Ended, Engine, Running};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, Retry, Segment};
-use crate::gaps::could_be_missing;
 use crate::place::Place;
 use crate::policy::assembler::Completion;
+use crate::policy::gaps::could_be_missing;
 use crate::policy::planner::{Action, Fetch, Verdict};
 use crate::transfer::attempt::{Done, Failed, Way};
 use crate::transfer::partial::Begun;
@@ -103,7 +103,7 @@ impl Engine {
                     return Ok(());
                 }
                 Completion::Changed => {
-                    return Err(crate::resume::previous_run::changed(
+                    return Err(Error::stream_changed(
                         done.unit.number,
                         "the server sends other bytes for it now",
                     ));

@@ -319,9 +319,12 @@ impl Part {
         }
         if recovered.complete {
             if !is_live && !earlier.is_as_long() {
-                return Err(changed(0, "the playlist has more or fewer segments than the output"));
+                return Err(Error::stream_changed(
+                    0,
+                    "the playlist has more or fewer segments than the output",
+                ));
             }
-            outputs.iter().take(1).filter(|_| !is_live).for_each(|output| gaps::remove_report(output));
+            outputs.iter().take(1).filter(|_| !is_live).for_each(|output| gap_report::remove(output));
             if let Some(about) = about {
                 manifest_of_finished(about).await?;
             }

@@ -15,7 +15,6 @@ use crate::place::Place;
 use crate::policy::planner::SOONEST;
 use crate::policy::remembered::Choice;
 use crate::prepare::{self, Chosen};
-use crate::resume::previous_run::changed;
 use crate::transfer::attempt::Shared;
 
 /// How often it is looked at how long the link lasts.
@@ -80,7 +79,10 @@ impl Shared {
             }
             let (hash, _) = self.transport.probe(&fresh.track, &new, |retry| self.report(retry)).await?;
             if hash != came.hash {
-                return Err(changed(new.number, "the link expired, and the playlist is another one now"));
+                return Err(Error::stream_changed(
+                    new.number,
+                    "the link expired, and the playlist is another one now",
+                ));
             }
         }
         Ok(())
@@ -146,12 +148,14 @@ impl Engine {
         };
         let tracks = &self.shared.tracks.0;
         if fresh.len() != tracks.len() {
-            return Err(changed(0, "the link expired, and the playlist is another one now"));
+            return Err(Error::stream_changed(0, "the link expired, and the playlist is another one now"));
         }
         let url = |place: &Place| self.shared.tracks.at(*place).map(|(_, unit)| unit.url.clone());
         let old: Vec<_> = refused.iter().map(|(place, _)| url(place)).collect();
         for (track, fresh) in tracks.iter().zip(&fresh) {
-            let differs = |number| changed(number, "the link expired, and the playlist is another one now");
+            let differs = |number| {
+                Error::stream_changed(number, "the link expired, and the playlist is another one now")
+            };
             track.renew(&fresh.track).map_err(differs)?;
         }
         if let Some(steered) = &mut self.steered {

@@ -15,10 +15,10 @@ use crate::config::{Config, Output, Split};
 use crate::control::DRAIN;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
-use crate::gaps::could_be_missing;
 use crate::place::Place;
+use crate::policy::gaps::{could_be_missing, why_missing};
 use crate::policy::live::{Bounds, Following, From, Stop, Window, notes};
-use crate::policy::plan::{Tracks, Unit};
+use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
 use crate::prepare::Source;
 use crate::transfer::ciphertext::{Kept, waits_for_keys};
@@ -230,7 +230,7 @@ impl Engine {
         shared.assemble(|assembler| assembler.grow(n, units, !closes));
         for (index, unit) in (followed.first..).zip(&followed.units) {
             if unit.is_gap {
-                let (code, reason) = missing(unit);
+                let (code, reason) = why_missing(unit);
                 self.leave_out(Place { track: n, index }, code, reason.to_owned());
             }
         }
@@ -526,16 +526,5 @@ impl Engine {
             gaps,
             is_stale,
         })
-    }
-}
-
-/// Why a unit is missing that was planned so.
-pub(crate) fn missing(unit: &Unit) -> (&'static str, &'static str) {
-    if unit.is_unreadable {
-        return ("live.encrypted", "it is encrypted in a way that is not supported");
-    }
-    match unit.live.is_some_and(|live| live.is_lost) {
-        true => ("live.lost", "it had left the playlist before it could be had"),
-        false => ("segment.gap", "the playlist says that it is missing (EXT-X-GAP)"),
     }
 }

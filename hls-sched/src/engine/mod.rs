@@ -25,11 +25,11 @@ use crate::control::{Control, DRAIN, End, asked_to_end};
 use crate::engine::origins::Hosts;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished, Gap, Progress, StoppedBy};
-use crate::gaps::{self, Gaps};
 use crate::manifest::format::manifest_path;
 use crate::manifest::write::{About, manifest_of_finished};
 use crate::place::Place;
 use crate::policy::gains::Gains;
+use crate::policy::gaps::Gaps;
 use crate::policy::network::{MOST_IN_ALL, OriginId};
 use crate::policy::pathway::Answer;
 use crate::policy::plan::Tracks;
@@ -37,8 +37,9 @@ use crate::policy::planner::{Action, Planner};
 use crate::prepare::job_record;
 use crate::prepare::{self, Chosen};
 use crate::remux;
-use crate::resume::previous_run::{Earlier, changed};
+use crate::resume::previous_run::Earlier;
 use crate::size::Size;
+use crate::store::gap_report;
 use crate::store::space::{self, Extent, Watch};
 use crate::store::writer::{Report, Writer};
 use crate::transfer::attempt::{Done, Failed, Shared, TrackChecks, Transport};
@@ -49,7 +50,6 @@ use crate::transfer::rate_limit::Width;
 use crate::transfer::stats::Gauge;
 pub(crate) use begin::run;
 use link::Link;
-pub(crate) use live::missing;
 use live::{Ends, Live};
 use outside::Outside;
 use setback::Damaged;
@@ -305,7 +305,7 @@ impl Engine {
         let report = self.output.clone();
         let reporting = tokio::task::spawn_blocking(move || {
             let written = match report.filter(|_| gaps.count() > 0) {
-                Some(output) => gaps.report(&output, segments),
+                Some(output) => gap_report::write(&gaps, &output, segments),
                 None => Ok(()),
             };
             written.map(|()| gaps)
@@ -325,7 +325,7 @@ impl Engine {
             match report {
                 Report::Finished(Ok(_)) => {
                     if let Some(output) = self.output.as_ref().filter(|_| gaps.is_empty()) {
-                        gaps::remove_report(output);
+                        gap_report::remove(output);
                     }
                     return Ok(gaps);
                 }

@@ -8,8 +8,8 @@ use hls_media::{Container, Inspector, Kind as Holds, Lookahead, MediaError, Prob
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Kind};
-use crate::gaps;
 use crate::manifest::format::{Entry, Manifest, Part, Sha, broken, manifest_path, shown, unreadable};
+use crate::store::gap_report;
 
 const PIECE: usize = 1 << 20;
 
@@ -216,7 +216,7 @@ fn by_container(mut file: File, path: &Path) -> Result<Verified, Unverified> {
     if let Some(name) = missing {
         return Err(damaged(path, &MediaError::MissingBox { name }).into());
     }
-    let gaps = gaps::reported(path);
+    let gaps = gap_report::reported(path);
     // What is known to be missing is no news.
     let is_news = |problem: &&Problem| gaps == 0 || !matches!(problem, Problem::Hole { .. });
     let problems = problems.iter().filter(is_news).collect::<Vec<_>>();

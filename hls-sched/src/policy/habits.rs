@@ -11,7 +11,7 @@ use std::time::Duration;
 use hls_media::{Configuration, Container, Summary};
 
 use crate::place::Place;
-use crate::transfer::integrity::Doubt;
+use crate::policy::doubt::Doubt;
 
 /// As many borders make a habit. That they agree by accident is one in four thousand for counters.
 const LEAST: u32 = 3;

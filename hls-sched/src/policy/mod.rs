@@ -1,7 +1,9 @@
 //! Decisions, without a clock, a file, a socket, a thread or a runtime: time and facts are arguments, actions are values.
 
 pub(crate) mod assembler;
+pub(crate) mod doubt;
 pub(crate) mod gains;
+pub(crate) mod gaps;
 pub(crate) mod habits;
 pub(crate) mod live;
 pub(crate) mod name;

@@ -8,9 +8,9 @@ use hls_media::{Configuration, Odd, Summary};
 use hls_state::Fingerprint;
 
 use crate::place::Place;
+use crate::policy::doubt::Doubt;
 use crate::policy::habits::{Habits, Signs};
 use crate::policy::plan::{Track, Unit};
-use crate::transfer::integrity::Doubt;
 
 /// Segments that are remembered of a track: those behind and in front of what is under way.
 const MANY: usize = 1024;

@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
 use crate::prepare::Ends;
-use crate::resume::previous_run::changed;
 
 /// The memo of a job that begins.
 pub(crate) fn of(config: &Config, choice: Option<Choice>, ends: &Ends, tracks: &Tracks) -> Memo {
@@ -56,7 +55,10 @@ pub(crate) fn is_as_long(now: &mut Memo, output: &Path) -> Result<(), Error> {
         Some((was, is)) => {
             let (was, is) = (segments(was), segments(is));
             now.outputs = earlier.outputs;
-            Err(changed(is, &format!("the playlist listed {was} segments then, and lists {is} now")))
+            Err(Error::stream_changed(
+                is,
+                &format!("the playlist listed {was} segments then, and lists {is} now"),
+            ))
         }
         None => Ok(()),
     }

@@ -21,13 +21,13 @@ use crate::config::{Config, Output};
 use crate::error::{Error, Kind};
 use crate::event::Plan;
 use crate::manifest::format;
+use crate::policy::doubt::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 use crate::policy::name;
 use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
 use crate::resume::parts;
 use crate::store::pipe::PipeStore;
 use crate::store::space;
-use crate::transfer::integrity::{DAMAGED, STARTS_OVER, WAS_ANOTHER};
 
 /// What an earlier run into the same output has chosen; nothing where the user chooses, or wants it to be forgotten. Where the
 /// name of the output depends on the variant, that has to be chosen first.

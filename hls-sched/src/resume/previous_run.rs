@@ -11,11 +11,11 @@ use hls_state::{Fingerprint, Partial, Placed, Recovered, ResumeStore};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::event::{Event, Gap};
-use crate::gaps::Gaps;
 use crate::place::Place;
 use crate::policy::assembler::Assembler;
+use crate::policy::gaps::Gaps;
 use crate::policy::order::Order;
 use crate::policy::plan::{Track, Tracks, Unit, is_alike};
 use crate::policy::planner::Planner;
@@ -74,7 +74,7 @@ impl<'a> Earlier<'a> {
             for known in placed {
                 let planned = track.unit(known.index).map(|unit| unit.identity);
                 if !planned.is_some_and(|planned| is_alike(planned, known.identity)) {
-                    return Err(changed(
+                    return Err(Error::stream_changed(
                         track.segments_before(known.index),
                         "the playlist is another one from there on than in the earlier run",
                     ));
@@ -89,7 +89,7 @@ impl<'a> Earlier<'a> {
             let is_same = planned.is_some_and(|planned| is_alike(planned, aside.unit.identity));
             // What merely waits may be dropped; what is in an output that has its name may not be replaced by another stream.
             if recovered.replaces && !is_same {
-                return Err(changed(
+                return Err(Error::stream_changed(
                     track.segments_before(aside.unit.index),
                     "the playlist is another one from there on than that of the output",
                 ));
@@ -235,7 +235,10 @@ impl<'a> Earlier<'a> {
         let moved = self.has_moved(n);
         let first = placed.clone().chain(aside).find(is_segment).filter(|_| moved);
         if moved && first.is_none() {
-            return Err(changed(0, "it has moved, and no segment of it is here to be compared"));
+            return Err(Error::stream_changed(
+                0,
+                "it has moved, and no segment of it is here to be compared",
+            ));
         }
         let mut probed: Vec<_> = first.into_iter().chain(vouching).collect();
         probed.dedup();
@@ -333,7 +336,7 @@ impl<'a> Earlier<'a> {
             for known in self.placed(n).iter().filter(|known| known.is_gap()) {
                 let place = Place { track: n, index: known.index };
                 gaps.extend(track.unit(known.index).map(|unit| {
-                    let code = crate::engine::missing(&unit).0;
+                    let code = crate::policy::gaps::why_missing(&unit).0;
                     Gap::new(track, place, &unit, code, "it could not be had in an earlier run".to_owned())
                 }));
             }
@@ -352,7 +355,7 @@ impl<'a> Earlier<'a> {
     ) {
         let placed = self.placed(n);
         let mut note = |place, unit: &Unit, reason: &str| {
-            let code = crate::engine::missing(unit).0;
+            let code = crate::policy::gaps::why_missing(unit).0;
             gaps.note(place, Gap::new(track, place, unit, code, reason.to_owned()));
         };
         for known in placed.iter().filter(|known| known.is_gap()) {
@@ -368,7 +371,7 @@ impl<'a> Earlier<'a> {
         for index in track.gaps_from(placed.len() as u64).filter(|index| !is_here(*index)) {
             let Some(unit) = track.unit(index) else { continue };
             let place = Place { track: n, index };
-            note(place, &unit, crate::engine::missing(&unit).1);
+            note(place, &unit, crate::policy::gaps::why_missing(&unit).1);
             planner.have(place);
             assembler.skip(place, unit.identity);
         }
@@ -434,30 +437,7 @@ async fn probe(
         }
     };
     if found != (known.hash, known.len) {
-        return Err(changed(unit.number, "the server sends other bytes for it now"));
+        return Err(Error::stream_changed(unit.number, "the server sends other bytes for it now"));
     }
     Ok(())
-}
-
-/// A resource was replaced while its parts were fetched: those that are here are of the one before.
-pub(crate) fn changed_meanwhile(unit: &Unit) -> Error {
-    let shown = hls_fetch::redacted(&unit.url);
-    Error::new(
-        Kind::Content,
-        "playlist.changed",
-        format!("{shown} was replaced while its parts were fetched"),
-    )
-    .why("its length, tag or date are other ones now, and parts of two files are no file")
-    .next("--restart discards what is there and starts over, -o gives another name")
-    .finally()
-}
-
-pub(crate) fn changed(number: u64, why: &str) -> Error {
-    Error::new(
-        Kind::Content,
-        "playlist.changed",
-        format!("the stream changed at segment {number} since the earlier run"),
-    )
-    .why(why)
-    .next("--restart discards what is there and starts over, -o gives another name")
 }

@@ -25,11 +25,10 @@ use url::Url;
 
 use crate::error::Error;
 use crate::place::Place;
+use crate::policy::doubt::DAMAGED;
 use crate::policy::plan::{Track, Unit};
-use crate::resume::previous_run::changed_meanwhile;
 use crate::transfer::attempt::{Shared, Transport, Way};
 use crate::transfer::ciphertext::request_for;
-use crate::transfer::integrity::DAMAGED;
 use crate::transfer::pipeline::Pipeline;
 
 /// A doubt is settled with so many requests at most.
@@ -262,7 +261,7 @@ impl Transport {
     /// Refuses an answer that is known to be of another resource than the parts that are there.
     pub(crate) fn judge(&self, unit: &Unit, said: &Validators) -> Result<(), Error> {
         match is_part(unit) && self.resources.judge(&unit.url, said) == Verdict::Changed {
-            true => Err(changed_meanwhile(unit)),
+            true => Err(Error::resource_changed(&unit.url)),
             false => Ok(()),
         }
     }
@@ -289,10 +288,10 @@ impl Transport {
                 match self.resources.settle(&unit.url, said) {
                     Verdict::Vague => Box::pin(self.compare((track, unit), (said, hash), key, way)).await,
                     Verdict::Same => Ok(()),
-                    Verdict::Changed | Verdict::Doubtful => Err(changed_meanwhile(unit)),
+                    Verdict::Changed | Verdict::Doubtful => Err(Error::resource_changed(&unit.url)),
                 }
             }
-            Verdict::Changed => Err(changed_meanwhile(unit)),
+            Verdict::Changed => Err(Error::resource_changed(&unit.url)),
             // On the heap: most attempts have no need of it.
             Verdict::Doubtful => Box::pin(self.prove((track, unit), (said, hash), key, way)).await,
         }
@@ -313,18 +312,18 @@ impl Transport {
             let answer = self.fetch.fetch(request).await.map_err(failed)?;
             let again = Validators::of(&answer);
             if again.is_other_length(&said) {
-                return Err(changed_meanwhile(unit));
+                return Err(Error::resource_changed(&unit.url));
             }
             if again.agrees(&said) {
                 continue;
             }
             if self.hash_of((track, unit), answer, key, way).await? != hash {
-                return Err(changed_meanwhile(unit));
+                return Err(Error::resource_changed(&unit.url));
             }
             self.resources.believe(&unit.url, [said, again]);
             return Ok(());
         }
-        Err(changed_meanwhile(unit))
+        Err(Error::resource_changed(&unit.url))
     }
 
     /// Asks for the first part of a resource again, and for this one where that comes in another way, and compares their bytes.
@@ -359,7 +358,7 @@ impl Transport {
                         let message = format!("{} was another one the second time", track.name(unit));
                         return Err(Error::content(DAMAGED, message));
                     }
-                    false => return Err(changed_meanwhile(unit)),
+                    false => return Err(Error::resource_changed(&unit.url)),
                 }
                 break;
             }

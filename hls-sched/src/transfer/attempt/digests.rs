@@ -13,8 +13,8 @@ use super::sink::Nowhere;
 use super::{Shared, TrackChecks, Way};
 use crate::error::Error;
 use crate::place::Place;
+use crate::policy::doubt::{STARTS_OVER, WAS_ANOTHER};
 use crate::policy::plan::{Track, Unit};
-use crate::transfer::integrity::{STARTS_OVER, WAS_ANOTHER};
 use crate::transfer::pipeline::Whole;
 
 /// Of more servers nothing is known.

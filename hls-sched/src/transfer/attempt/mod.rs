@@ -23,7 +23,6 @@ use crate::place::Place;
 use crate::policy::assembler::{Assembler, Completion, Offer};
 use crate::policy::order::Order;
 use crate::policy::plan::{Track, Tracks, Unit};
-use crate::resume::previous_run::changed;
 use crate::store::writer::Writer;
 use crate::transfer::buffer_pool::Buffers;
 use crate::transfer::ciphertext::{Kept, request_for, waits_for_keys};
@@ -291,7 +290,7 @@ impl Shared {
             Completion::Taken => Ok(Done { unit, bytes, took: started.elapsed(), beside: None }),
             Completion::Gone => Err(internal("an attempt outlived its unit")),
             Completion::Changed => {
-                Err(changed(unit.number, "the server sends other bytes for it now").finally())
+                Err(Error::stream_changed(unit.number, "the server sends other bytes for it now").finally())
             }
         }
     }

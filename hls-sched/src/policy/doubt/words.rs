@@ -150,7 +150,7 @@ impl Doubt {
     }
 
     /// It is what the server has, and only what is as it should be is wanted.
-    pub(super) fn refused(self, name: &str) -> Error {
+    pub(crate) fn refused(self, name: &str) -> Error {
         Error::content(self.code(), self.message(name))
             .why("the server sends these same bytes again, and what is odd is an error here")
             .finally()
