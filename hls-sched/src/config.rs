@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use hls_fetch::{Fetch, RetryPolicy};
 use hls_media::remux::MayLack;
-use hls_parse::DateTime;
 use hls_state::Durability;
 use url::Url;
 
-use crate::policy::live::From;
+use crate::policy::extension;
+use crate::policy::live::LiveConfig;
 use crate::policy::name;
+use crate::policy::pick::Wishes;
 use crate::policy::rendition::Wanted;
 use crate::policy::variant::Select;
-use crate::prepare::Wishes;
-use crate::remux;
 
 /// No byte for so long is the end.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
@@ -37,24 +36,6 @@ pub enum Format {
     Ts,
     /// One MP4, whatever the name says.
     Mp4,
-}
-
-/// When a recording goes on in another file, at the end of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// When it is this long.
-    Duration(Duration),
-    /// When it has this many bytes.
-    Size(u64),
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LiveConfig {
-    pub(crate) from: Option<From>,
-    pub(crate) duration: Option<Duration>,
-    pub(crate) until: Option<DateTime>,
-    pub(crate) wait: bool,
-    pub(crate) split: Option<Split>,
 }
 
 pub(crate) enum Input {
@@ -124,7 +105,7 @@ impl Config {
 
     /// Asked for, or said by the name of the output.
     pub(crate) fn wants_sound_alone(&self) -> bool {
-        self.audio_only || self.name_says(remux::is_sound)
+        self.audio_only || self.name_says(extension::is_sound)
     }
 
     /// Whether there may be several outputs of one kind.
@@ -134,7 +115,7 @@ impl Config {
             Wanted::Languages(languages) => languages.len() > 1,
             _ => false,
         };
-        self.selects.len() > 1 || several && self.name_says(remux::is_text)
+        self.selects.len() > 1 || several && self.name_says(extension::is_text)
     }
 
     pub(crate) fn wishes(&self) -> Wishes {
@@ -144,7 +125,7 @@ impl Config {
             subtitles: self.subtitles.clone(),
             audio_only: self.wants_sound_alone(),
             video_only: self.video_only,
-            subtitles_only: self.name_says(remux::is_text),
+            subtitles_only: self.name_says(extension::is_text),
         }
     }
 

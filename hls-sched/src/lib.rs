@@ -52,7 +52,7 @@ mod size;
 mod store;
 mod transfer;
 
-pub use config::{Format, Split};
+pub use config::Format;
 pub use error::{Error, Kind};
 pub use event::{
     Event, Finished, Gap, Joining, LiveProgress, Network, OriginHealth, Pathway, Plan, Progress, Reload,
@@ -67,6 +67,7 @@ pub use manifest::format::manifest_path;
 pub use manifest::verify::{Difference, Proof, Unverified, Verified, Wrong, verify};
 pub use place::Place;
 pub use policy::assembler::{Assembler, Command, Offer};
+pub use policy::live::Split;
 pub use policy::live::{Clock, From, Lost, News, Reading, Reloaded, Window};
 pub use policy::name::{sanitise, suggest};
 pub use policy::network::{Health, OriginId};

@@ -11,16 +11,17 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Ended, Engine};
-use crate::config::{Config, Output, Split};
+use crate::config::{Config, Output};
 use crate::control::DRAIN;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Gap, LiveProgress, Reload, StoppedBy};
 use crate::place::Place;
 use crate::policy::gaps::{could_be_missing, why_missing};
+use crate::policy::live::Split;
 use crate::policy::live::{Bounds, Following, From, Stop, Window, notes};
 use crate::policy::plan::Tracks;
 use crate::policy::remembered::Choice;
-use crate::prepare::Source;
+use crate::policy::source::Source;
 use crate::transfer::ciphertext::{Kept, waits_for_keys};
 
 /// A recording that does not come on for so many target durations turns to the next place where the stream is to be had.

@@ -13,7 +13,7 @@ use super::{Ended, Engine};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Pathway};
 use crate::policy::pathway::{Answer, Steering};
-use crate::prepare::Source;
+use crate::policy::source::Source;
 use crate::transfer::playlist;
 
 /// What has not come by then has failed.

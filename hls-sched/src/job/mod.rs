@@ -13,12 +13,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::config::{Config, Format, Input, LiveConfig, Output, Split};
+use crate::config::{Config, Format, Input, Output};
 use crate::control::{Control, End};
 use crate::engine;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Finished};
 use crate::policy::live::From;
+use crate::policy::live::{LiveConfig, Split};
 use crate::policy::rendition::Wanted;
 use crate::policy::variant::Select;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod assembler;
 pub(crate) mod doubt;
+pub(crate) mod extension;
 pub(crate) mod gains;
 pub(crate) mod gaps;
 pub(crate) mod habits;
@@ -10,8 +11,10 @@ pub(crate) mod name;
 pub(crate) mod network;
 pub(crate) mod order;
 pub(crate) mod pathway;
+pub(crate) mod pick;
 pub(crate) mod plan;
 pub(crate) mod planner;
 pub(crate) mod remembered;
 pub(crate) mod rendition;
+pub(crate) mod source;
 pub(crate) mod variant;

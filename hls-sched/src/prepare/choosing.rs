@@ -10,15 +10,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
 
-use super::picking::{self, Pick, Wishes};
-use super::source::Source;
 use crate::config::{Config, Format, Input};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Retry};
 use crate::policy::name;
+use crate::policy::pick::{self, Pick, Wishes};
 use crate::policy::plan::Track;
 use crate::policy::remembered::Choice;
 use crate::policy::rendition;
+use crate::policy::source::Source;
 use crate::policy::variant;
 use crate::transfer::attempt::Transport;
 use crate::transfer::playlist;
@@ -198,7 +198,7 @@ pub(crate) async fn choose(
         Playlist::Multivariant(playlist) => playlist,
     };
     let wishes = config.wishes();
-    let picks = picking::pick(&wishes, prior, &playlist)?;
+    let picks = pick::pick(&wishes, prior, &playlist)?;
     let mut needed = Needed { playlist: &playlist, parts: Vec::new() };
     let mut films = picks.iter().map(|pick| needed.film(&wishes, pick)).collect::<Vec<_>>();
     let choices = picks.iter().map(|pick| Choice::of(&playlist, pick.variant, pick.audio.first().copied()));

@@ -12,9 +12,10 @@ use super::choosing::{Chosen, Role, Selection};
 use super::probe_manifest;
 use crate::config::{Config, Format, Output};
 use crate::error::{Error, Kind};
+use crate::policy::extension::Made;
 use crate::policy::name;
 use crate::policy::plan::Pieces;
-use crate::remux::{self, Made, Outputs, Product};
+use crate::prepare::form::{self, Outputs, Product};
 
 /// How a job ends.
 #[derive(Debug, Default)]
@@ -91,10 +92,10 @@ pub(crate) fn outputs(
             )));
         }
     };
-    let kind = remux::outputs_of(config.format, &path, selection);
+    let kind = form::outputs_of(config.format, &path, selection);
     // What an older release has begun is finished as it was begun.
     let kind = match kind {
-        Outputs::Made(Made::Mp4) if remux::was_joined(selection) && was_begun_joined(&path, selection) => {
+        Outputs::Made(Made::Mp4) if form::was_joined(selection) && was_begun_joined(&path, selection) => {
             Outputs::Joined
         }
         kind => kind,
@@ -255,10 +256,10 @@ fn made(kind: Made, path: &Path, selection: &Selection) -> (Vec<PathBuf>, Vec<Pr
 fn extension(config: &Config, selection: &Selection) -> &'static str {
     let Some(main) = selection.chosen.first() else { return "mp4" };
     let own = name::extension(main.container, main.has_pictures);
-    let kind = remux::outputs_of(config.format, Path::new("x.mp4"), selection);
+    let kind = form::outputs_of(config.format, Path::new("x.mp4"), selection);
     let is_made = matches!(kind, Outputs::Made(_));
     let has_sides = selection.films.iter().any(|film| film.tracks.len() > 1);
-    match is_made && (has_sides || config.format == Format::Mp4 || remux::is_partly_taken(main)) {
+    match is_made && (has_sides || config.format == Format::Mp4 || form::is_partly_taken(main)) {
         true if main.has_pictures => "mp4",
         true => "m4a",
         false => own,
@@ -273,7 +274,7 @@ fn check_parts(config: &Config, main: &Chosen) -> Result<(), Error> {
         (_, true) if !main.about.has_no_sound => ("the stream has no pictures of their own", "-o NAME.mp4"),
         _ => return Ok(()),
     };
-    if !remux::is_partly_taken(main) {
+    if !form::is_partly_taken(main) {
         return Ok(());
     }
     let none =

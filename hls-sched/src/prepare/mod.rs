@@ -2,10 +2,9 @@
 
 mod choosing;
 mod ends;
+pub(crate) mod form;
 pub(crate) mod job_record;
-mod picking;
 mod section;
-mod source;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +14,6 @@ use hls_state::{DiskStore, Making, Options, Recovered, ResumeStore};
 
 pub(crate) use self::choosing::{About, Again, Chosen, Role, Selection, choose, choose_patiently};
 pub(crate) use self::ends::{Ends, outputs};
-pub(crate) use self::picking::Wishes;
-pub(crate) use self::source::Source;
 use crate::config::{Config, Output};
 use crate::error::{Error, Kind};
 use crate::event::Plan;

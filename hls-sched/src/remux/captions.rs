@@ -8,8 +8,10 @@ use hls_media::remux::Timeline;
 use hls_state::Placed;
 
 use super::source::Source;
-use super::{Made, Product, Step, Told, clock, placed, units};
+use super::{Step, Told, clock, placed, units};
 use crate::error::Error;
+use crate::policy::extension::Made;
+use crate::prepare::form::Product;
 
 /// A segment of subtitles that is longer is none: those of a whole film have some 200 KiB.
 const LONGEST: u64 = 8 << 20;

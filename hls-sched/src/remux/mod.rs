@@ -15,21 +15,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use hls_media::Container;
-use hls_media::remux::{Finding, Index, LeftOut, RemuxError, Takes};
+use hls_media::remux::{Finding, Index, LeftOut, RemuxError};
 use hls_state::{Layout, Making, Placed, ResumeStore};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::Format;
 use crate::control::{Control, End, asked_to};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Joining};
 use crate::manifest::format::{FileEntry, Sha};
 use crate::manifest::write::{sum_of_file, write_of_files};
+use crate::policy::extension::Made;
 use crate::policy::plan::Tracks;
-use crate::prepare::{About, Chosen, Role, Selection};
+use crate::prepare::About;
+use crate::prepare::form::Product;
 use crate::size::Size;
 use crate::store::observer::Watched;
 use crate::transfer::attempt::Missing;
@@ -40,93 +40,6 @@ use ahead::Ahead;
 const TELL_EVERY: Duration = Duration::from_millis(100);
 /// More findings than these are only counted.
 const MOST_FINDINGS: usize = 10;
-
-/// What an output is made into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Made {
-    Mp4,
-    Vtt,
-    Srt,
-}
-
-/// What a job's outputs are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outputs {
-    /// Each is the bytes of a track.
-    Joined,
-    /// Subtitles are merged, beside others that are the bytes of a track.
-    Beside,
-    /// All are made of tracks.
-    Made(Made),
-}
-
-/// An output that is made of tracks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Product {
-    pub(crate) made: Made,
-    /// Which of the outputs it is.
-    pub(crate) output: usize,
-    /// Which tracks. Of an MP4 the first has the chapters; of subtitles the first are they, and the others tell the time.
-    pub(crate) tracks: Vec<usize>,
-}
-
-/// Whether a name says that subtitles alone are wanted.
-pub(crate) fn is_text(path: &Path) -> bool {
-    text_of(path).is_some()
-}
-
-/// Whether a name says that sound alone is wanted.
-pub(crate) fn is_sound(path: &Path) -> bool {
-    extension(path) == "m4a"
-}
-
-fn text_of(path: &Path) -> Option<Made> {
-    match extension(path).as_str() {
-        "vtt" | "webvtt" => Some(Made::Vtt),
-        "srt" => Some(Made::Srt),
-        _ => None,
-    }
-}
-
-fn extension(path: &Path) -> String {
-    path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
-}
-
-/// What outputs of this name are.
-pub(crate) fn outputs_of(format: Format, path: &Path, selection: &Selection) -> Outputs {
-    let chosen = &selection.chosen;
-    let is_mp4 = match format {
-        Format::Join | Format::Ts => false,
-        Format::Mp4 => true,
-        Format::Auto => matches!(extension(path).as_str(), "mp4" | "m4v" | "mov" | "m4a"),
-    };
-    let is_text = Chosen::is_text;
-    if is_mp4 {
-        return if chosen.iter().all(is_text) { Outputs::Joined } else { Outputs::Made(Made::Mp4) };
-    }
-    if format != Format::Auto || chosen.is_empty() {
-        return Outputs::Joined;
-    }
-    match text_of(path).filter(|_| chosen.iter().all(|one| is_text(one) || one.role == Role::Clock)) {
-        Some(text) => Outputs::Made(text),
-        None if chosen.len() > 1 && chosen.iter().any(is_text) => Outputs::Beside,
-        None => Outputs::Joined,
-    }
-}
-
-/// Whether an older release would have joined a film that is made into an MP4 now: one track of fragmented MP4 with one
-/// initialization section.
-pub(crate) fn was_joined(selection: &Selection) -> bool {
-    let is_one = |one: &Chosen| {
-        one.container == Container::Fmp4 && !one.track.has_several_inits() && !is_partly_taken(one)
-    };
-    selection.films.iter().all(|film| film.tracks.len() == 1) && selection.chosen.iter().all(is_one)
-}
-
-/// Whether something that may be in the segments is not wanted.
-pub(crate) fn is_partly_taken(chosen: &Chosen) -> bool {
-    chosen.about.takes != Takes::All
-}
 
 /// The step from whole tracks to outputs.
 pub(crate) struct Step {

@@ -6,8 +6,9 @@ use hls_state::Placed;
 use super::conveyor::{Reading, Writing};
 use super::first_pass::index;
 use super::source::Source;
-use super::{Product, Step, Told, captions, placed};
+use super::{Step, Told, captions, placed};
 use crate::error::Error;
+use crate::prepare::form::Product;
 
 /// Writes an MP4.
 pub(super) fn make(

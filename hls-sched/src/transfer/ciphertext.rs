@@ -12,13 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use hls_crypto::Key;
 use hls_fetch::{Body, BoxBody, Fetch, Kind, Request, Response};
-use hls_state::{Fingerprint, Sealed, SealedReader, Sealing};
+use hls_state::{Sealed, SealedReader, Sealing};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::error::Error;
-use crate::policy::plan::{Cipher, Track, Unit};
+use crate::policy::plan::{Cipher, Track, Unit, key_hash};
 use crate::transfer::attempt::Transport;
 use crate::transfer::rate_limit::Account;
 
@@ -347,11 +347,6 @@ fn read_note(note: &[u8]) -> Option<(Cipher, u128)> {
     let mut number = || u128::from_str_radix(fields.next()?, 16).ok();
     let (iv, hash) = (number()?.to_be_bytes(), number()?);
     Some((Cipher { key: fields.next()?.parse().ok()?, iv }, hash))
-}
-
-/// Tells keys apart whose URLs differ in what is not written down.
-pub(crate) fn key_hash(key: &Url) -> u128 {
-    Fingerprint::of(key.as_str().as_bytes()).0
 }
 
 fn remove(entry: Option<Entry>) {

@@ -12,11 +12,11 @@ use super::note::{self, Noted, Written};
 use super::reload::Asking;
 use super::window::{Lost, News, Reading, Seen, Window};
 use super::{Clock, From, Reloaded};
-use crate::config::{LiveConfig, Split};
 use crate::error::{Error, Kind};
+use crate::policy::live::{LiveConfig, Split};
+use crate::policy::plan::key_hash;
 use crate::policy::plan::{Cipher, LiveUnit, Track, Unit};
-use crate::prepare::Source;
-use crate::transfer::ciphertext::key_hash;
+use crate::policy::source::Source;
 
 /// One track of a live stream.
 #[derive(Debug)]

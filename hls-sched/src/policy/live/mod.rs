@@ -3,11 +3,14 @@
 mod clock;
 mod follow;
 mod note;
+mod options;
 mod reload;
 mod span;
 mod window;
 
 pub use clock::{Clock, Reloaded};
 pub(crate) use follow::{Bounds, Following, Stop, notes};
+pub(crate) use options::LiveConfig;
+pub use options::Split;
 pub use span::From;
 pub use window::{Lost, News, Reading, Window};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hls_fetch::ByteRange;
 use hls_media::remux::{MayLack, Takes};
 use hls_parse::{Encryption, Media, Segment};
-use hls_state::Hasher;
+use hls_state::{Fingerprint, Hasher};
 use url::Url;
 
 use self::recent::Recent;
@@ -530,6 +530,11 @@ impl Tracks {
     pub(crate) fn segments(&self) -> u64 {
         self.0.iter().map(Track::segments).sum()
     }
+}
+
+/// Tells keys apart whose URLs differ in what is not written down.
+pub(crate) fn key_hash(key: &Url) -> u128 {
+    Fingerprint::of(key.as_str().as_bytes()).0
 }
 
 #[cfg(test)]
