@@ -10,10 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::manifest::joined;
-use crate::policy::extension::Made;
 use crate::policy::live::{Following, Window};
 use crate::policy::pathway::Steering;
-use crate::prepare::form::Product;
 use crate::prepare::{Again, Selection};
 use crate::remux::film::{self, Filmed, Refused};
 use crate::resume::parts;
@@ -181,9 +179,8 @@ impl Part {
             chosen.into_iter().map(|c| (c.track, c.source)).unzip();
         tracks.iter_mut().for_each(|track| track.pieces.clone_from(&ends.pieces));
         for (n, (track, about)) in tracks.iter_mut().zip(&abouts).enumerate() {
-            let is_made = |product: &Product| product.made == Made::Mp4 && product.tracks.contains(&n);
             let is_text = texts.get(n).copied().unwrap_or(false);
-            let is_mp4 = ends.pieces.is_some() || ends.products.iter().any(is_made) && !is_text;
+            let is_mp4 = ends.pieces.is_some() || ends.makes_mp4_of(n) && !is_text;
             track.mp4 = is_mp4.then_some((about.takes, about.may_lack));
         }
         tracks.iter_mut().zip(&texts).for_each(|(track, is_text)| track.is_text = *is_text);
@@ -231,7 +228,7 @@ impl Part {
         let here = if recovered.replaces { 0 } else { plan.resumed_bytes };
         let need = estimate.map(|all| all.saturating_sub(here)).filter(|_| !recovered.complete);
         // What outputs are made of stays until they are whole.
-        let is_twice = ends.products.iter().any(|product| product.made == Made::Mp4);
+        let is_twice = ends.makes_mp4();
         let need = need.map(|need| if is_twice { need + estimate.unwrap_or_default() } else { need });
         let keep_free = config.keep_free.or(is_live.then_some(KEEP_FREE_LIVE));
         let room = space::may_begin(need, plan.free_bytes, keep_free);

@@ -179,10 +179,16 @@ pub(crate) fn write_of_files(
 }
 
 /// The earlier run had done all but the last renames: what it left has its names by now.
-pub(crate) async fn manifest_of_finished(about: About) -> Result<(), crate::Error> {
+pub(crate) async fn manifest_of_finished(about: About) -> Result<(), crate::error::Error> {
     let written = tokio::task::spawn_blocking(move || {
         about.write(|n| about.outputs.get(n).cloned().unwrap_or_default())
     });
-    let gone = |_| crate::Error::new(crate::Kind::Internal, "internal", "the manifest could not be written");
-    written.await.map_err(gone)?.map_err(crate::Error::state)
+    let gone = |_| {
+        crate::error::Error::new(
+            crate::error::Kind::Internal,
+            "internal",
+            "the manifest could not be written",
+        )
+    };
+    written.await.map_err(gone)?.map_err(crate::error::Error::state)
 }

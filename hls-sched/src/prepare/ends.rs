@@ -31,6 +31,16 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
+    /// Tells whether an MP4 is made of whole tracks.
+    pub(crate) fn makes_mp4(&self) -> bool {
+        self.products.iter().any(|product| product.made == Made::Mp4)
+    }
+
+    /// Tells whether an MP4 is made of this track, with others or alone.
+    pub(crate) fn makes_mp4_of(&self, track: usize) -> bool {
+        self.products.iter().any(|product| product.made == Made::Mp4 && product.tracks.contains(&track))
+    }
+
     /// Whether each output is the bytes of a track.
     pub(crate) fn is_joined(&self) -> bool {
         self.products.is_empty() && self.pieces.is_none()

@@ -33,7 +33,7 @@ const MOST_FRAMED: usize = 128;
 type Behind<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 'a;
 
 /// Where an error is put that no store could have.
-pub(crate) type Refused = Arc<Mutex<Option<crate::Error>>>;
+pub(crate) type Refused = Arc<Mutex<Option<crate::error::Error>>>;
 
 /// Notes where each piece lies, and writes the rest of the MP4 at the end.
 pub(crate) struct Filmed {
@@ -195,7 +195,7 @@ impl About {
 
     fn refuse(&self, path: &Path, error: &RemuxError) -> Error {
         let place = hls_fetch::escaped(&path.display().to_string(), 300);
-        let refused = crate::Error::new(crate::Kind::Content, error.code(), error.to_string())
+        let refused = crate::error::Error::new(crate::error::Kind::Content, error.code(), error.to_string())
             .at(place)
             .why(
                 "all of it was fetched and verified, and can't be made into what the name of the output says",
