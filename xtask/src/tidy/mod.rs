@@ -3,6 +3,7 @@
 mod layers;
 mod manifests;
 mod proofs;
+mod rooms;
 mod sources;
 mod unused;
 
@@ -18,6 +19,7 @@ pub(crate) fn run() -> Result<()> {
     faults.extend(manifests::faults(&packages));
     faults.extend(unused::faults(&packages)?);
     faults.extend(proofs::faults()?);
+    faults.extend(rooms::faults()?);
     let (found, files) = sources::faults(&packages)?;
     faults.extend(found);
     if faults.is_empty() {
