@@ -70,6 +70,7 @@ impl HeaderRules {
     }
 
     /// The origin of the input.
+    #[cfg(feature = "client")]
     pub(crate) fn input(&self) -> Option<&Origin> {
         self.input.as_ref()
     }
