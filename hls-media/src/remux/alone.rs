@@ -8,6 +8,7 @@ use super::{
     error::RemuxError,
     index::ROUND,
     input::{MayLack, Takes, Wants},
+    pairing::pair,
     program::Codec,
     record::{self, Beside, Heard, Writer},
     report::LeftOut,
@@ -120,18 +121,11 @@ impl UnitTracks {
     ///
     /// [`RemuxError::Changes`]: a track goes on with another codec.
     pub fn join(&mut self, other: &Self) -> Result<(), RemuxError> {
-        let mut free = self.0.clone();
-        for codec in &other.0 {
-            if let Some(at) = free.iter().position(|known| known == codec) {
-                free.remove(at);
-                continue;
-            }
-            if let Some(known) = free.iter().find(|known| known.is_video() == codec.is_video()) {
-                let (from, to) = (known.name().to_owned(), codec.name().to_owned());
-                return Err(RemuxError::Changes { offset: 0, what: "codec", from, to });
-            }
-            self.0.push(*codec);
-        }
+        // A language makes no pair that codecs do not make.
+        let of = |tracks: &Self| tracks.0.iter().map(|codec| (*codec, None)).collect::<Vec<_>>();
+        let paired = pair(&of(self), |_| true, &of(other), 0)?;
+        let new = other.0.iter().zip(paired).filter(|(_, place)| place.is_none());
+        self.0.extend(new.map(|(codec, _)| *codec));
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use super::{
     index::Recorder,
     input::Input,
     moov::{Front, ftyp},
+    pairing::pair,
     plan::Plan,
     program::Codec,
     record::{Event, Heard, Reader, Tracks},
@@ -146,27 +147,21 @@ impl Film {
         Ok(len)
     }
 
-    /// The tracks that those of a unit go on with: of the same codec and language, or at least of the same codec; new ones else.
+    /// Returns the tracks that those of a unit go on with, and makes the new ones.
     fn places(&mut self, tracks: &Tracks, at: u64) -> Result<Vec<usize>, RemuxError> {
-        let mut places: Vec<usize> = Vec::new();
-        for (info, codec) in tracks.infos.iter().zip(&tracks.codecs) {
-            let free = (0..self.infos.len()).filter(|track| !places.contains(track)).collect::<Vec<_>>();
-            let same = |track: &&usize| self.codecs.get(**track) == Some(codec);
-            let speaks =
-                |track: &&usize| self.infos.get(**track).is_some_and(|known| known.language == info.language);
-            if let Some(track) = free.iter().filter(same).find(speaks).or_else(|| free.iter().find(same)) {
-                places.push(*track);
-                continue;
+        let of = |codecs: &[Codec], infos: &[TrackInfo]| {
+            codecs.iter().zip(infos).map(|(codec, info)| (*codec, info.language)).collect::<Vec<_>>()
+        };
+        let (known, streams) = (of(&self.codecs, &self.infos), of(&tracks.codecs, &tracks.infos));
+        let paired = pair(&known, |_| true, &streams, at)?;
+        let mut places = Vec::new();
+        for ((info, codec), place) in tracks.infos.iter().zip(&tracks.codecs).zip(paired) {
+            places.push(place.unwrap_or(self.infos.len()));
+            if place.is_none() {
+                self.infos.push(TrackInfo { entries: Vec::new(), ..info.clone() });
+                self.tracks.push(Track::default());
+                self.codecs.push(*codec);
             }
-            let mut other = free.iter().filter_map(|track| self.codecs.get(*track));
-            if let Some(other) = other.find(|other| other.is_video() == codec.is_video()) {
-                let (from, to) = (other.name().to_owned(), codec.name().to_owned());
-                return Err(RemuxError::Changes { offset: at, what: "codec", from, to });
-            }
-            places.push(self.infos.len());
-            self.infos.push(TrackInfo { entries: Vec::new(), ..info.clone() });
-            self.tracks.push(Track::default());
-            self.codecs.push(*codec);
         }
         Ok(places)
     }

@@ -71,6 +71,7 @@ pub(crate) mod nal;
 pub(crate) mod opus;
 mod order;
 mod packed;
+mod pairing;
 mod pes;
 mod pictures;
 mod plan;

@@ -1,6 +1,6 @@
 //! Tables of a transport stream: which streams it has (ISO/IEC 13818-1, section 2.4.4).
 
-use super::error::RemuxError;
+use super::{error::RemuxError, pairing::Language};
 use crate::{Container, tables::crc};
 
 /// How an elementary stream is encoded.
@@ -71,7 +71,17 @@ impl Codec {
 pub(crate) struct Elementary {
     pub(crate) pid: u16,
     pub(crate) what: What,
-    pub(crate) language: Option<[u8; 3]>,
+    pub(crate) language: Language,
+}
+
+impl Elementary {
+    /// Returns the codec and the language of a stream that an MP4 can hold.
+    pub(super) fn carried(&self) -> Option<(Codec, Language)> {
+        match self.what {
+            What::Carried(codec) => Some((codec, self.language)),
+            _ => None,
+        }
+    }
 }
 
 /// What an elementary stream is.

@@ -7,6 +7,7 @@ use super::{
     error::RemuxError,
     frames::Frames,
     input::Wants,
+    pairing::pair,
     pes,
     pictures::{Pictures, Stamp},
     program::{self, Codec, Elementary, Sections, What},
@@ -298,7 +299,7 @@ impl Transport {
                 self.is_partial |= self.early.as_ref().is_some_and(|early| early.contains(&pid));
                 let what = program::told_by_packet(kind, payload);
                 self.set_route(Some(pid), Route::None);
-                self.add(Elementary { what, ..elementary }, offset)?;
+                self.add(&[&Elementary { what, ..elementary }], offset)?;
                 self.set_stream_routes();
                 if matches!(self.routes.get(usize::from(pid)), Some(Route::Stream(_))) {
                     return self.packet(offset, packet, sink);
@@ -375,15 +376,44 @@ impl Transport {
         }
         let codecs = &self.codecs;
         self.streams.retain(|stream| stays(stream, codecs));
+        let mut new: Vec<&Elementary> = Vec::new();
         for one in elementary {
             let is_map = self.maps.iter().any(|(pid, _)| *pid == one.pid);
-            if !is_map && !self.streams.iter().any(|stream| stream.pid == one.pid) {
-                self.is_partial |= matches!(one.what, What::Carried(_))
-                    && self.early.as_ref().is_some_and(|early| early.contains(&one.pid));
-                self.add(one.clone(), offset)?;
+            let is_known = self.streams.iter().any(|stream| stream.pid == one.pid);
+            if !is_map && !is_known && !new.iter().any(|other| other.pid == one.pid) {
+                new.push(one);
             }
         }
+        let is_early = |pid: u16| self.early.as_ref().is_some_and(|early| early.contains(&pid));
+        self.is_partial |= new.iter().any(|one| one.carried().is_some() && is_early(one.pid));
+        self.add(&new, offset)?;
         self.set_stream_routes();
+        Ok(())
+    }
+
+    /// Returns the tracks that those of new streams go on with that an MP4 can hold.
+    fn places(&self, new: &[&Elementary], offset: u64) -> Result<Vec<Option<usize>>, RemuxError> {
+        let known = self.codecs.iter().zip(&self.tracks).map(|(codec, info)| (*codec, info.language));
+        let is_free = |track| !self.streams.iter().any(|stream| stream.track == track);
+        let streams = new.iter().filter_map(|one| one.carried()).collect::<Vec<_>>();
+        pair(&known.collect::<Vec<_>>(), is_free, &streams, offset)
+    }
+
+    /// Adds a stream that goes on with a track, or has a new one.
+    fn carry(&mut self, one: &Elementary, codec: Codec, track: Option<usize>) -> Result<(), RemuxError> {
+        let track = match track {
+            Some(track) => track,
+            None if self.tracks.len() >= MOST_TRACKS => {
+                return Err(RemuxError::TooMany { what: "tracks" });
+            }
+            None => {
+                let info = if codec.is_video() { TrackInfo::video() } else { TrackInfo::sound() };
+                self.tracks.push(TrackInfo { language: one.language, ..info });
+                self.codecs.push(codec);
+                self.tracks.len() - 1
+            }
+        };
+        self.streams.push(Stream::new(one.pid, track, codec, self.extension));
         Ok(())
     }
 
@@ -394,27 +424,25 @@ impl Transport {
         }
     }
 
-    /// Adds a stream of the program.
-    fn add(&mut self, elementary: Elementary, offset: u64) -> Result<(), RemuxError> {
-        let Elementary { pid, ref what, language } = elementary;
-        match what {
-            What::Carried(codec) => {
-                let track = self.place(*codec, language, offset)?;
-                self.streams.push(Stream::new(pid, track, *codec, self.extension));
-            }
-            What::Media(kind, what) => {
-                if self.wants.needs(*kind) {
-                    return Err(RemuxError::unsupported(what));
+    /// Adds streams of the program.
+    fn add(&mut self, new: &[&Elementary], offset: u64) -> Result<(), RemuxError> {
+        let mut tracks = self.places(new, offset)?.into_iter();
+        for &one in new {
+            match &one.what {
+                What::Carried(codec) => self.carry(one, *codec, tracks.next().flatten())?,
+                What::Media(kind, what) => {
+                    if self.wants.needs(*kind) {
+                        return Err(RemuxError::unsupported(what));
+                    }
+                    self.leave_out(one.pid, what, self.wants.misses(*kind));
                 }
-                self.leave_out(pid, what, self.wants.misses(*kind));
+                What::Unknown(kind) => {
+                    let number = u8::try_from(self.unknown.len()).unwrap_or(u8::MAX);
+                    self.unknown.push((one.clone(), *kind));
+                    self.set_route(Some(one.pid), Route::Unknown(number));
+                }
+                What::Data(what) => self.leave_out(one.pid, what, false),
             }
-            What::Unknown(kind) => {
-                let number = u8::try_from(self.unknown.len()).unwrap_or(u8::MAX);
-                let kind = *kind;
-                self.unknown.push((elementary, kind));
-                self.set_route(Some(pid), Route::Unknown(number));
-            }
-            What::Data(what) => self.leave_out(pid, what, false),
         }
         Ok(())
     }
@@ -436,30 +464,6 @@ impl Transport {
         if !self.left_out.contains(&one) && self.left_out.len() < MOST_TRACKS {
             self.left_out.push(one);
         }
-    }
-
-    /// Finds the track that a stream goes on with, or makes one.
-    fn place(&mut self, codec: Codec, language: Option<[u8; 3]>, offset: u64) -> Result<usize, RemuxError> {
-        let free = |track: &usize| !self.streams.iter().any(|stream| stream.track == *track);
-        let free = (0..self.tracks.len()).filter(free).collect::<Vec<_>>();
-        let same = |track: &&usize| self.codecs.get(**track) == Some(&codec);
-        let speaks = |track: &&usize| self.tracks.get(**track).is_some_and(|info| info.language == language);
-        let found = free.iter().filter(same).find(speaks).or_else(|| free.iter().find(same));
-        if let Some(track) = found {
-            return Ok(*track);
-        }
-        let other = free.iter().filter_map(|track| self.codecs.get(*track));
-        if let Some(other) = other.into_iter().find(|other| other.is_video() == codec.is_video()) {
-            let (from, to) = (other.name().to_owned(), codec.name().to_owned());
-            return Err(RemuxError::Changes { offset, what: "codec", from, to });
-        }
-        if self.tracks.len() >= MOST_TRACKS {
-            return Err(RemuxError::TooMany { what: "tracks" });
-        }
-        let info = if codec.is_video() { TrackInfo::video() } else { TrackInfo::sound() };
-        self.tracks.push(TrackInfo { language, ..info });
-        self.codecs.push(codec);
-        Ok(self.tracks.len() - 1)
     }
 }
 
