@@ -71,10 +71,15 @@ impl Wanted {
         for language in languages {
             let Some(found) = first(&|rendition| is_in(rendition, language)) else {
                 let list: Vec<_> = all.iter().map(|r| hls_fetch::escaped(called(r), 40)).collect();
-                let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+                let why = match list.is_empty() {
+                    true => {
+                        format!("the playlist lists no {what}; what its segments hold is taken as a whole")
+                    }
+                    false => format!("there is {}", list.join(", ")),
+                };
                 let message = format!("there is no {what} in '{}'", hls_fetch::escaped(language, 40));
                 let none = Error::new(Kind::Usage, "select.no_match", message);
-                return Err(none.why(format!("there is {list}")).next("look with hls info"));
+                return Err(none.why(why).next("look with hls info"));
             };
             if !chosen.iter().any(|known| std::ptr::eq(*known, found)) {
                 chosen.push(found);

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind};
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Select {
-    /// The highest bandwidth.
+    /// The highest bandwidth among those with pictures, if any has them.
     #[default]
     Best,
     /// The lowest bandwidth among those with pictures, if any has them.
@@ -352,10 +352,10 @@ pub(crate) fn has_pictures(variant: &Variant) -> bool {
     variant.resolution.is_some() || variant.codecs.as_deref().is_none_or(|all| all.split(',').any(video))
 }
 
-/// The better one is the greater one.
-fn rank(variant: &Variant) -> (bool, u64, u64) {
+/// The better one is the greater one. Lossless sound alone may have a higher bandwidth than a film.
+fn rank(variant: &Variant) -> (bool, bool, u64, u64) {
     let pixels = variant.resolution.map_or(0, |r| u64::from(r.width) * u64::from(r.height));
-    (is_known(variant), variant.bandwidth.unwrap_or(0), pixels)
+    (has_pictures(variant), is_known(variant), variant.bandwidth.unwrap_or(0), pixels)
 }
 
 /// One whose VIDEO-RANGE is not known should not be taken (RFC 8216bis, 4.4.6.2).
@@ -398,6 +398,8 @@ high
 copy
 #EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS=\"mp4a.40.2\"
 sound
+#EXT-X-STREAM-INF:BANDWIDTH=9950000,CODECS=\"alac\"
+lossless
 #EXT-X-STREAM-INF:BANDWIDTH=4000000,RESOLUTION=1920x1080,CODECS=\"hvc1.2.4.L120,ec-3\",VIDEO-RANGE=PQ,NAME=\"Kino, gross\"
 hdr
 #EXT-X-STREAM-INF:BANDWIDTH=9900000,RESOLUTION=1920x1080,VIDEO-RANGE=X
@@ -420,7 +422,9 @@ unknown
             ("720p", Some("mid50")),
             ("2", Some("mid")),
             ("6", Some("sound")),
-            ("9", None),
+            ("codec=alac", Some("lossless")),
+            ("bandwidth>3M,codec!=hevc", Some("high")),
+            ("10", None),
             ("codec=hevc", Some("hdr")),
             ("codec=hvc1", Some("hdr")),
             ("codec=ec-3", Some("hdr")),

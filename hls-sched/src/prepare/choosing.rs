@@ -189,6 +189,9 @@ pub(crate) async fn choose(
     warn(&mut parsed, events);
     let playlist = match parsed.playlist {
         Playlist::Media(media) => {
+            // It lists no renditions, so a language that is asked for is not there.
+            config.audio.of(&[], "audio")?;
+            config.subtitles.of(&[], "subtitle")?;
             let mut selection = single(config, media, goes_on)?;
             for chosen in &mut selection.chosen {
                 chosen.look_into_section(transport, is_joined).await?;

@@ -116,6 +116,19 @@ async fn a_choice_and_audio_alone() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_language_that_the_playlist_does_not_list() -> Outcome {
+    let origin = Origin::start();
+    let stream = Vod::from_media(Media::Ts).publish(&origin);
+    let ask = || job(&stream.url);
+    fails(ask().audio("fr".parse()?), Kind::Usage, "select.no_match").await?;
+    fails(ask().subtitles("fr".parse()?), Kind::Usage, "select.no_match").await?;
+    assert!(stream.segment_paths.iter().all(|path| origin.requests_for(path).is_empty()));
+    let folder = Folder::new()?;
+    ask().audio("all".parse()?).output(folder.file("all.ts")).start().finish().await?;
+    same(&folder.file("all.ts"), &stream.expected)
+}
+
+#[tokio::test]
 async fn a_template_gets_name_and_extension() -> Outcome {
     let (origin, folder) = (Origin::start(), Folder::new()?);
     let vod = Vod::from_media(Media::Fmp4).prefix("/films/my-film").publish(&origin);
